@@ -1,0 +1,77 @@
+"""posezoo: a plugin-style model zoo for 3D human pose estimation.
+
+Public names are resolved on first use, so that importing posezoo does not import torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from posezoo.assembly import build_pipeline as build
+    from posezoo.camera import Camera
+    from posezoo.checkpoint import load_pipeline as load
+    from posezoo.contracts import Batch, FeatureSpec, PoseResult, Sample, Stage
+    from posezoo.pipeline import Pipeline
+    from posezoo.registry import Entry, entries, register
+    from posezoo.skeleton import Skeleton, get_skeleton
+
+    __version__: str
+
+__all__ = [
+    "Batch",
+    "Camera",
+    "Entry",
+    "FeatureSpec",
+    "Pipeline",
+    "PoseResult",
+    "Sample",
+    "Skeleton",
+    "Stage",
+    "__version__",
+    "build",
+    "entries",
+    "get_skeleton",
+    "load",
+    "register",
+]
+
+_HOMES = {
+    "Batch": "contracts:Batch",
+    "Camera": "camera:Camera",
+    "Entry": "registry:Entry",
+    "FeatureSpec": "contracts:FeatureSpec",
+    "Pipeline": "pipeline:Pipeline",
+    "PoseResult": "contracts:PoseResult",
+    "Sample": "contracts:Sample",
+    "Skeleton": "skeleton:Skeleton",
+    "Stage": "contracts:Stage",
+    "build": "assembly:build_pipeline",
+    "entries": "registry:entries",
+    "get_skeleton": "skeleton:get_skeleton",
+    "load": "checkpoint:load_pipeline",
+    "register": "registry:register",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name not in _HOMES:
+        raise AttributeError(f"module 'posezoo' has no attribute '{name}'")
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(f"posezoo.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("posezoo")
+    except metadata.PackageNotFoundError:
+        return "0+not.installed"  # a checkout on the path

@@ -1,0 +1,49 @@
+"""From specs to objects: the only place where registry keys become parts that know each other."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from posezoo import registry
+from posezoo.contracts import Dataset, Strategy
+from posezoo.pipeline import Pipeline
+from posezoo.registry import NodeSpec, PipelineSpec
+from posezoo.skeleton import H36M17, Skeleton
+
+
+def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> Pipeline:
+    """Assemble a pipeline from its spec, e.g. "resnet50-hm+martinez:dropout=0.25".
+
+    Raises:
+        ValueError: an unknown key or a wrong parameter.
+    """
+    spec = registry.parse_pipeline(spec) if isinstance(spec, str) else spec
+    backbone = head = lifter = None
+    if spec.backbone is not None and spec.head is not None:
+        backbone = _build("backbone", spec.backbone)
+        head = _build(
+            "head", spec.head, features=backbone.features, num_joints=skeleton.num_joints
+        )
+    if spec.lifter is not None:
+        lifter = _build("lifter", spec.lifter, skeleton=skeleton)
+    return Pipeline(spec=spec, skeleton=skeleton, backbone=backbone, head=head, lifter=lifter)
+
+
+def build_strategy(spec: NodeSpec | str) -> Strategy:
+    """A strategy from its node, e.g. "multitask:lambda_2d=0.01"."""
+    return cast(Strategy, _build("strategy", spec))
+
+
+def build_dataset(spec: NodeSpec | str, **defaults: Any) -> Dataset:
+    """A dataset from its node, e.g. "mocap:path=poses.h5"; the node's own words win over `defaults`.
+
+    Raises:
+        ValueError: a wrong parameter, or a file that cannot be used.
+    """
+    node = registry.parse_node(spec) if isinstance(spec, str) else spec
+    return cast(Dataset, _build("dataset", node, **{**defaults, **node.params}))
+
+
+def _build(kind: str, spec: NodeSpec | str, **given: Any) -> Any:
+    node = registry.parse_node(spec) if isinstance(spec, str) else spec
+    return registry.find(kind, node.key).build(**{**node.params, **given})

@@ -1,0 +1,104 @@
+"""What a training and an evaluation look like in a terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import rich.console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from posezoo.evaluate import Evaluation
+from posezoo.run_folder import RunFolder
+
+_LABELS = {
+    "mpjpe_mm": "MPJPE mm",
+    "pa_mpjpe_mm": "PA-MPJPE mm",
+    "n_mpjpe_mm": "N-MPJPE mm",
+    "error_2d_px": "2D error px",
+    "mean_pose_mpjpe_mm": "mean pose mm",
+}
+
+
+class Console:
+    """A listener with a progress bar; plain lines where the output is not a terminal."""
+
+    def __init__(self, steps: int) -> None:
+        self.console = rich.console.Console(highlight=False, soft_wrap=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.progress.add_task("starting", total=steps)
+        self.steps, self.error, self.rate = steps, "", ""
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        self.console.print(escape(text))
+
+    def step(self, record: dict[str, Any], timing: dict[str, float]) -> None:
+        """Move the bar."""
+        self.rate = f"{timing['items_per_s']:.0f} items/s"
+        text = f"loss {record['loss']:.4g} {self.error} {self.rate}"
+        self.progress.update(self.task, completed=record["step"], description=text)
+
+    def evaluation(self, step: int, evaluation: Evaluation) -> None:
+        """A line of errors."""
+        total = evaluation.total
+        self.error = f"{total.get('mpjpe_mm', total['error_2d_px']):.1f}"
+        errors = "  ".join(f"{_LABELS[name]} {value:.2f}" for name, value in total.items())
+        self.note(f"step {step}/{self.steps}  val: {errors}  ({self.rate})")
+
+    def close(self) -> None:
+        """The bar stops when the context ends."""
+
+    def report(self, run: RunFolder, evaluation: Evaluation) -> None:
+        """What came of the run."""
+        print_evaluation(evaluation)
+        self.note(f"run folder: {run.path}  (figures/, best/, metrics.jsonl)")
+        self.note(f"again: posezoo eval {run.path}")
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """Errors in all, then by action, subject and joint, as a table."""
+    console = rich.console.Console(highlight=False, soft_wrap=True)
+    table = Table("", *(_LABELS[name] for name in evaluation.total), box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    groups = {
+        "action": evaluation.per_action,
+        "subject": evaluation.per_subject,
+        "joint": evaluation.per_joint,
+    }
+    for kind, rows in groups.items():
+        for name, errors in rows.items():
+            values = (f"{value:.2f}" for value in errors.values())
+            table.add_row(escape(f"{kind} {name}"), *values)
+        table.add_section()
+    table.add_row("all", *(f"{value:.2f}" for value in evaluation.total.values()))
+    console.print(table)
+    protocol = evaluation.protocol
+    console.print(
+        escape(
+            f"{evaluation.samples} poses of {evaluation.data}; "
+            f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}"
+        )
+    )

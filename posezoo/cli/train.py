@@ -1,0 +1,101 @@
+"""`posezoo train`: assemble a pipeline from registry keys and train it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from posezoo import registry
+from posezoo.cli.options import device_option, plugin_option, workers_option
+
+_EPILOG = """\b
+Examples:
+  posezoo train resnet50-hm+martinez --strategy multitask
+  posezoo train martinez --data mocap:path=poses17.h5 --steps 5000 --out runs/lifter
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("pipeline", metavar="PIPELINE")
+@click.option("--strategy", metavar="NODE", help="How it learns.  [default: multitask or separate]")
+@click.option("--data", metavar="NODE", help="Dataset.  [default: synthetic]")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
+@click.option("--preset", metavar="NAME", help="Named settings.  [default: laptop, gpu or lifter]")
+@click.option("--steps", type=int, help="Number of steps.")
+@click.option("--epochs", type=float, help="The same, in passes over the data.")
+@click.option("--limit", type=int, help="Train on the first N items only.")
+@click.option("--batch-size", type=int, help="Items a step.")
+@click.option("--image-size", type=int, help="Pixels of the square picture.")
+@click.option("--lr", type=float, help="Learning rate at its highest.")
+@click.option("--seed", type=int, help="Of weights, order and data.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Backbone weights, safetensors.")
+@click.option("--overfit-one-batch", is_flag=True, default=None, help="Repeat the first batch.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@device_option
+@workers_option
+@plugin_option
+def train(  # noqa: D417 - the options document themselves
+    pipeline: str,
+    strategy: str | None,
+    data: str | None,
+    out: Path | None,
+    preset: str | None,
+    epochs: float | None,
+    sets: tuple[str, ...],
+    weights: Path | None,
+    resume: bool,
+    device: str,
+    workers: int | None,
+    plugins: tuple[Path, ...],
+    **flags: Any,
+) -> None:
+    """Train PIPELINE: backbone-head+lifter, or a lifter alone.
+
+    The run folder gets run.toml, metrics.jsonl, last/ and best/ checkpoints and figures. The run
+    ends with the errors of the best checkpoint on people that it was not trained on.
+    """
+    for file in plugins:
+        registry.load_plugin_file(file)
+    spec = registry.parse_pipeline(pipeline)
+    strategy_node = registry.parse_node(strategy) if strategy else None
+    data_node = registry.parse_node(data) if data else None
+    given = {name: str(value).lower() for name, value in flags.items() if value is not None}
+    changes = given | dict(_split(item) for item in sets)
+
+    from posezoo.cli.console import Console
+    from posezoo.runs import plan, start
+
+    run, settings, notes = plan(
+        pipeline=spec,
+        strategy=strategy_node,
+        data=data_node,
+        preset=preset,
+        changes=changes,
+        epochs=epochs,
+        out=out,
+        resume=resume,
+        device=device,
+    )
+    with Console(settings.steps) as console:
+        for note in notes:
+            console.note(note)
+        evaluation = start(
+            run,
+            settings,
+            device=device,
+            workers=workers,
+            resume=resume,
+            weights=weights,
+            listeners=[console],
+        )
+    console.report(run, evaluation)
+
+
+def _split(item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"--set {item}: expected KEY=VALUE, as in --set lifter.dropout=0.25")
+    return name, value

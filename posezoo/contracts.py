@@ -1,0 +1,242 @@
+"""What the five kinds of entries must offer, and what travels between them.
+
+Letters: B batch, T frames, J joints, C channels, H W image px, h w heatmap cells.
+2D is in px of the picture that the network sees; the centre of the top-left pixel is (0, 0).
+3D is in mm, camera frame (x right, y down, z forward), root-relative with the root exactly 0,
+unless a name says `world` or `absolute`. Constructors are keyword-only and typed: an entry's
+signature is its schema. No kind knows another; the pipeline puts them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from posezoo.camera import Camera
+from posezoo.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from posezoo.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """What a backbone says of one feature map: its channels, and its stride in image px."""
+
+    channels: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One item of a dataset: a clip of T frames (T = 1 for a single picture) of one person."""
+
+    joints2d: Tensor  # (T, J, 2) px, true positions
+    joints3d: Tensor  # (T, J, 3) mm, camera frame, root-relative
+    root_mm: Tensor  # (T, 3) mm, camera frame: joints3d + root_mm is absolute
+    visible: Tensor  # (T, J) bool: inside the picture and not hidden by anything
+    camera: Camera  # of the picture as the network sees it, crop included: parameters (10,)
+    subject: str
+    action: str
+    image: Tensor | None = None  # (3, H, W) uint8 RGB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Samples side by side; the same fields as `Sample` with a leading B."""
+
+    joints2d: Tensor  # (B, T, J, 2) px
+    joints3d: Tensor  # (B, T, J, 3) mm, camera frame, root-relative
+    root_mm: Tensor  # (B, T, 3) mm, camera frame
+    visible: Tensor  # (B, T, J) bool
+    camera: Camera  # parameters (B, 10)
+    subject: tuple[str, ...]
+    action: tuple[str, ...]
+    image: Tensor | None = None  # (B, 3, H, W) uint8 RGB
+
+    def __len__(self) -> int:
+        return len(self.joints2d)
+
+    @classmethod
+    def collate(cls, samples: Sequence[Sample]) -> Batch:
+        """Stack samples; pictures only where every sample has one."""
+        images = [s.image for s in samples if s.image is not None]
+        return cls(
+            joints2d=torch.stack([s.joints2d for s in samples]),
+            joints3d=torch.stack([s.joints3d for s in samples]),
+            root_mm=torch.stack([s.root_mm for s in samples]),
+            visible=torch.stack([s.visible for s in samples]),
+            camera=Camera.stack([s.camera for s in samples]),
+            subject=tuple(s.subject for s in samples),
+            action=tuple(s.action for s in samples),
+            image=torch.stack(images) if len(images) == len(samples) else None,
+        )
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
+        """Move every tensor."""
+        return self._map(lambda value: value.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Self:
+        """Page-locked copy; the data loader calls this."""
+        return self._map(lambda value: value.pin_memory())
+
+    def _map(self, change: Callable[[Any], Any]) -> Self:
+        moved = {
+            f.name: change(value)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor | Camera)
+        }
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseResult:
+    """What a pipeline gives; a bare lifter has no maps, a pipeline without lifter no 3D."""
+
+    joints2d: Tensor  # (B, T, J, 2) px
+    joints3d: Tensor | None = None  # (B, T, J, 3) mm, camera frame, root exactly 0
+    confidence: Tensor | None = None  # (B, J), 0 to 1
+    maps: Tensor | None = None  # the head's raw maps, (B, J, h, w) for a heatmap head
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """Picture to feature maps. Normalises by its own mean and std, held inside."""
+
+    features: tuple[FeatureSpec, ...]
+
+    def __call__(
+        self,
+        image: Tensor,  # (B, 3, H, W) RGB in [0, 1]
+    ) -> tuple[Tensor, ...]:  # (B, C_i, H / s_i, W / s_i), as `features` declares
+        """Compute the feature maps."""
+        ...
+
+
+@runtime_checkable
+class Head(Protocol):
+    """Feature maps to 2D joints, by way of raw maps on which it is trained.
+
+    Built with `features: tuple[FeatureSpec, ...]` and `num_joints: int`, then its own parameters.
+    """
+
+    stride: float  # image px per cell of the maps
+
+    def __call__(
+        self,
+        features: tuple[Tensor, ...],  # (B, C_i, H / s_i, W / s_i)
+    ) -> Tensor:  # raw maps, (B, J, h, w) for a heatmap head
+        """Compute the raw maps."""
+        ...
+
+    def encode(
+        self,
+        joints2d: Tensor,  # (B, J, 2) px
+        size: tuple[int, int],  # h, w in cells
+    ) -> Tensor:  # what perfect raw maps would be
+        """The training target; `decode(encode(x))` gives x back, to the codec's accuracy."""
+        ...
+
+    def loss(
+        self,
+        maps: Tensor,  # raw maps
+        joints2d: Tensor,  # (B, J, 2) px, true positions; joints off the map do not count
+    ) -> Tensor:  # scalar
+        """The training loss of the maps."""
+        ...
+
+    def decode(
+        self,
+        maps: Tensor,  # raw maps
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px and confidence (B, J)
+        """Read the joints off the maps, by the decoder that the head was built with."""
+        ...
+
+    def decode_soft(
+        self,
+        maps: Tensor,  # raw maps
+    ) -> Tensor:  # (B, J, 2) px
+        """Read the joints so that a gradient reaches the maps."""
+        ...
+
+
+@runtime_checkable
+class Lifter(Protocol):
+    """2D joints to 3D joints. Owns its normalisation, as buffers in its state dict.
+
+    Built with `skeleton: Skeleton`, then its own parameters.
+    """
+
+    frames: int  # how many frames it must see; 1 for a single picture
+
+    def __call__(
+        self,
+        joints2d: Tensor,  # (B, T, J, 2) px
+        camera: Camera,  # parameters (B, 10): the camera of those pixels
+    ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
+        """Lift."""
+        ...
+
+    def fit_normalisation(
+        self,
+        joints2d: Tensor,  # (N, T, J, 2) px
+        joints3d: Tensor,  # (N, T, J, 3) mm, camera frame, root-relative
+        camera: Camera,  # parameters (N, 10)
+    ) -> None:
+        """Take the statistics of training data, once, before the first step."""
+        ...
+
+    def loss(
+        self,
+        predicted: Tensor,  # (B, T, J, 3) mm
+        target: Tensor,  # (B, T, J, 3) mm
+    ) -> Tensor:  # scalar
+        """The training loss."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stage of a training: which parts learn, from which losses, for what share of the steps."""
+
+    name: str
+    trains: tuple[str, ...]  # names of pipeline parts: "backbone", "head", "lifter"
+    losses: Callable[[Pipeline, Batch], dict[str, Tensor]]  # terms already weighted: their sum is minimised
+    share: float = 1.0  # of the whole number of steps
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """How a pipeline learns. The training loop runs its stages and knows nothing else of it."""
+
+    settings: dict[str, Any]  # what it needs of the parts, e.g. {"head.decode": "soft"}
+
+    def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
+        """The stages in their order; shares sum to 1.
+
+        Raises:
+            ValueError: the pipeline lacks a part that this strategy trains.
+        """
+        ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """People with known poses. Built with `split: str`, `image_size: int` (0: no pictures),
+    `seed: int`, then its own parameters.
+
+    Item i and item i + len(dataset) are the same item, seen anew where the dataset varies what it
+    shows (viewpoint, crop, rendering). Each is a function of (seed, index) alone, in any process.
+    May also offer `__getitems__(indices) -> Batch`, which loaders then use for whole batches.
+    """
+
+    skeleton: Skeleton
+    subjects: tuple[str, ...]  # the people of this split
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...

@@ -1,0 +1,82 @@
+"""Batches for training and evaluation, as a function of the step alone.
+
+No state is kept between steps, so a run that was killed goes on at its step with exactly the
+batches that it would have had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from posezoo.contracts import Batch, Dataset, Sample
+
+
+class StepSampler(Sampler[list[int]]):
+    """The indices of the batches of steps `first` to `last`: shuffled anew each epoch.
+
+    Epoch e draws index i + e * len(dataset) for item i, so that datasets can vary what they show.
+    """
+
+    def __init__(
+        self, *, length: int, limit: int, batch_size: int, seed: int, first: int, last: int
+    ) -> None:
+        self.length, self.items = length, min(limit or length, length)
+        self.batch_size, self.seed, self.first, self.last = batch_size, seed, first, last
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __iter__(self) -> Iterator[list[int]]:
+        drawn = self._draw(self.first * self.batch_size)
+        for _ in range(len(self)):
+            yield list(islice(drawn, self.batch_size))
+
+    def _draw(self, start: int) -> Iterator[int]:
+        epoch, position = divmod(start, self.items)
+        while True:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            order = torch.randperm(self.items, generator=generator)[position:] + epoch * self.length
+            yield from order.tolist()
+            epoch, position = epoch + 1, 0
+
+
+def training_batches(
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    seed: int,
+    first: int,
+    last: int,
+    limit: int,
+    workers: int,
+    pin: bool,
+) -> DataLoader[Batch]:
+    """The batches of steps `first` (included) to `last` (not included)."""
+    sampler = StepSampler(
+        length=len(dataset),
+        limit=limit,
+        batch_size=batch_size,
+        seed=seed,
+        first=first,
+        last=last,
+    )
+    return DataLoader(
+        dataset, batch_sampler=sampler, num_workers=workers, collate_fn=_collate, pin_memory=pin
+    )
+
+
+def ordered_batches(
+    dataset: Dataset, *, indices: range, batch_size: int, workers: int = 0
+) -> DataLoader[Batch]:
+    """The items of `indices`, in order, the last batch as short as it must be."""
+    chunks = [list(indices[i : i + batch_size]) for i in range(0, len(indices), batch_size)]
+    return DataLoader(dataset, batch_sampler=chunks, num_workers=workers, collate_fn=_collate)
+
+
+def _collate(samples: Batch | list[Sample]) -> Batch:
+    """A dataset with `__getitems__` has made the batch already."""
+    return samples if isinstance(samples, Batch) else Batch.collate(samples)

@@ -1,0 +1,170 @@
+"""Real poses from motion capture, seen by real or invented cameras.
+
+Poses of a `*_poses17.h5` file (or a folder of them) are turned, placed in a room and looked at; in
+training from a new side each time an item comes back. Without pictures this feeds lifters; with
+them, people are drawn by `posezoo.data.render`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from posezoo.camera import world_to_camera
+from posezoo.contracts import Batch, Sample
+from posezoo.data import draws
+from posezoo.data.batches import make_batch, only_sample
+from posezoo.data.crop import inside, person_crop
+from posezoo.data.mocap_file import find_mocap_files, read_mocap
+from posezoo.data.people import balanced_items, split_people
+from posezoo.data.views import Rig, place
+from posezoo.skeleton import H36M17, Skeleton
+
+_REACH_MM = 1300.0  # how far a joint may be from its pelvis and still be in front of a camera
+
+
+class Mocap:
+    """Motion capture of people, split by person. See `posezoo.contracts.Dataset`.
+
+    "train" gives each item anew from another side on every pass, changed by `scale` and `mirror`;
+    "val" (the people held out) and "all" show each pose once, from one side that depends on the
+    seed. A name is one person, in whatever file it stands. Two names may be one person too (CMU
+    has such): name them together in `val`.
+
+    Args:
+        path: a `*_poses17.h5` file, or a folder of them (docs/data.md).
+        split: "train", "val" or "all".
+        image_size: px of a square picture around the person; 0: no picture, and 2D in px of the
+            camera's whole picture.
+        pictures: draw the picture; without, 2D is still in px of the crop.
+        seed: of every draw.
+        cameras: a JSON file of cameras; empty: invented studio cameras.
+        val: people held out, their names between "/"; empty: about a fifth of them, by a hash.
+        stride: take every n-th pose of a trial.
+        radius_mm: how far from the room's middle a person may stand.
+        margin: room around the person on each side, as a share of the joints' box.
+        jitter: training crops move and resize by up to this share.
+        scale: training bodies grow or shrink by up to this share.
+        mirror: half of the training people have left and right exchanged.
+        balance: people of a training pass count as their poses to the power 1 - balance: 0 takes
+            each pose once, 1 all people equally often. No pose is left out at any balance.
+
+    Raises:
+        ValueError: a file that is not what it must be, or a name or number that does not fit.
+    """
+
+    skeleton: Skeleton = H36M17
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        split: Literal["train", "val", "all"] = "train",
+        image_size: int = 0,
+        pictures: bool = True,
+        seed: int = 0,
+        cameras: str = "",
+        val: str = "",
+        stride: int = 1,
+        radius_mm: float = 1000.0,
+        margin: float = 0.15,
+        jitter: float = 0.05,
+        scale: float = 0.0,
+        mirror: bool = True,
+        balance: float = 0.5,
+    ) -> None:
+        _check_numbers(image_size=image_size, stride=stride, scale=scale, balance=balance)
+        recordings = [each for file in find_mocap_files(path) for each in read_mocap(file)]
+        self.subjects = split_people(sorted({each.subject for each in recordings}), val, split)
+        kept = [each for each in recordings if each.subject in self.subjects]
+        poses = [each.positions_mm[::stride] for each in kept]
+        lengths = [len(each) for each in poses]
+        self._poses = torch.from_numpy(np.concatenate(poses))
+        self._subject = np.repeat(np.array([each.subject for each in kept]), lengths)
+        self._action = np.repeat(np.array([each.action for each in kept]), lengths)
+        self._varied = split == "train"
+        self._items = balanced_items(self._subject, balance if self._varied else 0.0)
+        self._rig = Rig.from_file(cameras) if cameras else Rig.studio()
+        self._rig.check_room(radius_mm + _REACH_MM * (1 + scale))
+        self._size, self._pictures, self._seed = image_size, pictures, seed
+        self._radius_mm, self._margin, self._jitter = radius_mm, margin, jitter
+        self._scale, self._mirror = scale, mirror
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> Sample:
+        return only_sample(self.__getitems__([index]))
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """A whole batch at once; loaders use this."""
+        index = np.asarray(indices, np.int64)
+        item = self._items[index % len(self)]
+        if not self._varied:
+            index = index % len(self)
+        joints = self._poses[torch.from_numpy(item)].double()
+        if self._varied:
+            joints = self._change_body(joints, index)
+        joints = place(joints[:, None], self._seed, index, radius_mm=self._radius_mm)[:, 0]
+        views = self._rig.draw(self._seed, index)
+        joints = world_to_camera(joints, views.rotation, views.position_mm)
+        joints2d, camera, image = views.camera.project(joints), views.camera, None
+        visible = views.inside(joints2d)
+        if self._size:
+            scale, offset = person_crop(
+                joints2d,
+                size=self._size,
+                margin=self._margin,
+                jitter=self._jitter if self._varied else 0.0,
+                seed=self._seed,
+                index=index,
+            )
+            camera = camera.resampled(scale[:, None], offset)
+            joints2d = camera.project(joints)
+            visible &= inside(joints2d, self._size)
+        return make_batch(
+            joints_mm=joints,
+            joints2d=joints2d,
+            visible=visible,
+            camera=camera,
+            subject=self._subject[item],
+            action=self._action[item],
+            image=image,
+        )
+
+    def _change_body(
+        self,
+        joints: Tensor,  # (N, J, 3) mm, world frame
+        index: NDArray[np.int64],  # (N,)
+    ) -> Tensor:  # (N, J, 3) mm, world frame
+        u = torch.from_numpy(draws.uniform(self._seed, index, 2, "body"))
+        if self._mirror:
+            joints = torch.where(u[:, :1, None] < 0.5, mirrored(joints, self.skeleton), joints)
+        return joints * (1 + self._scale * (2 * u[:, 1:, None] - 1))
+
+
+def mirrored(
+    joints_world: Tensor,  # (..., J, 3) mm, world frame
+    skeleton: Skeleton,
+) -> Tensor:  # (..., J, 3) mm
+    """The same person in a mirror: x changes sign, and left and right change names."""
+    return joints_world[..., list(skeleton.mirror), :] * joints_world.new_tensor([-1.0, 1.0, 1.0])
+
+
+def _check_numbers(*, image_size: int, stride: int, scale: float, balance: float) -> None:
+    wrong = []
+    if image_size < 0:
+        wrong.append(f"image_size is {image_size}, expected 0 or more px")
+    if stride < 1:
+        wrong.append(f"stride is {stride}, expected 1 or more")
+    if not 0 <= scale < 1:
+        wrong.append(f"scale is {scale}, expected a share from 0 to below 1")
+    if not 0 <= balance <= 1:
+        wrong.append(f"balance is {balance}, expected 0 (poses equal) to 1 (people equal)")
+    if wrong:
+        raise ValueError("mocap: " + "; ".join(wrong))

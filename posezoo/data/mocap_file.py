@@ -1,0 +1,133 @@
+"""Reading a motion-capture file (`*_poses17.h5`) and refusing one that is not what it says.
+
+Layout (docs/data.md): `/<subject>/<trial>/positions_mm`, (T, 17, 3), Human3.6M-17 order, mm, z up.
+Wrong units, a wrong axis and a wrong joint order train without any error message, so they are
+looked for in the numbers as well as in the attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.data.units import check_millimetres
+from posezoo.skeleton import H36M17
+
+_LAYOUT = "expected /<subject>/<trial>/positions_mm, (T, 17, 3) in mm, z up; see docs/data.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One trial of one person."""
+
+    subject: str
+    action: str
+    positions_mm: NDArray[np.float32]  # (T, 17, 3) mm, world frame, z up
+
+
+def find_mocap_files(path: str | Path) -> list[Path]:
+    """The file itself, or the `*_poses17.h5` files of a folder, in the order of their names.
+
+    Raises:
+        ValueError: nothing there.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*_poses17.h5"))
+    if not files:
+        raise ValueError(f"{path}: no file named *_poses17.h5 in this folder; see docs/data.md")
+    return files
+
+
+def read_mocap(path: Path) -> list[Recording]:
+    """All trials of one file, checked.
+
+    Raises:
+        ValueError: missing, cut, not HDF5, or poses that are not in the layout, joint order, unit
+            and axes that the file must have.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        with h5py.File(path) as file:
+            _check_attributes(path, file)
+            recordings = [
+                _read_trial(path, name, file[name][trial])
+                for name in _groups(path, file)
+                for trial in _groups(path, file[name])
+            ]
+    except OSError as error:  # h5py's only word for HTML, a cut file and a damaged chunk alike
+        raise ValueError(f"{path}: not a whole HDF5 file ({error}); {_LAYOUT}") from error
+    if not recordings:
+        raise ValueError(f"{path}: holds no trial; {_LAYOUT}")
+    _check_numbers(path, np.concatenate([each.positions_mm for each in recordings]))
+    return recordings
+
+
+def _groups(path: Path, parent: h5py.Group) -> list[str]:
+    for name, item in parent.items():
+        if not isinstance(item, h5py.Group):
+            raise ValueError(f"{path}: {item.name or name} is not a group; {_LAYOUT}")
+    return list(parent)
+
+
+def _read_trial(path: Path, subject: str, trial: h5py.Group) -> Recording:
+    if "positions_mm" not in trial:
+        raise ValueError(f"{path}: {trial.name} lacks positions_mm; {_LAYOUT}")
+    positions = trial["positions_mm"]
+    if positions.ndim != 3 or positions.shape[2] != 3 or positions.dtype.kind != "f":
+        raise ValueError(
+            f"{path}: {positions.name} is {positions.shape} of {positions.dtype}; {_LAYOUT}"
+        )
+    if positions.shape[1] != H36M17.num_joints:
+        raise ValueError(
+            f"{path}: {positions.name}: expected {H36M17.num_joints} joints in the order "
+            f"{', '.join(H36M17.joints)}; got {positions.shape[1]}"
+        )
+    values = positions[()].astype(np.float32)
+    broken = np.argwhere(~np.isfinite(values).all(-1))
+    if len(broken):
+        frame, joint = broken[0]
+        raise ValueError(
+            f"{path}: {trial.name}: frame {frame} has no number for {H36M17.joints[joint]} "
+            f"({len(broken)} joints in all); leave such frames out of the file"
+        )
+    attributes = trial.attrs
+    action = attributes.get("action_class") or attributes.get("action") or trial.name.split("/")[-1]
+    return Recording(subject, str(action), values)
+
+
+def _check_attributes(path: Path, file: h5py.File) -> None:
+    wanted = {"units": "mm", "up_axis": "z"}
+    for name, value in wanted.items():
+        found = file.attrs.get(name, value)
+        if str(found) != value:
+            raise ValueError(f"{path}: {name} is {found!r}, expected {value!r}; {_LAYOUT}")
+    parents = file.attrs.get("parents")
+    if parents is not None and tuple(np.asarray(parents).tolist()) != H36M17.parents:
+        raise ValueError(
+            f"{path}: parents is {list(parents)}, expected {list(H36M17.parents)}: the joints are "
+            f"not in the order {', '.join(H36M17.joints)}"
+        )
+
+
+def _check_numbers(path: Path, positions: NDArray[np.float32]) -> None:
+    if not len(positions):
+        raise ValueError(f"{path}: holds no pose; {_LAYOUT}")
+    try:
+        check_millimetres(positions, H36M17)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    thorax = H36M17.joints.index("thorax")
+    trunk = (positions[:, thorax] - positions[:, 0]).mean(0, dtype=np.float64)
+    if np.abs(trunk).argmax() != 2 or trunk[2] < 0:
+        axis = "-+"[int(trunk[np.abs(trunk).argmax()] > 0)] + "xyz"[int(np.abs(trunk).argmax())]
+        raise ValueError(
+            f"{path}: trunks point along {axis} on the whole, expected +z. Turn the positions so "
+            "that z is up (a y-up file: x, y, z -> x, -z, y)"
+        )

@@ -1,0 +1,74 @@
+"""Who is held out. People are split by name, so that nobody is seen on both sides.
+
+A name is on the same side in whatever files it stands, whoever else is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("train", "val", "all")
+
+# Chosen so that names of CMU which may be one person (1, 16, 17; 5, 49) fall on one side.
+_SALT = "8"
+
+
+def split_people(
+    people: Sequence[str],
+    val: str,
+    split: str,
+) -> tuple[str, ...]:
+    """The people of a split, sorted.
+
+    Args:
+        people: everybody there is.
+        val: who is held out, names between "/"; empty: each with a chance of one fifth by a hash
+            of the name, at least one.
+        split: "train" (all but those held out), "val" (those) or "all".
+
+    Raises:
+        ValueError: an unknown split or name, or nobody left in the split.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
+    people = sorted(set(people))
+    if val:
+        held_out = set(val.split("/"))
+        if unknown := sorted(held_out.difference(people)):
+            raise ValueError(f"val names {', '.join(unknown)}; the people are {'/'.join(people)}")
+    else:
+        luck = {name: _luck(name) for name in people}
+        held_out = {name for name in people if luck[name] < 0.2} or {
+            min(luck, key=luck.__getitem__)
+        }
+    in_split = {"train": set(people) - held_out, "val": held_out, "all": set(people)}[split]
+    if not in_split:
+        raise ValueError(
+            f"nobody is left for split {split!r} of {'/'.join(people)}; hold out fewer by val="
+        )
+    return tuple(sorted(in_split))
+
+
+def balanced_items(
+    subject: NDArray[np.str_],  # (N,)
+    balance: float,
+) -> NDArray[np.int64]:  # (M,) rows, each at least once
+    """Rows repeated so that people count as the number of their rows to the power 1 - balance.
+
+    Whoever has most rows has each of them once; at balance 1 all others are repeated to as many.
+    """
+    items = []
+    _, person, counts = np.unique(subject, return_inverse=True, return_counts=True)
+    shares = np.rint(counts.max() ** balance * counts ** (1 - balance)).astype(np.int64)
+    for number, (count, share) in enumerate(zip(counts, shares, strict=True)):
+        items.append(np.flatnonzero(person == number)[np.arange(share) * count // share])
+    return np.concatenate(items)
+
+
+def _luck(name: str) -> float:
+    digest = blake2b(f"{_SALT}/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2.0**64

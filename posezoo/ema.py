@@ -1,0 +1,32 @@
+"""An exponential moving average of a model's weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Ema:
+    """Follows a module's state; what is not a floating-point number is copied."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state = {name: value.clone() for name, value in module.state_dict().items()}
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        """Take one step towards the module; early steps are longer, so that the start is forgotten."""
+        self.updates += 1
+        weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.state[name].lerp_(value, weight)
+            else:
+                self.state[name].copy_(value)
+
+    def restore(self, state: dict[str, Tensor], updates: int) -> None:
+        """Go on from saved averages."""
+        self.updates = updates
+        for name, value in state.items():
+            self.state[name].copy_(value)

@@ -1,0 +1,86 @@
+"""The conversions between frames: cells and pixels, root-centring, rotations, Procrustes.
+
+This is the only place where heatmap cells become pixels. Pixel centres are integers: the centre
+of the top-left pixel is (0, 0). The centre of cell (i, j) of a map of stride s therefore lies at
+((i + 0.5) * s - 0.5, (j + 0.5) * s - 0.5) px, not at (i * s, j * s).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def cell_affine(stride: float) -> tuple[float, float]:
+    """(scale, offset) with px = cells * scale + offset: the one place that knows the half cell."""
+    return float(stride), 0.5 * stride - 0.5
+
+
+def cells_to_px(
+    cells: Tensor,  # (..., 2) x, y in heatmap cells, cell centres at integers
+    stride: float,  # px per cell
+) -> Tensor:  # (..., 2) px
+    """Map positions in heatmap cells to pixels."""
+    scale, offset = cell_affine(stride)
+    return cells * scale + offset
+
+
+def px_to_cells(
+    px: Tensor,  # (..., 2) x, y in pixels, pixel centres at integers
+    stride: float,  # px per cell
+) -> Tensor:  # (..., 2) cells
+    """Map pixels to positions in heatmap cells; the inverse of `cells_to_px`."""
+    scale, offset = cell_affine(stride)
+    return (px - offset) / scale
+
+
+def root_relative(
+    joints_mm: Tensor,  # (..., J, 3) mm
+    root: int = 0,
+) -> Tensor:  # (..., J, 3) mm, joint `root` exactly 0
+    """Subtract the root joint."""
+    return joints_mm - joints_mm[..., root : root + 1, :]
+
+
+def axis_angle_to_matrix(
+    axis_angle: Tensor,  # (..., 3) rad
+) -> Tensor:  # (..., 3, 3)
+    """Rotation about an axis by the vector's length (Rodrigues' formula), right-handed."""
+    angle = axis_angle.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    x, y, z = (axis_angle / angle).unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    sin, cos = angle.sin()[..., None], angle.cos()[..., None]
+    eye = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
+    return eye + sin * cross + (1 - cos) * (cross @ cross)
+
+
+def rotation_to_optical_axis(
+    rays: Tensor,  # (..., 2) x/z, y/z of a direction in the camera frame
+) -> Tensor:  # (..., 3, 3)
+    """The smallest rotation that turns the direction (x, y, 1) onto the optical axis (0, 0, 1)."""
+    x, y = rays.unbind(-1)
+    length = (x * x + y * y + 1).sqrt()
+    x, y, z = x / length, y / length, 1 / length
+    k = 1 / (1 + z)  # Rodrigues' formula with the half-angle identity: no division by sin
+    rows = [1 - k * x * x, -k * x * y, -x, -k * x * y, 1 - k * y * y, -y, x, y, z]
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+
+
+def procrustes_align(
+    source: Tensor,  # (..., J, 3) mm
+    target: Tensor,  # (..., J, 3) mm
+) -> Tensor:  # (..., J, 3) mm, `source` in the best frame and scale
+    """Fit rotation, translation and scale of `source` to `target` by least squares.
+
+    No reflection is allowed: a mirrored pose keeps its error (Umeyama 1991).
+    """
+    mean_source, mean_target = source.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
+    a, b = source - mean_source, target - mean_target
+    u, s, vt = torch.linalg.svd(a.transpose(-1, -2) @ b)
+    sign = torch.ones_like(s)
+    sign[..., -1] = torch.where(torch.linalg.det(u @ vt) < 0, -1.0, 1.0)
+    rotation = u @ (sign[..., None] * vt)
+    energy = (a * a).sum((-1, -2), keepdim=True)
+    scale = (s * sign).sum(-1)[..., None, None] / energy.clamp_min(torch.finfo(a.dtype).tiny)
+    return scale * (a @ rotation) + mean_target

@@ -1,0 +1,215 @@
+"""Heatmaps by one deconvolution: Blocks B to E of the source report.
+
+After VNect (Mehta et al. 2017, arXiv:1705.01583). B is a bottleneck with a projection, C three
+convolutions that keep the size, D the deconvolution(s), E the maps. The defaults are the report's:
+one deconvolution of kernel 4 and stride 4, no batch norm in B to E, targets with their peak of 255
+at the nearest cell and a covariance of (map height / 12.8) cells^2, read by argmax. The report
+gives no channel widths for D: 128 here. Targets are never rendered for training; the loss
+evaluates the Gaussian as it goes (`posezoo.ops.heatmap_mse`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from posezoo import losses, ops
+from posezoo.contracts import FeatureSpec
+from posezoo.geometry import cell_affine, px_to_cells
+
+BatchNorm = Literal["none", "layer", "block"]
+_REFINEMENTS = {"argmax": "none", "quarter": "quarter", "taylor": "taylor"}
+
+
+class HeatmapHead(nn.Module):
+    """One map per joint, from the last feature map of the backbone."""
+
+    def __init__(
+        self,
+        *,
+        features: tuple[FeatureSpec, ...],
+        num_joints: int,
+        block_b: bool = True,
+        batch_norm: BatchNorm = "none",
+        kernel: Literal[3, 4, 6] = 4,
+        strides: tuple[int, ...] = (4,),
+        width: int = 128,
+        sigma_ratio: float | None = None,  # map height in cells / covariance; 12.8 if none is given
+        sigma_cells: float | None = None,
+        sigma_px: float | None = None,
+        peak: float = 255.0,
+        support: Literal["full", "3sigma"] = "full",
+        centres: Literal["quantised", "unbiased"] = "quantised",
+        decode: Literal["argmax", "quarter", "taylor", "soft"] = "argmax",
+        sharpness: float = 25.0,  # of the soft decoder: 1 / temperature for maps of peak 1
+        loss: Literal["mse", "integral"] = "mse",
+    ) -> None:
+        super().__init__()
+        given = [s for s in (sigma_ratio, sigma_cells, sigma_px) if s is not None]
+        if len(given) > 1 or any(s <= 0 for s in given):
+            raise ValueError(
+                f"sigma_ratio={sigma_ratio}, sigma_cells={sigma_cells}, sigma_px={sigma_px}: "
+                "give one of them, above 0"
+            )
+        source = features[-1]
+        self.stride = source.stride / math.prod(strides)
+        self.sigma = (sigma_ratio, sigma_cells, sigma_px) if given else (12.8, None, None)
+        self.target = {"peak": peak, "support": support, "centres": centres}
+        self.peak, self.decoder, self.sharpness, self.loss_form = peak, decode, sharpness, loss
+
+        c = source.channels
+        self.b = BlockB(c, batch_norm) if block_b else nn.Identity()
+        self.c = _chain(batch_norm, nn.Conv2d(c, 256, 1), _conv3(256, 128), nn.Conv2d(128, 256, 1))
+        widths = (256, *(width for _ in strides))
+        self.d = _chain(
+            batch_norm,
+            *(_deconv(widths[i], width, kernel, stride) for i, stride in enumerate(strides)),
+        )
+        self.e = nn.Sequential(
+            _chain(batch_norm, _conv3(width, 128)), nn.Conv2d(128, num_joints, 1)
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                _variance_scaling(module)
+
+    def forward(
+        self,
+        features: tuple[Tensor, ...],  # the last: (B, C, H / s, W / s)
+    ) -> Tensor:  # (B, J, h, w) heatmaps, of height `peak` where perfect
+        """Compute the heatmaps."""
+        x = self.b(features[-1])
+        x = self.c(x)
+        x = self.d(x)
+        return self.e(x)
+
+    def encode(
+        self,
+        joints2d: Tensor,  # (B, J, 2) px
+        size: tuple[int, int],  # h, w in cells
+    ) -> Tensor:  # (B, J, h, w)
+        """The Gaussian maps that a perfect network would give."""
+        cells = px_to_cells(joints2d, self.stride)
+        return ops.gaussian_heatmaps(
+            cells, size, sigma_cells=self.sigma_cells(size[0]), **self.target
+        )
+
+    def loss(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+        joints2d: Tensor,  # (B, J, 2) px
+    ) -> Tensor:  # scalar: mean over cells and joints ("mse"), or mean distance in cells
+        """Squared error to the Gaussian targets, or distance of the soft-argmax from the joint.
+
+        Joints off the map do not count.
+        """
+        height, width = maps.shape[-2:]
+        cells = px_to_cells(joints2d, self.stride)
+        limit = torch.tensor([width, height], device=cells.device)
+        on_map = ((cells >= -0.5) & (cells <= limit - 0.5)).all(-1)
+        if self.loss_form == "mse":
+            per_joint = ops.heatmap_mse(
+                maps, cells, sigma_cells=self.sigma_cells(height), weight=None, **self.target
+            )
+        else:
+            soft = px_to_cells(self.decode_soft(maps), self.stride)
+            per_joint = losses.distances(soft, cells)
+        return (per_joint * on_map).sum() / on_map.sum().clamp_min(1)
+
+    def decode(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, confidence (B, J) in 0..1
+        """Read the joints by the decoder that the head was built with.
+
+        All decoders are exact to 0.5 cell or better on clean maps; "soft" is pulled inwards where
+        a Gaussian is cut off by the border.
+        """
+        if self.decoder == "soft":
+            joints2d = self.decode_soft(maps)
+            return joints2d, self._confidence(maps.flatten(-2).amax(-1).float())
+        scale, offset = cell_affine(self.stride)
+        joints2d, score = ops.decode(
+            maps, refine=_REFINEMENTS[self.decoder], scale=scale, offset=offset
+        )
+        return joints2d, self._confidence(score)
+
+    def decode_soft(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+    ) -> Tensor:  # (B, J, 2) px
+        """Softmax-weighted mean of the cells; the gradient reaches every cell of the maps."""
+        scale, offset = cell_affine(self.stride)
+        return ops.soft_argmax(maps, beta=self.sharpness / self.peak, scale=scale, offset=offset)
+
+    def sigma_cells(self, height: int) -> float:
+        """Standard deviation of the targets, in cells, on maps of that height."""
+        ratio, cells, px = self.sigma
+        if cells is not None:
+            return cells
+        if px is not None:
+            return px / self.stride
+        return math.sqrt(height / ratio)
+
+    def _confidence(self, score: Tensor) -> Tensor:
+        return (score / self.peak).clamp(0, 1)
+
+
+class BlockB(nn.Module):
+    """A bottleneck like ResNet's, with a projection as its shortcut; keeps channels and size."""
+
+    def __init__(self, channels: int, batch_norm: BatchNorm) -> None:
+        super().__init__()
+        half = channels // 2
+        self.main = nn.Sequential(
+            _chain(
+                "layer" if batch_norm == "layer" else "none",
+                nn.Conv2d(channels, half, 1),
+                _conv3(half, half),
+            ),
+            nn.Conv2d(half, channels, 1),
+        )
+        self.projection = nn.Conv2d(channels, channels, 1)
+        self.norm = nn.Identity() if batch_norm == "none" else nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) to the same."""
+        return torch.relu(self.norm(self.main(x) + self.projection(x)))
+
+
+def _chain(batch_norm: BatchNorm, *layers: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
+    """Layers with a ReLU each, and batch norm after each ("layer") or after the last ("block")."""
+    chain: list[nn.Module] = []
+    for i, layer in enumerate(layers):
+        chain.append(layer)
+        if batch_norm == "layer" or (batch_norm == "block" and i == len(layers) - 1):
+            chain.append(nn.BatchNorm2d(layer.out_channels))
+        chain.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*chain)
+
+
+def _conv3(channels: int, out: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, out, 3, padding=1)
+
+
+def _deconv(channels: int, out: int, kernel: int, stride: int) -> nn.ConvTranspose2d:
+    """Exactly `stride` times the size. A kernel below the stride leaves cells that see nothing."""
+    padding = max(0, math.ceil((kernel - stride) / 2))
+    extra = 2 * padding - (kernel - stride)
+    return nn.ConvTranspose2d(channels, out, kernel, stride, padding, output_padding=extra)
+
+
+def _variance_scaling(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Variance 2 / fan-in, truncated at two sigma.
+
+    A deconvolution's cell sees only kernel^2 / stride^2 of the kernel's taps, so its fan-in is
+    that share: counting all taps, as common initialisers do, shrinks the signal by the stride.
+    """
+    taps = layer.weight[0, 0].numel()
+    if isinstance(layer, nn.ConvTranspose2d):
+        taps = max(1, taps // math.prod(layer.stride))
+    std = math.sqrt(2 / (layer.in_channels * taps))
+    nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
+    nn.init.zeros_(layer.bias)

@@ -1,0 +1,212 @@
+"""Hard decoding: the greatest cell of a heatmap, refined to a fraction of a cell.
+
+One read of the maps; the refinements look at a few cells around the maximum only. DARK and UDP
+(Zhang et al. 2020, Huang et al. 2020) blur the map first: their formula is invariant to a factor,
+so a blurred patch of 5x5 cells does in place of the blurred map.
+Not differentiable; see `soft_argmax`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from posezoo.ops.dispatch import define, is_concrete, per_axis, use_triton
+
+Refine = Literal["none", "quarter", "taylor", "dark", "udp"]
+_MODES = get_args(Refine)
+
+
+def decode(
+    maps: Tensor,  # (B, J, h, w)
+    *,
+    refine: Refine = "none",
+    scale: float | Sequence[float] = 1.0,
+    offset: float | Sequence[float] = 0.0,
+    blur_cells: int = 11,
+    max_shift_cells: float = 1.0,
+    flipped: Tensor | None = None,  # (B, J, h, w) maps of the mirrored picture
+    flip_joints: Sequence[int] | None = None,  # J: which joint of the mirrored picture is joint j
+    flip_shift: bool = False,
+) -> tuple[Tensor, Tensor]:  # (B, J, 2) x, y: cells * scale + offset; (B, J) greatest value
+    """Position and value of each map's maximum, float32 (float64 for float64 maps).
+
+    Of equal cells the first in memory order wins, as in numpy. The border: `quarter` leaves an
+    axis alone where a neighbour is off the map; `taylor` and `dark` do nothing within two cells of
+    the edge; `udp` repeats the edge cells. No refinement is made on a maximum that is not positive.
+
+    Args:
+        maps: heatmaps, any floating dtype.
+        refine: `quarter` moves a quarter of a cell towards the greater neighbour on each axis.
+            `taylor`, `dark` and `udp` take a Newton step on the map's logarithm: on the map itself,
+            on the blurred map with differences over two cells, over one cell.
+        scale: from cells to the caller's unit, one number or one per axis (x first).
+        offset: likewise; px = cells * scale + offset with `posezoo.geometry.cell_affine`.
+        blur_cells: width of the blur of `dark` and `udp`, odd; OpenCV's sigma, 2.0 for 11.
+        max_shift_cells: bound of the Newton step per axis: the Hessian of a noisy map can be
+            almost singular. `math.inf` gives the papers' formula.
+        flipped: averaged with the maps after mirroring back.
+        flip_joints: the joint order of the mirrored picture, left and right exchanged.
+        flip_shift: move the mirrored maps one cell right, for networks trained with cells that
+            map to index * stride. With this package's half-cell convention leave it off.
+    """
+    if maps.ndim != 4:
+        raise ValueError(f"maps: expected (B, J, h, w), got {tuple(maps.shape)}")
+    if refine not in _MODES:
+        raise ValueError(f"refine: expected one of {', '.join(_MODES)}, got {refine!r}")
+    if blur_cells < 3 or blur_cells % 2 == 0:
+        raise ValueError(f"blur_cells: expected an odd number from 3, got {blur_cells!r}")
+    if (flipped is None) != (flip_joints is None) or (
+        flipped is not None
+        and (flipped.shape != maps.shape or sorted(flip_joints or ()) != [*range(maps.shape[1])])
+    ):
+        raise ValueError(
+            f"flipped: expected maps of shape {tuple(maps.shape)} together with flip_joints, a "
+            f"permutation of 0..{maps.shape[1] - 1}; got "
+            f"{None if flipped is None else tuple(flipped.shape)} and {flip_joints!r}"
+        )
+    return _decode(
+        maps.detach(),
+        None if flipped is None else flipped.detach(),
+        list(flip_joints or ()),
+        flip_shift,
+        _MODES.index(refine),
+        blur_cells,
+        float(max_shift_cells),
+        per_axis(scale, 2, "scale"),
+        per_axis(offset, 2, "offset"),
+    )
+
+
+@define("decode")
+def _decode(
+    maps: Tensor,
+    flipped: Tensor | None,
+    flip_joints: list[int],
+    flip_shift: bool,
+    mode: int,
+    blur: int,
+    limit: float,
+    scale: list[float],
+    offset: list[float],
+) -> tuple[Tensor, Tensor]:
+    if use_triton(maps):
+        from posezoo_kernels.decode import forward  # noqa: PLC0415 - only where used
+
+        taps = _taps(blur) if _MODES[mode] in ("dark", "udp") else [1.0]
+        return forward(
+            maps, flipped, flip_joints, flip_shift, mode, taps, limit, scale, offset
+        )
+    values = maps.to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
+    if flipped is not None:
+        mirrored = flipped[:, flip_joints].flip(-1).to(values.dtype)
+        if flip_shift:
+            mirrored = torch.cat([mirrored[..., :1], mirrored[..., :-1]], -1)
+        values = (values + mirrored) * 0.5
+    x, y, score = _maximum(values)
+    place = torch.stack([x, y], -1).to(values.dtype)
+    if _MODES[mode] == "quarter":
+        place = place + _quarter(values, x, y)
+    elif _MODES[mode] != "none":
+        place = place + _newton(values, x, y, mode, blur).clamp(-limit, limit)
+    return place * place.new_tensor(scale) + place.new_tensor(offset), score
+
+
+def _maximum(
+    maps: Tensor,  # (B, J, h, w)
+) -> tuple[Tensor, Tensor, Tensor]:  # column, row, value: (B, J)
+    """The first maximum. torch's max over a flat map is 10 to 18 times slower on a CPU."""
+    width = maps.shape[-1]
+    if is_concrete(maps):
+        index = torch.from_numpy(maps.flatten(2).numpy().argmax(-1))
+    else:
+        row = maps.amax(-1).argmax(-1)
+        line = maps.gather(2, row[..., None, None].expand(*row.shape, 1, width))[..., 0, :]
+        index = row * width + line.argmax(-1)
+    score = maps.flatten(2).gather(2, index[..., None])[..., 0]
+    return index % width, index // width, score
+
+
+def _patch(
+    maps: Tensor,  # (B, J, h, w)
+    x: Tensor,  # (B, J) column
+    y: Tensor,  # (B, J) row
+    radius: int,
+) -> Tensor:  # (B, J, 2 * radius + 1, 2 * radius + 1), 0 off the map
+    height, width = maps.shape[-2:]
+    around = torch.arange(-radius, radius + 1, device=maps.device)
+    rows, columns = y[..., None] + around, x[..., None] + around
+    inside = ((rows >= 0) & (rows < height))[..., None]
+    inside = inside & ((columns >= 0) & (columns < width))[..., None, :]
+    index = rows.clamp(0, height - 1)[..., None] * width
+    index = index + columns.clamp(0, width - 1)[..., None, :]
+    patch = maps.flatten(2).gather(2, index.flatten(2)).view(index.shape)
+    return torch.where(inside, patch, 0.0)
+
+
+def _quarter(maps: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    height, width = maps.shape[-2:]
+    patch = _patch(maps, x, y, 1)
+    along_x = (patch[..., 1, 2] - patch[..., 1, 0]).sign() * ((x > 0) & (x < width - 1))
+    along_y = (patch[..., 2, 1] - patch[..., 0, 1]).sign() * ((y > 0) & (y < height - 1))
+    positive = patch[..., 1, 1, None] > 0
+    return torch.where(positive, torch.stack([along_x, along_y], -1) * 0.25, 0.0)
+
+
+def _newton(maps: Tensor, x: Tensor, y: Tensor, mode: int, blur: int) -> Tensor:
+    """Minus inverse Hessian times gradient of the log map, both by finite differences."""
+    height, width = maps.shape[-2:]
+    udp = _MODES[mode] == "udp"
+    reach = 1 if udp else 2
+    if _MODES[mode] == "taylor":
+        patch = _patch(maps, x, y, reach)
+    else:
+        patch = _patch(maps, x, y, reach + blur // 2)
+        taps = torch.tensor(_taps(blur), dtype=maps.dtype, device=maps.device)
+        band = torch.stack([F.pad(taps, (i, 2 * reach - i)) for i in range(2 * reach + 1)])
+        with torch.autocast(maps.device.type, enabled=False):  # it would make this bfloat16
+            patch = band @ patch @ band.T
+    around = torch.arange(-reach, reach + 1, device=maps.device)
+    if udp:
+        rows = (y[..., None] + around).clamp(0, height - 1) - y[..., None] + reach
+        columns = (x[..., None] + around).clamp(0, width - 1) - x[..., None] + reach
+        patch = patch.gather(-2, rows[..., None].expand(patch.shape))
+        patch = patch.gather(-1, columns[..., None, :].expand(patch.shape))
+        usable = torch.ones_like(x, dtype=torch.bool)
+    else:
+        usable = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
+    centre = patch[..., reach, reach]
+    floor = 1e-3 if udp else 1e-10
+    at = (patch / centre[..., None, None]).clamp(min=floor).log()
+
+    def near(dx: int, dy: int) -> Tensor:
+        return at[..., reach + dy, reach + dx]
+
+    gx, gy = 0.5 * (near(1, 0) - near(-1, 0)), 0.5 * (near(0, 1) - near(0, -1))
+    if udp:
+        eps = torch.finfo(torch.float32).eps
+        xx = near(1, 0) + near(-1, 0) + eps
+        yy = near(0, 1) + near(0, -1) + eps
+        xy = near(1, 1) - near(1, 0) - near(0, 1) - near(-1, 0) - near(0, -1) + near(-1, -1)
+        xy = 0.5 * xy
+    else:
+        xx = 0.25 * (near(2, 0) + near(-2, 0))
+        yy = 0.25 * (near(0, 2) + near(0, -2))
+        xy = 0.25 * (near(1, 1) - near(-1, 1) - near(1, -1) + near(-1, -1))
+    determinant = xx * yy - xy * xy
+    usable = usable & (centre > 0) & (determinant != 0)
+    step = torch.stack([xy * gy - yy * gx, xy * gx - xx * gy], -1) / determinant[..., None]
+    return torch.where(usable[..., None], step, 0.0)
+
+
+def _taps(width: int) -> list[float]:
+    """OpenCV's Gaussian blur of this width, with the sigma that it takes when given none."""
+    sigma = 0.3 * ((width - 1) * 0.5 - 1) + 0.8
+    radius = width // 2
+    taps = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    taps = (-(taps**2) / (2 * sigma**2)).exp()
+    return (taps / taps.sum()).tolist()

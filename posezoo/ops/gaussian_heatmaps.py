@@ -1,0 +1,124 @@
+"""Gaussian heatmaps around joints: the training target of a heatmap head.
+
+On a GPU the heatmap loss does not need them (`heatmap_mse` never stores its target); they are for
+figures, for distillation and for those who want targets. The Gaussian is a product of one factor
+per axis, so only h + w exponentials are taken per joint: torch's exp over a whole grid is 30 to 90
+times slower on a CPU, because most of its arguments underflow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from posezoo.ops.dispatch import define, use_triton
+
+Support = Literal["full", "3sigma"]
+Centres = Literal["unbiased", "quantised"]
+
+_TAIL = -43.0  # exp(-43) is 2e-19: below it, products of two factors would be denormal and slow
+
+
+def gaussian_heatmaps(
+    joints_cells: Tensor,  # (B, J, 2) x, y or (B, J, 3) x, y, z in cells, centres at integers
+    size: Sequence[int],  # h, w or d, h, w in cells
+    *,
+    sigma_cells: float,
+    peak: float = 1.0,
+    support: Support = "full",
+    centres: Centres = "unbiased",
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:  # (B, J, *size)
+    """Render one Gaussian per joint.
+
+    The cell nearest to the joint always holds `peak`, also where the Gaussian is much narrower
+    than a cell: the analytic value is divided by its value there. (mmpose's unbiased targets are
+    not: theirs peak between 0.95 and 1 at sigma 2.2.) A joint is on the map if its nearest cell
+    is; one off the map gives zeros. Not differentiable.
+
+    Args:
+        joints_cells: joint positions; NaN counts as off the map.
+        size: of the maps.
+        sigma_cells: standard deviation.
+        peak: the greatest value of a map.
+        support: `3sigma` cuts each axis at 3 sigma from the centre, as the square patches of
+            the MSRA and UDP codecs do; the nearest cell stays.
+        centres: `quantised` rounds the joint to its nearest cell first (halves up), as the MSRA
+            codec does. The unbiased codec, DARK and UDP use the true position.
+        dtype: of the maps.
+    """
+    check(joints_cells, size, sigma_cells)
+    arguments = (float(sigma_cells), float(peak), support == "3sigma", centres == "quantised")
+    return _gaussian_heatmaps(joints_cells.detach(), list(size), *arguments, dtype)
+
+
+@define("gaussian_heatmaps")
+def _gaussian_heatmaps(
+    joints: Tensor,
+    size: list[int],
+    sigma: float,
+    peak: float,
+    cut: bool,
+    quantised: bool,
+    dtype: torch.dtype,
+) -> Tensor:
+    if use_triton(joints):
+        from posezoo_kernels.gaussian_heatmaps import render  # noqa: PLC0415 - only where used
+
+        return render(joints, size, sigma, peak, cut, quantised, dtype)
+    first, *others = factors(joints, size, sigma, cut, quantised, dtype)
+    maps = first * peak
+    for factor in others:
+        maps = factor.view(*factor.shape, *[1] * (maps.ndim - 2)) * maps[:, :, None]
+    return maps
+
+
+def factors(
+    joints: Tensor,  # (B, J, n) x first, cells
+    size: Sequence[int],  # n sizes, x last
+    sigma: float,
+    cut: bool,
+    quantised: bool,
+    dtype: torch.dtype,
+) -> list[Tensor]:  # n of (B, J, size of that axis), x first
+    """The Gaussian along each axis, 1 at the cell nearest to the joint; 0 if that is off the axis."""
+    joints = joints if joints.dtype == torch.float64 else joints.float()
+    nearest = (joints + 0.5).floor()
+    centre = nearest if quantised else joints
+    least = (nearest - centre).square()
+    result = []
+    for axis, cells in enumerate(reversed(size)):
+        grid = torch.arange(cells, dtype=joints.dtype, device=joints.device)
+        distance = (grid - centre[..., axis, None]).square()
+        excess = distance - least[..., axis, None]
+        factor = (excess * (-0.5 / sigma**2)).clamp(min=_TAIL).exp()
+        keep = (nearest[..., axis, None] >= 0) & (nearest[..., axis, None] < cells)
+        if cut:
+            keep = keep & ((distance <= 9 * sigma**2) | (excess <= 0))
+        result.append(torch.where(keep, factor, 0.0).to(dtype))
+    return result
+
+
+def on_map(
+    joints: Tensor,  # (B, J, n) x first, cells
+    size: Sequence[int],  # n sizes, x last
+) -> Tensor:  # (B, J) bool
+    """True where the cell nearest to the joint is on the map; False for NaN."""
+    limits = torch.tensor(list(reversed(size)), dtype=joints.dtype, device=joints.device)
+    nearest = (joints + 0.5).floor()
+    return ((nearest >= 0) & (nearest < limits)).all(-1)
+
+
+def check(joints_cells: Tensor, size: Sequence[int], sigma_cells: float) -> None:
+    """Raise ValueError unless the joints have one coordinate per axis and sigma is positive."""
+    if joints_cells.ndim != 3 or joints_cells.shape[-1] != len(size) or len(size) not in (2, 3):
+        raise ValueError(
+            f"joints_cells: expected (B, J, 2) for maps (h, w) or (B, J, 3) for (d, h, w), "
+            f"got {tuple(joints_cells.shape)} for maps of size {tuple(size)}"
+        )
+    if not (sigma_cells > 0 and math.isfinite(sigma_cells)):
+        raise ValueError(f"sigma_cells: expected a positive number, got {sigma_cells!r}")

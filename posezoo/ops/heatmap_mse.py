@@ -1,0 +1,125 @@
+"""Mean squared error between heatmaps and Gaussians that are never stored.
+
+loss[b, j] = weight[b, j] * mean over cells of (map - Gaussian)^2, and its gradient
+2 * weight * (map - Gaussian) / cells, are computed from the joint positions: no target tensor is
+rendered in a data loader, pinned, or copied to the device. The loss is per joint, so hard-keypoint
+mining is `loss.topk(k, dim=1)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from posezoo.ops.dispatch import define, use_triton
+from posezoo.ops.gaussian_heatmaps import Centres, Support, check, factors, on_map
+
+
+def heatmap_mse(
+    maps: Tensor,  # (B, J, h, w) or (B, J, d, h, w)
+    joints_cells: Tensor,  # (B, J, 2) x, y or (B, J, 3) x, y, z in cells, centres at integers
+    *,
+    sigma_cells: float,
+    peak: float = 1.0,
+    support: Support = "full",
+    centres: Centres = "unbiased",
+    weight: Tensor | None = None,  # (B, J)
+) -> Tensor:  # (B, J) float32 (float64 for float64 maps)
+    """Mean over cells of the squared difference to `gaussian_heatmaps`, per joint.
+
+    A joint off the map, and a joint of weight 0, has loss 0 and gradient 0 whatever its map holds.
+    Differentiable in the maps only.
+
+    Args:
+        maps: predicted heatmaps, any floating dtype.
+        joints_cells: true positions.
+        sigma_cells: see `gaussian_heatmaps`, also for `peak`, `support` and `centres`.
+        peak: of the target.
+        support: of the target; outside it the target is 0 and still counts.
+        centres: of the target.
+        weight: of each joint, 0 for one that is not visible.
+    """
+    check(joints_cells, maps.shape[2:], sigma_cells)
+    if maps.shape[:2] != joints_cells.shape[:2]:
+        raise ValueError(
+            f"heatmap_mse: expected as many maps as joints, got maps {tuple(maps.shape)} and "
+            f"joints {tuple(joints_cells.shape)}"
+        )
+    if weight is not None and weight.shape != maps.shape[:2]:
+        raise ValueError(
+            f"weight: expected (B, J) = {tuple(maps.shape[:2])}, got {tuple(weight.shape)}"
+        )
+    joints = joints_cells.detach()
+    if maps.dtype != torch.float64:
+        joints = joints.float()
+    counts = on_map(joints, maps.shape[2:]).to(joints.dtype)
+    if weight is not None:
+        counts = counts * weight.detach()
+    options = (float(sigma_cells), float(peak), support == "3sigma", centres == "quantised")
+    return _heatmap_mse(maps, joints, counts, *options)
+
+
+@define("heatmap_mse")
+def _heatmap_mse(
+    maps: Tensor,
+    joints: Tensor,
+    weight: Tensor,
+    sigma: float,
+    peak: float,
+    cut: bool,
+    quantised: bool,
+) -> Tensor:
+    if use_triton(maps):
+        from posezoo_kernels.heatmap_mse import forward  # noqa: PLC0415 - only where used
+
+        return forward(maps, joints, weight, sigma, peak, cut, quantised)
+    difference = _difference(maps, joints, sigma, peak, cut, quantised)
+    mean = difference.square_().flatten(2).mean(-1)
+    return torch.where(weight != 0, mean * weight, 0.0)
+
+
+@define("heatmap_mse_backward")
+def _heatmap_mse_backward(
+    grad: Tensor,
+    maps: Tensor,
+    joints: Tensor,
+    weight: Tensor,
+    sigma: float,
+    peak: float,
+    cut: bool,
+    quantised: bool,
+) -> Tensor:
+    if use_triton(maps):
+        from posezoo_kernels.heatmap_mse import backward  # noqa: PLC0415 - only where used
+
+        return backward(grad, maps, joints, weight, sigma, peak, cut, quantised)
+    each = (grad * weight * (2 / maps[0, 0].numel()))[(...,) + (None,) * (maps.ndim - 2)]
+    difference = _difference(maps, joints, sigma, peak, cut, quantised).mul_(each)
+    return torch.where(each != 0, difference, 0.0).to(maps.dtype)
+
+
+def _difference(
+    maps: Tensor, joints: Tensor, sigma: float, peak: float, cut: bool, quantised: bool
+) -> Tensor:
+    dtype = joints.dtype
+    target, *others = factors(joints, maps.shape[2:], sigma, cut, quantised, dtype)
+    target = target * peak
+    for factor in others[:-1]:
+        target = factor.view(*factor.shape, *[1] * (target.ndim - 2)) * target[:, :, None]
+    last = others[-1].view(*others[-1].shape, *[1] * (target.ndim - 2))
+    return torch.addcmul(maps.to(dtype), last, target[:, :, None], value=-1)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:3])
+    ctx.options = inputs[3:]
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    maps_grad = _heatmap_mse_backward(grad, *ctx.saved_tensors, *ctx.options)
+    return maps_grad, *[None] * 6
+
+
+_heatmap_mse.register_autograd(_backward, setup_context=_setup)

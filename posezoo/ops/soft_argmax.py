@@ -1,0 +1,167 @@
+"""Soft-argmax: the expected position under a heatmap, differentiable, in 2D and in 3D.
+
+softmax: p = exp(beta * map) / sum, x = sum of p * column (Sun et al. 2018, integral regression).
+sum: p = relu(map) / sum, exact on clean non-negative maps and pulled to the middle by background.
+Gradient in closed form: dx/dmap = beta * p * (column - x), so nothing but p is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from posezoo.ops.dispatch import define, per_axis, use_triton
+
+
+def soft_argmax(
+    maps: Tensor,  # (B, J, h, w) or (B, J, d, h, w)
+    *,
+    beta: float | Tensor | None = None,
+    normalize: Literal["softmax", "sum"] = "softmax",
+    scale: float | Sequence[float] = 1.0,
+    offset: float | Sequence[float] = 0.0,
+) -> Tensor:  # (B, J, 2) x, y or (B, J, 3) x, y, z: cells * scale + offset
+    """Expected position per map, float32 whatever the maps' dtype (float64 for float64 maps).
+
+    The temperature has no default because no value is right for all maps: on a perfect Gaussian
+    the error is small near peak * beta = 25 (0.05 cells at 64x64) and large at 1 (28 cells).
+    A map without a positive cell gives the middle of the map under `sum`, with gradient 0.
+
+    Args:
+        maps: logits, or values for `sum`; any floating dtype.
+        beta: inverse temperature of `softmax`: a number, a tensor of one element, or one per
+            joint (J,); a tensor gets its gradient. Must be absent for `sum`.
+        normalize: how maps become probabilities.
+        scale: from cells to the caller's unit, one number or one per axis (x first).
+        offset: likewise; px = cells * scale + offset with `posezoo.geometry.cell_affine`.
+
+    Raises:
+        ValueError: the maps have a wrong shape, or beta is missing or useless.
+    """
+    if maps.ndim not in (4, 5):
+        raise ValueError(
+            f"maps: expected (B, J, h, w) or (B, J, d, h, w), got {tuple(maps.shape)}"
+        )
+    if (beta is None) == (normalize == "softmax"):
+        raise ValueError(
+            f"beta: normalize='softmax' needs it (a number with peak * beta near 25 is a good "
+            f"start) and 'sum' does not take it; got normalize={normalize!r}, beta={beta!r}"
+        )
+    learnt = beta.expand(maps.shape[1]) if isinstance(beta, Tensor) else None
+    fixed = 1.0 if learnt is not None or beta is None else float(beta)  # type: ignore[arg-type]
+    axes = maps.ndim - 2
+    scales, offsets = per_axis(scale, axes, "scale"), per_axis(offset, axes, "offset")
+    softmax = normalize == "softmax"
+    return _soft_argmax(maps, learnt, fixed, softmax, scales, offsets)[0]
+
+
+@define("soft_argmax")
+def _soft_argmax(
+    maps: Tensor,
+    learnt: Tensor | None,  # (J,) inverse temperature, multiplies `beta`
+    beta: float,
+    softmax: bool,
+    scale: list[float],
+    offset: list[float],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Positions; mean in cells and log-sum-exp (or sum) per map; p (torch path, else empty)."""
+    if use_triton(maps):
+        from posezoo_kernels.soft_argmax import forward  # noqa: PLC0415 - only where used
+
+        return forward(maps, learnt, beta, softmax, scale, offset)
+    values = maps.to(_wide(maps))
+    if softmax:
+        p = F.softmax(_scaled(values, learnt, beta).flatten(2), -1)
+        norm = p[..., 0].detach()  # unused on this path
+    else:
+        p = values.relu().flatten(2)
+        norm = p.sum(-1)
+        p = torch.where(norm[..., None] > 0, p / norm[..., None], 1 / p.shape[-1])
+    p = p.view(maps.shape)
+    mean = torch.stack([(m * _cells(m)).sum(-1) for m in _marginals(p)], -1)
+    place = mean * mean.new_tensor(scale) + mean.new_tensor(offset)
+    return place, torch.cat([mean, norm[..., None]], -1), p
+
+
+@define("soft_argmax_backward")
+def _soft_argmax_backward(
+    grad: Tensor,
+    maps: Tensor,
+    learnt: Tensor | None,
+    saved: Tensor,
+    p: Tensor,
+    beta: float,
+    softmax: bool,
+    scale: list[float],
+) -> tuple[Tensor, Tensor]:
+    """Gradient of the maps, and of the learnt temperature per map (B, J) (empty without one)."""
+    if use_triton(maps):
+        from posezoo_kernels.soft_argmax import backward  # noqa: PLC0415 - only where used
+
+        return backward(grad, maps, learnt, saved, beta, softmax, scale)
+    mean, norm = saved[..., :-1], saved[..., -1]
+    slope = grad.to(mean.dtype) * mean.new_tensor(scale)
+    if softmax and learnt is None:
+        slope = slope * beta
+    elif not softmax:
+        slope = torch.where(norm[..., None] > 0, slope / norm[..., None], 0.0)
+    lever: Tensor | None = None
+    for axis, cells in enumerate(reversed(maps.shape[2:])):
+        arm = torch.arange(cells, device=maps.device) - mean[..., axis, None]
+        arm = (arm * slope[..., axis, None]).view(*arm.shape, *[1] * axis)
+        lever = arm if lever is None else arm + lever[:, :, None]
+    assert lever is not None
+    if not softmax:
+        return torch.where(maps > 0, lever, 0.0).to(maps.dtype), maps.new_empty(0)
+    change = lever.mul_(p)
+    if learnt is None:
+        return change.to(maps.dtype), maps.new_empty(0)
+    learnt_grad = (change * maps).flatten(2).sum(-1) * beta
+    return _scaled(change, learnt, beta).to(maps.dtype), learnt_grad
+
+
+def _wide(maps: Tensor) -> torch.dtype:
+    return torch.float64 if maps.dtype == torch.float64 else torch.float32
+
+
+def _scaled(values: Tensor, learnt: Tensor | None, beta: float) -> Tensor:
+    if learnt is not None:
+        return values * (learnt * beta).view(-1, *[1] * (values.ndim - 2))
+    return values if beta == 1 else values * beta
+
+
+def _marginals(p: Tensor) -> list[Tensor]:
+    """Sums over all axes but one, x first."""
+    if p.ndim == 5:
+        plane = p.sum(2)
+        return [plane.sum(-2), plane.sum(-1), p.sum((-2, -1))]
+    return [p.sum(-2), p.sum(-1)]
+
+
+def _cells(marginal: Tensor) -> Tensor:
+    return torch.arange(marginal.shape[-1], dtype=marginal.dtype, device=marginal.device)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    maps, learnt, ctx.beta, ctx.softmax, ctx.scale, _ = inputs
+    _, saved, p = output
+    ctx.save_for_backward(maps, learnt, saved, p)
+    ctx.mark_non_differentiable(saved, p)
+    ctx.set_materialize_grads(False)
+
+
+def _backward(ctx: Any, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return (None,) * 6
+    maps, learnt, saved, p = ctx.saved_tensors
+    maps_grad, learnt_grad = _soft_argmax_backward(
+        grad, maps, learnt, saved, p, ctx.beta, ctx.softmax, ctx.scale
+    )
+    return maps_grad, learnt_grad.sum(0) if learnt is not None else None, None, None, None, None
+
+
+_soft_argmax.register_autograd(_backward, setup_context=_setup)

@@ -1,0 +1,100 @@
+"""A picture in, 17 joints in millimetres out: backbone, head and lifter put together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from posezoo.camera import Camera
+from posezoo.contracts import Batch, PoseResult
+from posezoo.registry import PipelineSpec
+from posezoo.skeleton import Skeleton
+
+
+class Pipeline(nn.Module):
+    """The assembled network. Without a backbone and head it lifts 2D joints that it is given."""
+
+    def __init__(
+        self,
+        *,
+        spec: PipelineSpec,
+        skeleton: Skeleton,
+        backbone: nn.Module | None,
+        head: nn.Module | None,
+        lifter: nn.Module | None,
+    ) -> None:
+        super().__init__()
+        self.spec, self.skeleton = spec, skeleton
+        self.backbone, self.head, self.lifter = backbone, head, lifter
+        # The mean training pose, mm root-relative: what a network that looks at nothing predicts.
+        self.register_buffer("mean_pose", torch.zeros(skeleton.num_joints, 3))
+
+    def forward(
+        self,
+        image: Tensor,  # (B, 3, H, W) RGB, uint8 or in [0, 1]
+        camera: Camera,  # parameters (B, 10): the camera of that picture
+    ) -> PoseResult:
+        """See the joints, then lift them."""
+        maps = self.heatmaps(image)
+        joints2d, confidence = self.head.decode(maps)
+        joints2d = joints2d[:, None]  # a clip of one frame
+        joints3d = self.lift(joints2d, camera) if self.lifter is not None else None
+        return PoseResult(joints2d=joints2d, joints3d=joints3d, confidence=confidence, maps=maps)
+
+    def heatmaps(
+        self,
+        image: Tensor,  # (B, 3, H, W) RGB, uint8 or in [0, 1]
+    ) -> Tensor:  # the head's raw maps
+        """Backbone and head."""
+        if image.dtype == torch.uint8:
+            image = image.float() / 255
+        return self.head(self.backbone(image))
+
+    def lift(
+        self,
+        joints2d: Tensor,  # (B, T, J, 2) px
+        camera: Camera,  # parameters (B, 10)
+    ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
+        """The lifter, always in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px."""
+        with torch.autocast(joints2d.device.type, enabled=False):
+            return self.lifter(joints2d.float(), camera)
+
+    def predict(self, batch: Batch) -> PoseResult:
+        """What the pipeline makes of a batch: of its pictures, or of its true 2D joints."""
+        if self.has_image:
+            return self(batch.image, batch.camera)
+        return PoseResult(
+            joints2d=batch.joints2d, joints3d=self.lift(batch.joints2d, batch.camera)
+        )
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """The parts that are there, by kind."""
+        named = {"backbone": self.backbone, "head": self.head, "lifter": self.lifter}
+        return {name: part for name, part in named.items() if part is not None}
+
+    @property
+    def has_image(self) -> bool:
+        """Whether the pipeline starts from a picture."""
+        return self.backbone is not None
+
+    def require(self, *parts: str) -> tuple[str, ...]:
+        """The same names, if the pipeline has those parts.
+
+        Raises:
+            ValueError: a part is missing.
+        """
+        missing = [part for part in parts if part not in self.parts]
+        if missing:
+            raise ValueError(
+                f"'{self.spec}' has no {' and no '.join(missing)}, which this strategy trains. "
+                "Write backbone-head+lifter (posezoo list), or take --strategy separate"
+            )
+        return parts
+
+    @torch.no_grad()
+    def fit_normalisation(self, batch: Batch) -> None:
+        """Take the statistics of training data: the mean pose, and the lifter's normalisation."""
+        self.mean_pose.copy_(batch.joints3d.flatten(0, 1).mean(0))
+        if self.lifter is not None:
+            self.lifter.fit_normalisation(batch.joints2d, batch.joints3d, batch.camera)

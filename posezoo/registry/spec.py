@@ -1,0 +1,185 @@
+"""The grammar of pipelines and nodes: text to a spec and back, exactly.
+
+    pipeline := backbone "-" head [ "+" lifter ]  |  lifter
+    node     := key [ "." tag ] [ ":" name "=" value { "," name "=" value } ]
+    key      := [ plugin "/" ] a lower-case letter, then lower-case letters, digits, "_"
+
+In a pipeline "-" and "+" separate nodes; inside parameters only where a letter follows, so that
+`lr=1e-4` is safe. A node by itself (a strategy, a dataset) keeps them in its values: paths too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from string import ascii_letters
+from typing import NoReturn
+
+from posezoo.registry.errors import SpecError
+from posezoo.registry.values import to_text
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_KEY = re.compile(rf"(?:{_NAME.pattern}/)?{_NAME.pattern}")
+_TAG = re.compile(r"[a-z0-9_]+")
+_HEAD = re.compile(rf"({_KEY.pattern})(?:\.({_TAG.pattern}))?")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SEPARATOR_IN_VALUE = re.compile(r"[-+][A-Za-z]")
+_EXCERPT = 40  # characters shown on each side of a mistake
+_KEY_RULE = "lower-case letters, digits and '_', a letter first"
+_PIPELINE_RULE = "a pipeline is backbone-head+lifter, backbone-head, or a lifter alone"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """One node: a key, a tag, and parameters as they were written."""
+
+    key: str
+    tag: str | None = None
+    params: dict[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not is_key(self.key):
+            raise SpecError(f"key {self.key!r}: expected {_KEY_RULE}")
+        if self.tag is not None and not _TAG.fullmatch(self.tag):
+            raise SpecError(f"tag {self.tag!r}: expected lower-case letters, digits and '_'")
+        for name, value in self.params.items():
+            if not _PARAMETER.fullmatch(name):
+                raise SpecError(f"{self.key}: {name!r} cannot be the name of a parameter")
+            if flaw := _flaw(value):
+                raise SpecError(f"{self.key}: {name}={value!r}: {flaw}")
+
+    def __str__(self) -> str:
+        """The canonical text: parameters in the order of their names."""
+        tag = f".{self.tag}" if self.tag else ""
+        params = ",".join(f"{name}={value}" for name, value in sorted(self.params.items()))
+        return f"{self.key}{tag}:{params}" if params else f"{self.key}{tag}"
+
+    def with_params(self, **params: object) -> NodeSpec:
+        """A copy with these parameters set; values are written as a user would type them."""
+        return replace(self, params=self.params | {n: to_text(v) for n, v in params.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSpec:
+    """Backbone and head, with or without a lifter; or a lifter alone, which takes 2D joints."""
+
+    backbone: NodeSpec | None = None
+    head: NodeSpec | None = None
+    lifter: NodeSpec | None = None
+
+    def __post_init__(self) -> None:
+        if (self.backbone is None) != (self.head is None) or not self.nodes:
+            given = ", ".join(self.nodes) or "nothing"
+            raise SpecError(f"{_PIPELINE_RULE}; got {given}")
+        for node in self.nodes.values():
+            for name, value in node.params.items():
+                if _SEPARATOR_IN_VALUE.search(value):
+                    raise SpecError(
+                        f"{node.key}: {name}={value!r}: '-' or '+' before a letter would start a "
+                        "new node of the pipeline; give a value without it"
+                    )
+
+    @property
+    def nodes(self) -> dict[str, NodeSpec]:
+        """The nodes that are there, by kind, in the order of the data."""
+        parts = {"backbone": self.backbone, "head": self.head, "lifter": self.lifter}
+        return {kind: node for kind, node in parts.items() if node is not None}
+
+    def __str__(self) -> str:
+        """The canonical text; parsing it gives this spec again."""
+        if self.backbone is None:
+            return str(self.lifter)
+        return f"{self.backbone}-{self.head}" + (f"+{self.lifter}" if self.lifter else "")
+
+
+def parse_node(text: str) -> NodeSpec:
+    """Read one node, such as `multitask:lambda_2d=0.01` or `mocap:path=/data/my-poses.h5`.
+
+    Raises:
+        SpecError: the text breaks the grammar; the message marks the place with '^'.
+    """
+    return _node(text, 0, len(text))
+
+
+def parse_pipeline(text: str) -> PipelineSpec:
+    """Read a pipeline, such as `resnet50-hm:decode=soft+martinez:width=2048`.
+
+    Raises:
+        SpecError: the text breaks the grammar; the message marks the place with '^'.
+    """
+    cuts = _separators(text)
+    starts, ends = [0, *(i + 1 for i in cuts)], [*cuts, len(text)]
+    nodes = [_node(text, start, end) for start, end in zip(starts, ends, strict=True)]
+    expected = ("-", "+")
+    for place, cut in enumerate(cuts):
+        if place >= len(expected) or text[cut] != expected[place]:
+            _fail(text, cut, f"unexpected {text[cut]!r}: {_PIPELINE_RULE}")
+    if not cuts:
+        return PipelineSpec(lifter=nodes[0])
+    return PipelineSpec(*nodes)
+
+
+def is_key(text: str) -> bool:
+    """Whether the text is a key, with or without a plugin's prefix."""
+    return _KEY.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Whether the text is a key, or a plugin's name, without a prefix."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _separators(text: str) -> list[int]:
+    cuts, in_params = [], False
+    for i, sign in enumerate(text):
+        if sign == ":":
+            in_params = True
+        elif sign in "-+" and (not in_params or _starts_with_letter(text[i + 1 : i + 2])):
+            cuts.append(i)
+            in_params = False
+    return cuts
+
+
+def _starts_with_letter(text: str) -> bool:
+    return text != "" and text[0] in ascii_letters
+
+
+def _node(text: str, start: int, end: int) -> NodeSpec:
+    head = _HEAD.match(text, start, end)
+    if head is None:
+        _fail(text, start, f"expected a key: {_KEY_RULE}")
+    place = head.end()
+    if place < end and text[place] != ":":
+        _fail(text, place, f"unexpected {text[place]!r} after {head[0]!r} (a key is {_KEY_RULE})")
+    params: dict[str, str] = {}
+    if place < end:
+        for item in text[place + 1 : end].split(","):
+            place += 1
+            name, equals, value = item.partition("=")
+            if not equals or not _PARAMETER.fullmatch(name):
+                _fail(text, place, f"expected name=value, got {item!r} (a value cannot hold ',')")
+            if name in params:
+                _fail(text, place, f"{name!r} is written twice")
+            if flaw := _flaw(value):
+                _fail(text, place, f"{name}={value!r}: {flaw}")
+            params[name] = value
+            place += len(item)
+    return NodeSpec(head[1], head[2], params)
+
+
+def _flaw(value: str) -> str | None:
+    """What is wrong with a parameter's text, if anything."""
+    if not value:
+        return "the value is missing"
+    if "," in value:
+        return "a value cannot hold ','"
+    if not value.isprintable():
+        return "a value cannot hold control characters"
+    return None
+
+
+def _fail(text: str, place: int, message: str) -> NoReturn:
+    before, after = text[:place], text[place:]
+    before = before if len(before) <= _EXCERPT else "..." + before[-_EXCERPT:]
+    after = after if len(after) <= _EXCERPT else after[:_EXCERPT] + "..."
+    raise SpecError(f"{message}, at character {place + 1}: {before}^{after}")

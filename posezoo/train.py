@@ -1,0 +1,286 @@
+"""The training loop. It runs the stages of a strategy and knows none by name."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from posezoo.assembly import build_dataset, build_strategy
+from posezoo.checkpoint import TrainingState, load_state, save_checkpoint
+from posezoo.contracts import Batch, Stage
+from posezoo.data.loading import ordered_batches, training_batches
+from posezoo.ema import Ema
+from posezoo.evaluate import computes_in_bf16, evaluate
+from posezoo.listeners import Listener
+from posezoo.loss_terms import describe_losses
+from posezoo.optimizer import Optimizer
+from posezoo.pipeline import Pipeline
+from posezoo.protocol import find_protocol
+from posezoo.registry import parse_node
+from posezoo.run_folder import RunFolder
+from posezoo.settings import Settings
+from posezoo.signals import Stopped, StopRequest
+
+
+class Training:
+    """One run: what it trains, on what, and how far it has come."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        run: RunFolder,
+        *,
+        device: torch.device,
+        workers: int,
+        listeners: Sequence[Listener],
+    ) -> None:
+        self.settings, self.run, self.device, self.workers = settings, run, device, workers
+        self.listeners = listeners
+        self.pipeline = pipeline.to(device)
+        if pipeline.has_image:
+            self.pipeline = pipeline.to(memory_format=torch.channels_last)
+        self.bf16 = computes_in_bf16(settings, pipeline, device)
+        self.data = parse_node(settings.data)
+        view = {"image_size": settings.image_size if pipeline.has_image else 0}
+        self.view = {**view, "pictures": pipeline.has_image}
+        self.train_data = build_dataset(self.data, split="train", seed=settings.seed, **self.view)
+        self.val_data = build_dataset(self.data.with_params(split="val"), seed=0, **self.view)
+        self.stages = build_strategy(settings.strategy).stages(pipeline)
+        self.protocol = find_protocol("poses")
+        self.eval_every = settings.eval_every or math.ceil(settings.steps / 5)
+        self.step, self.best_step, self.best = 0, 0, math.inf
+        self.stop_early = False
+        self.ema = Ema(self.pipeline, settings.ema) if settings.ema else None
+        self.restored: TrainingState | None = None  # for the optimiser of the stage to come
+
+    def start(self) -> None:
+        """Give the pipeline the statistics of the training data."""
+        data = build_dataset(
+            self.data, split="train", seed=self.settings.seed, **{**self.view, "pictures": False}
+        )
+        count = min(self.settings.normalisation_samples, len(data))
+        indices = range(0, len(data), max(1, len(data) // count))
+        (batch,) = ordered_batches(data, indices=indices, batch_size=len(indices))
+        self.pipeline.fit_normalisation(batch.to(self.device))
+        if self.ema:
+            self.ema.restore(self.pipeline.state_dict(), updates=0)
+
+    def resume(self) -> None:
+        """Take up the last checkpoint: weights, optimiser, schedule, averages, random numbers."""
+        model, state = load_state(self.run.last)
+        self.pipeline.load_state_dict(model)
+        self.step, self.best_step = state.values["step"], state.values["best_step"]
+        self.best, self.stop_early = float(state.values["best"]), state.values["stop_early"]
+        self.run.rewind(self.step)
+        torch.set_rng_state(state.tensors["rng.cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state.tensors["rng.cuda"])
+        if self.ema:
+            self.ema.restore(_below("ema.", state.tensors), state.values["ema_updates"])
+        self.restored = state
+
+    def __call__(self) -> None:
+        """Train from `step` to the end.
+
+        Raises:
+            Stopped: a signal asked for it; the state is saved.
+            ValueError: the loss is no longer a number; the last checkpoint is from before.
+        """
+        end = 0
+        with StopRequest() as stop:
+            for stage in self.stages:
+                start, end = end, end + round(stage.share * self.settings.steps)
+                if stage is self.stages[-1]:
+                    end = self.settings.steps
+                if self.step < end and not self.stop_early:
+                    self._run_stage(stage, start, end, stop)
+
+    def _run_stage(self, stage: Stage, start: int, end: int, stop: StopRequest) -> None:
+        for name, part in self.pipeline.parts.items():
+            part.requires_grad_(name in stage.trains)
+        learning = [p for p in self.pipeline.parameters() if p.requires_grad]
+        optimizer = Optimizer(learning, self.settings, end - start)
+        meter = _Meter()
+        if self.restored and self.step > start:
+            optimizer.restore(
+                _below("optimizer.", self.restored.tensors), self.restored.values["schedule"]
+            )
+            meter.restore(self.restored.values["meter"])
+        self.restored = None
+        self._set_mode(stage)
+        for batch in meter.waiting(self._batches(end)):
+            batch = batch.to(self.device, non_blocking=True)
+            if self.step == start:
+                self._note(f"stage {stage.name}: {', '.join(stage.trains)} for {end - start} steps")
+                for line in describe_losses(self.pipeline, stage, batch):
+                    self._note(line)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                terms = stage.losses(self.pipeline, batch)
+            rate = optimizer.update(sum(terms.values()), self.step - start)
+            self.step += 1
+            if self.ema:
+                self.ema.update(self.pipeline)
+            meter.add(terms, len(batch))
+            due = self.step % self.eval_every == 0 or self.step == end
+            if due or self.step % self.settings.log_every == 0:
+                self._log(stage, meter, rate)
+            if due:
+                self._evaluate(optimizer)
+                self._set_mode(stage)
+            if due or stop.signum:
+                self._save(optimizer, meter)
+            if stop.signum:
+                raise Stopped(stop.signum)
+            if self.stop_early:
+                self._note(f"no better evaluation since step {self.best_step}: stopped early")
+                return
+
+    def _batches(self, last: int) -> Iterable[Batch]:
+        batches = training_batches(
+            self.train_data,
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+            first=0 if self.settings.overfit_one_batch else self.step,
+            last=last,
+            limit=self.settings.limit,
+            workers=self.workers,
+            pin=self.device.type == "cuda",
+        )
+        if self.settings.overfit_one_batch:
+            return repeat(next(iter(batches)), last - self.step)
+        return batches
+
+    def _set_mode(self, stage: Stage) -> None:
+        """Training mode for the parts that learn; the others predict as they will at test time."""
+        self.pipeline.eval()
+        for name in stage.trains:
+            self.pipeline.parts[name].train()
+
+    def _log(self, stage: Stage, meter: _Meter, rate: float) -> None:
+        losses, timing = meter.read()
+        total = sum(losses.values())
+        if not math.isfinite(total):
+            raise ValueError(
+                f"the loss became {total} by step {self.step} ({losses}). Nothing of it was saved: "
+                f"{self.run.last} is from before. Try a lower --lr or --set grad_clip=1"
+            )
+        record = {"step": self.step, "stage": stage.name, "lr": rate, "loss": total}
+        record |= {f"loss_{name}": value for name, value in losses.items()}
+        for listener in self.listeners:
+            listener.step(record, timing)
+
+    def _evaluate(self, optimizer: Optimizer) -> None:
+        kept = None
+        if self.ema:
+            kept = {name: value.clone() for name, value in self.pipeline.state_dict().items()}
+            self.pipeline.load_state_dict(self.ema.state)
+        evaluation = evaluate(
+            self.pipeline,
+            self.val_data,
+            self.protocol,
+            data=str(self.data),
+            batch_size=self.settings.batch_size,
+            device=self.device,
+            bf16=self.bf16,
+            max_samples=self.settings.eval_samples,
+        )
+        for listener in self.listeners:
+            listener.evaluation(self.step, evaluation)
+        error = evaluation.total.get("mpjpe_mm", evaluation.total["error_2d_px"])
+        optimizer.schedule.observe(error)
+        if error < self.best:
+            self.best, self.best_step = error, self.step
+            origin = self._provenance() | {"val": evaluation.total}
+            save_checkpoint(
+                self.run.best, self.pipeline.state_dict(), pipeline=self.pipeline, provenance=origin
+            )
+        patience = self.settings.early_stop * self.eval_every
+        self.stop_early = bool(patience) and self.step - self.best_step >= patience
+        if kept is not None:
+            self.pipeline.load_state_dict(kept)
+
+    def _save(self, optimizer: Optimizer, meter: _Meter) -> None:
+        tensors = {"rng.cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+        tensors |= {f"optimizer.{name}": value for name, value in optimizer.tensors().items()}
+        if self.ema:
+            tensors |= {f"ema.{name}": value for name, value in self.ema.state.items()}
+        values = {
+            "step": self.step,
+            "schedule": optimizer.schedule.state(),
+            "meter": meter.state(),
+            "best": repr(self.best),
+            "best_step": self.best_step,
+            "stop_early": self.stop_early,
+            "ema_updates": self.ema.updates if self.ema else 0,
+        }
+        save_checkpoint(
+            self.run.last,
+            self.pipeline.state_dict(),
+            pipeline=self.pipeline,
+            provenance=self._provenance(),
+            state=TrainingState(tensors=tensors, values=values),
+        )
+
+    def _provenance(self) -> dict[str, object]:
+        wanted = ("strategy", "data", "preset", "seed", "image_size", "batch_size")
+        return {"step": self.step} | {name: getattr(self.settings, name) for name in wanted}
+
+    def _note(self, text: str) -> None:
+        for listener in self.listeners:
+            listener.note(text)
+
+
+class _Meter:
+    """Mean losses and speed since the last reading. Waits for the device only when it is read."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def waiting(self, batches: Iterable[Batch]) -> Iterable[Batch]:
+        """The same batches, with the time that each took to arrive counted."""
+        before = time.perf_counter()
+        for batch in batches:
+            self.waited += time.perf_counter() - before
+            yield batch
+            before = time.perf_counter()
+
+    def add(self, terms: dict[str, Tensor], items: int) -> None:
+        """Count a step."""
+        for name, term in terms.items():
+            self.sums[name] = self.sums.get(name, 0) + term.detach()
+        self.steps, self.items = self.steps + 1, self.items + items
+
+    def state(self) -> dict[str, Any]:
+        """What was counted since the last reading, for a checkpoint."""
+        return {"sums": {k: float(v) for k, v in self.sums.items()}, "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on counting from `state`, so that a resumed run logs the same means."""
+        self.sums, self.steps = dict(state["sums"]), state["steps"]
+
+    def read(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Mean of each loss term; items per second and the share of time spent waiting."""
+        losses = {name: float(value) / self.steps for name, value in self.sums.items()}
+        seconds = time.perf_counter() - self.since
+        timing = {"items_per_s": self.items / seconds, "wait_share": self.waited / seconds}
+        self._reset()
+        return losses, timing
+
+    def _reset(self) -> None:
+        self.sums: dict[str, Tensor | float] = {}
+        self.steps = self.items = 0
+        self.waited = 0.0
+        self.since = time.perf_counter()
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
