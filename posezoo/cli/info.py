@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,66 +14,57 @@ from posezoo.cli.options import plugin_option
 from posezoo.cli.tables import print_table
 from posezoo.registry import values
 
+_EPILOG = """\b
+Examples:
+  posezoo info martinez
+  posezoo info resnet50-hm+martinez:width=2048 --json
+"""
 
-@click.command(
-    epilog="\b\nExamples:\n  posezoo info martinez\n  posezoo info resnet50-hm+martinez --json"
-)
+
+@click.command(epilog=_EPILOG)
 @click.argument("key")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plugin_option
 def info(key: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
     """Show what KEY is: its paper, licence, shapes, parameters and size.
 
-    KEY is an entry (posezoo list) or a pipeline such as resnet50-hm+martinez, with parameters if
-    you like: martinez:width=2048.
+    KEY is an entry of `posezoo list` or a pipeline, with parameters if you like.
     """
     for file in plugins:
         registry.load_plugin_file(file)
     spec = registry.parse_pipeline(key)
-    if len(spec.nodes) > 1:
-        card = _pipeline_card(spec)
-        cards = card["parts"]
-    else:
+    if spec.backbone is None:  # one node, which may be of any kind
         (node,) = spec.nodes.values()
-        card = _entry_card(registry.find(None, node.key), node)
-        cards = [card]
+        entry = registry.find(None, node.key)
+        parts = [_card(entry, node) | {"weights": _weights_alone(entry, node)}]
+        card = parts[0]
+    else:
+        weights = _weights(spec)
+        parts = [
+            _card(registry.find(kind, node.key), node) | {"weights": weights[kind]}
+            for kind, node in spec.nodes.items()
+        ]
+        card = {"pipeline": str(spec), "weights": sum(weights.values()), "parts": parts}
     if as_json:
-        click.echo(json.dumps(card, indent=2))
+        click.echo(json.dumps(card, indent=1))
         return
-    for part in cards:
-        _print_card(part)
-    if len(spec.nodes) > 1:
-        click.echo(f"{card['pipeline']}: {card['weights']:,} weights")
-
-
-def _entry_card(entry: registry.Entry, node: registry.NodeSpec) -> dict[str, Any]:
-    registry.resolve(entry.kind, node)
-    spec = _smallest_pipeline(entry, node)
-    return {**_card(entry, node), "weights": _weights(spec).get(entry.kind) if spec else None}
-
-
-def _pipeline_card(spec: registry.PipelineSpec) -> dict[str, Any]:
-    choices = registry.resolve_pipeline(spec)
-    weights = _weights(spec)
-    parts = [
-        {**_card(choice.entry, spec.nodes[kind]), "weights": weights[kind]}
-        for kind, choice in choices.items()
-    ]
-    return {"pipeline": str(spec), "weights": sum(weights.values()), "parts": parts}
+    for part in parts:
+        _print(part)
+    if len(parts) > 1:
+        click.echo(f"{spec}: {card['weights']:,} weights in all")
 
 
 def _card(entry: registry.Entry, node: registry.NodeSpec) -> dict[str, Any]:
-    """What the manifest says, and the constructor's parameters with the node's values."""
+    entry.validate(node.params, complete=False)
     parameters = [
         {
             "name": name,
-            "type": values.describe(p.annotation),
-            "choices": values.choices(p.annotation),
-            "default": None if p.required else values.to_text(p.default),
-            "required": p.required,
-            "set": node.params.get(name),
+            "type": values.describe(parameter.annotation),
+            "choices": values.choices(parameter.annotation),
+            "default": None if parameter.required else values.to_text(parameter.default),
+            "value": node.params.get(name),
         }
-        for name, p in entry.parameters().items()
+        for name, parameter in entry.parameters().items()
     ]
     return {
         "kind": entry.kind,
@@ -87,22 +79,41 @@ def _card(entry: registry.Entry, node: registry.NodeSpec) -> dict[str, Any]:
     }
 
 
-def _smallest_pipeline(
-    entry: registry.Entry, node: registry.NodeSpec
-) -> registry.PipelineSpec | None:
-    """A pipeline that holds the node, to count it in; a head's size depends on its backbone."""
-    example = registry.parse_pipeline(entry.facts["example"]) if "example" in entry.facts else None
-    if entry.kind == "lifter":
-        return registry.PipelineSpec(lifter=node)
-    ...
+def _weights_alone(entry: registry.Entry, node: registry.NodeSpec) -> int | None:
+    """The size of one part; a head's depends on the backbone, so its manifest's example counts."""
+    match entry.kind:
+        case "backbone":
+            return _count(registry.resolve("backbone", node).build())
+        case "lifter":
+            return _weights(registry.PipelineSpec(lifter=node))["lifter"]
+        case "head" if "example" in entry.facts:
+            example = registry.parse_pipeline(entry.facts["example"])
+            return _weights(replace(example, head=node))["head"]
+    return None
 
 
 def _weights(spec: registry.PipelineSpec) -> dict[str, int]:
-    """How many numbers each part learns. Nothing is allocated: the parts are built on "meta"."""
-    import torch
-
+    """How many numbers each part learns."""
     from posezoo.assembly import build_pipeline
 
-    with torch.device("meta"):
-        pipeline = build_pipeline(spec)
-    return {kind: sum(p.numel() for p in part.parameters()) for kind, part in pipeline.parts.items()}
+    return {kind: _count(part) for kind, part in build_pipeline(spec).parts.items()}
+
+
+def _count(part: Any) -> int:
+    return sum(weights.numel() for weights in part.parameters())
+
+
+def _print(card: dict[str, Any]) -> None:
+    shown = {name: str(v) for name, v in card.items() if name != "parameters" and v is not None}
+    if "weights" in shown:
+        shown["weights"] = f"{card['weights']:,}"
+    print_table([*shown.items()])
+    if card["parameters"]:
+        click.echo("\nparameters")
+        print_table([(f"  {p['name']}", _shown(p), p["type"]) for p in card["parameters"]])
+    click.echo()
+
+
+def _shown(parameter: dict[str, Any]) -> str:
+    given = [parameter[name] for name in ("value", "default") if parameter[name] is not None]
+    return (given[0] or "(empty)") if given else "(required)"

@@ -46,4 +46,3 @@ def _as_json(entry: registry.Entry) -> dict[str, object]:
         "paper": entry.paper,
         **entry.facts,
     }
-

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import click
+
 _WIDE = 10_000  # characters: a line into a pipe is never folded
 
 
@@ -19,4 +21,8 @@ def print_table(rows: Sequence[Sequence[str]], *, headings: Sequence[str] = ()) 
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a "[" in a summary is no markup
-    Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())

@@ -25,12 +25,12 @@ _SIDE_LIMITS = {
     "shrug": (-10, 35),  # shoulder up
     "protract": (-20, 35),  # shoulder forward
     "plane": (-60, 135),  # where the upper arm is lifted to: 0 sideways, 90 forward
-    "lift": (0, 175),  # of the upper arm, from hanging
+    "lift": (-55, 175),  # of the upper arm, from hanging; negative: to the opposite of `plane`
     "turn": (-90, 90),  # of the upper arm about itself, inwards positive
     "elbow": (0, 150),
     "hip": (-25, 130),  # flexion: thigh forward
     "spread": (-25, 55),  # thigh sideways, outwards positive
-    "twist": (-40, 55),  # of the thigh about itself, outwards positive
+    "twist": (-40, 60),  # of the thigh about itself, outwards positive
     "knee": (0, 155),
 }
 LIMITS_DEG = {
@@ -48,7 +48,8 @@ LIMITS_DEG = {
 }
 ANGLES = tuple(LIMITS_DEG)
 COLUMN = {name: column for column, name in enumerate(ANGLES)}
-_SIDES = np.array([[COLUMN[f"{side}_{name}"] for side in ("left", "right")] for name in _SIDE_LIMITS])
+_LEFT, _RIGHT = ([COLUMN[f"{side}_{name}"] for name in _SIDE_LIMITS] for side in ("left", "right"))
+_LATERAL = [COLUMN[name] for name in ("lean", "spin", "bend", "wring", "tilt", "look")]
 _LOW, _HIGH = np.radians(np.array(list(LIMITS_DEG.values()), np.float64)).T
 
 # One side's bones in the order pelvis-hip, hip-knee, knee-ankle, pelvis-spine, spine-thorax,
@@ -56,7 +57,7 @@ _LOW, _HIGH = np.radians(np.array(list(LIMITS_DEG.values()), np.float64)).T
 _TYPICAL_MM = np.array([133.0, 443.0, 454.0, 233.0, 257.0, 121.0, 115.0, 151.0, 279.0, 252.0])
 _UPRIGHT = np.array([1, 2, 3, 4, 5, 6])  # those that make up the stature, with the ankle's height
 _WOMAN = np.array([1.03, 1.0, 0.99, 1.01, 0.99, 0.96, 0.98, 0.93, 0.98, 0.96])
-_OF_BONE = np.array([0, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 7, 8, 9])  # skeleton order, from joint 1
+_OF_JOINT = np.array([0, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 7, 8, 9])  # joints 1 to 16
 _FLESH_MM = np.array(
     [95, 90, 55, ANKLE_MM, 90, 55, ANKLE_MM, 95, 75, 70, 5, 60, 40, 35, 60, 40, 35], np.float64
 )
@@ -74,9 +75,9 @@ def bone_lengths(
     lengths = lengths * (1 + 0.05 * (u[:, 4:14] - 0.5))
     lengths[:, 1:3] *= 1 + 0.07 * (u[:, 14:15] - 0.5)  # long legs, long arms, broad shoulders
     lengths[:, 8:] *= 1 + 0.08 * (u[:, 15:16] - 0.5)
-    lengths[:, 7] *= 1 + 0.12 * (u[:, 16] - 0.5)
+    lengths[:, 7] *= 1 + 0.2 * (u[:, 16] - 0.5)
     lengths *= ((stature - ANKLE_MM) / lengths[:, _UPRIGHT].sum(1))[:, None]
-    return lengths[:, _OF_BONE]
+    return lengths[:, _OF_JOINT]
 
 
 def within_limits(
@@ -91,9 +92,8 @@ def mirrored(
 ) -> Array:  # (N, A) rad
     """The same pose with left and right exchanged."""
     swapped = angles.copy()
-    swapped[:, _SIDES[:, 0]], swapped[:, _SIDES[:, 1]] = angles[:, _SIDES[:, 1]], angles[:, _SIDES[:, 0]]
-    lateral = [COLUMN[name] for name in ("lean", "spin", "bend", "wring", "tilt", "look")]
-    swapped[:, lateral] *= -1
+    swapped[:, _LEFT], swapped[:, _RIGHT] = angles[:, _RIGHT], angles[:, _LEFT]
+    swapped[:, _LATERAL] *= -1
     return swapped
 
 

@@ -15,14 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from posezoo.camera import world_to_camera
 from posezoo.contracts import Batch, Sample
 from posezoo.data import draws
-from posezoo.data.batches import make_batch, only_sample
-from posezoo.data.crop import inside, person_crop
+from posezoo.data.batches import only_sample
 from posezoo.data.mocap_file import find_mocap_files, read_mocap
 from posezoo.data.people import balanced_items, split_people
-from posezoo.data.views import Rig, place
+from posezoo.data.scene import Scene
+from posezoo.data.views import Rig
 from posezoo.skeleton import H36M17, Skeleton
 
 _REACH_MM = 1300.0  # how far a joint may be from its pelvis and still be in front of a camera
@@ -89,11 +88,18 @@ class Mocap:
         self._action = np.repeat(np.array([each.action for each in kept]), lengths)
         self._varied = split == "train"
         self._items = balanced_items(self._subject, balance if self._varied else 0.0)
-        self._rig = Rig.from_file(cameras) if cameras else Rig.studio()
-        self._rig.check_room(radius_mm + _REACH_MM * (1 + scale))
-        self._size, self._pictures, self._seed = image_size, pictures, seed
-        self._radius_mm, self._margin, self._jitter = radius_mm, margin, jitter
-        self._scale, self._mirror = scale, mirror
+        rig = Rig.from_file(cameras) if cameras else Rig.studio()
+        rig.check_room(radius_mm + _REACH_MM * (1 + scale))
+        self._seed, self._scale, self._mirror = seed, scale, mirror
+        self._scene = Scene(
+            image_size=image_size,
+            pictures=pictures,
+            seed=seed,
+            margin=margin,
+            jitter=jitter if self._varied else 0.0,
+            rig=rig,
+            radius_mm=radius_mm,
+        )
 
     def __len__(self) -> int:
         return len(self._items)
@@ -110,31 +116,8 @@ class Mocap:
         joints = self._poses[torch.from_numpy(item)].double()
         if self._varied:
             joints = self._change_body(joints, index)
-        joints = place(joints[:, None], self._seed, index, radius_mm=self._radius_mm)[:, 0]
-        views = self._rig.draw(self._seed, index)
-        joints = world_to_camera(joints, views.rotation, views.position_mm)
-        joints2d, camera, image = views.camera.project(joints), views.camera, None
-        visible = views.inside(joints2d)
-        if self._size:
-            scale, offset = person_crop(
-                joints2d,
-                size=self._size,
-                margin=self._margin,
-                jitter=self._jitter if self._varied else 0.0,
-                seed=self._seed,
-                index=index,
-            )
-            camera = camera.resampled(scale[:, None], offset)
-            joints2d = camera.project(joints)
-            visible &= inside(joints2d, self._size)
-        return make_batch(
-            joints_mm=joints,
-            joints2d=joints2d,
-            visible=visible,
-            camera=camera,
-            subject=self._subject[item],
-            action=self._action[item],
-            image=image,
+        return self._scene.show(
+            joints, index, subject=self._subject[item], action=self._action[item]
         )
 
     def _change_body(

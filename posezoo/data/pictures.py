@@ -75,8 +75,9 @@ def crop_picture(
         ]
         canvas = Image.new("RGB", (size, size))
         if low[0] < high[0] and low[1] < high[1]:
-            image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
-            shrunk = round(width / image.width)  # a JPEG decodes at 1/2, 1/4 or 1/8 for less work
+            # A JPEG decodes at 1/2, 1/4 or 1/8 for less work; Pillow tells how wide it then is.
+            draft = image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
+            shrunk = width / draft[1][2] if draft else 1
             edges = [
                 (new - s) / scale / shrunk for new, s in zip(low + high, shift * 2, strict=True)
             ]

@@ -40,9 +40,9 @@ def _check_finite(store: StoreFile, part: slice) -> None:
         values = store[name][part]
         broken = np.argwhere(~np.isfinite(values))
         if len(broken):
-            place = broken[0] + [part.start] + [0] * (values.ndim - 1)
+            item, *place = broken[0].tolist()
             raise ValueError(
-                f"{store.path}: {name} has no number at {place.tolist()} (item first); "
+                f"{store.path}: {name} of item {part.start + item} has no number at {place}; "
                 "leave such items out of the store"
             )
     root = store["joints3d_mm"][part][:, store.skeleton.root]

@@ -88,9 +88,14 @@ class StoreFile:
                 )
 
 
+def as_bytes(array: np.ndarray) -> memoryview:
+    """The bytes of the array, without a copy where it is contiguous."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
 def checksum(array: np.ndarray) -> str:
     """The sha256 of the array's bytes."""
-    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
+    return hashlib.sha256(as_bytes(array)).hexdigest()
 
 
 def open_store(path: str | Path) -> StoreFile:
@@ -111,10 +116,10 @@ def open_store(path: str | Path) -> StoreFile:
 
 def _read_layout(path: str, file: h5py.File) -> StoreFile:
     attributes = dict(file.attrs)
-    found = (attributes.get("format"), attributes.get("version"))
-    if found != (FORMAT, VERSION):
+    found, version = attributes.get("format"), attributes.get("version")
+    if (found, version) != (FORMAT, VERSION):
         raise ValueError(
-            f"{path}: format and version are {found}, expected {(FORMAT, VERSION)}; "
+            f"{path}: is {found}, version {version}; expected {FORMAT}, version {VERSION}; "
             "see docs/data.md"
         )
     if attributes.get("complete") != 1:

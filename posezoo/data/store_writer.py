@@ -1,7 +1,8 @@
 """Writing a store: beside its final name, checked, fsynced, then renamed. Whole or not at all.
 
 Pictures go to a nameless temporary file first, since a contiguous array must know its length when
-it is created (and a chunked one kills the process when the disk is full).
+it is created. HDF5 lays the file out, but the values are written past it: a full disk is then an
+error like any other, while HDF5 cannot close a file that it could not write.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from posezoo.data.crop import inside
 from posezoo.data.people import split_people
 from posezoo.data.pictures import check_picture, encode_jpeg
 from posezoo.data.store_check import check_numbers
-from posezoo.data.store_file import FORMAT, LAYOUT, VERSION, checksum, open_store
+from posezoo.data.store_file import FORMAT, LAYOUT, VERSION, as_bytes, checksum, open_store
 from posezoo.skeleton import Skeleton
 
 Columns: TypeAlias = dict[str, np.ndarray]
@@ -63,12 +64,12 @@ def write_store(
             columns = _gather(samples, skeleton, pictures)
             columns |= _tables(columns, val)
             attributes = {"licence": licence, "credit": credit, "skeleton": skeleton.name}
-            _write(part, columns, pictures, attributes)
+            _write(part, columns, attributes)
         check_numbers(open_store(part))
         _sync(part)
         part.rename(path)
         _sync(path.parent)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter is how HDF5 fails to close a file
         raise ValueError(f"{path}: not written ({error}); nothing was left behind") from error
     finally:
         part.unlink(missing_ok=True)
@@ -117,7 +118,9 @@ def _gather(
     if len({min(side) > 0 for side in rows["size_px"]}) > 1:
         raise ValueError("some samples have a picture and some have none; expected all or none")
     pictures.flush()
-    return {name: np.array(values) for name, values in rows.items()}
+    columns = {name: np.array(values) for name, values in rows.items()}
+    columns["pictures"] = np.memmap(pictures, np.uint8, "r") if pictures.tell() else np.zeros(0)
+    return columns
 
 
 def _row(sample: Sample, picture: bytes, skeleton: Skeleton) -> dict[str, Any]:
@@ -160,9 +163,12 @@ def _tables(columns: Columns, val: str) -> Columns:
     }
 
 
-def _write(part: Path, columns: Columns, pictures: IO[bytes], attributes: dict[str, str]) -> None:
-    picture_bytes = pictures.tell()
-    needed = picture_bytes + sum(values.nbytes for values in columns.values()) + _SPARE_BYTES
+def _write(part: Path, columns: Columns, attributes: dict[str, str]) -> None:
+    columns = {
+        name: np.ascontiguousarray(columns[name], None if dtype == "S" else dtype)
+        for name, (dtype, _) in LAYOUT.items()
+    }
+    needed = sum(values.nbytes for values in columns.values()) + _SPARE_BYTES
     free = shutil.disk_usage(part.parent).free
     if needed > free:
         raise ValueError(
@@ -171,15 +177,26 @@ def _write(part: Path, columns: Columns, pictures: IO[bytes], attributes: dict[s
         )
     # "v110" has checksums of its own in all that is not a column.
     with h5py.File(part, "w", libver=("v110", "v110")) as file:
-        file.attrs.update(format=FORMAT, version=VERSION, **attributes)
+        file.attrs.update(format=FORMAT, version=VERSION, complete=0, **attributes)
         file.attrs["units"] = "joints2d_px: px; joints3d_mm, root_mm: mm, camera frame"
-        for name, (dtype, _) in LAYOUT.items():
-            values = columns.get(name)
-            if values is None:
-                values = np.memmap(pictures, np.uint8, "r") if picture_bytes else np.zeros(0, "u1")
-            values = np.ascontiguousarray(values, None if dtype == "S" else dtype)
-            file.create_dataset(name, data=values).attrs["sha256"] = checksum(values)
-        file.attrs["complete"] = 1
+        places = {name: _reserve(file, name, values) for name, values in columns.items()}
+    with part.open("r+b") as raw:
+        for name, values in columns.items():
+            raw.seek(places[name])
+            raw.write(as_bytes(values))
+    with h5py.File(part, "r+") as file:
+        file.attrs.modify("complete", 1)
+
+
+def _reserve(file: h5py.File, name: str, values: np.ndarray) -> int:
+    """Make the dataset but leave its bytes alone; where they begin in the file."""
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_layout(h5py.h5d.CONTIGUOUS)
+    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    dataset = file.create_dataset(name, values.shape, values.dtype, dcpl=plan)
+    dataset.attrs["sha256"] = checksum(values)
+    return dataset.id.get_offset() or 0  # an empty one is nowhere
 
 
 def _sync(path: Path) -> None:

@@ -100,7 +100,7 @@ class Rig:
                 f"{path}: lacks {error} (expected `intrinsics`, a list by camera id, and "
                 "`extrinsics`, a list by subject; see docs/data.md)"
             ) from None
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path}: not a camera file: {error}") from error
 
     def draw(self, seed: int, index: NDArray[np.int64]) -> Views:
@@ -112,19 +112,20 @@ class Rig:
         return self.cameras[torch.from_numpy(picked)]
 
     def check_room(self, radius_mm: float) -> None:
-        """Refuse a listed camera that stands among the people, who fill the room to this radius.
+        """Refuse a camera that stands among the people, or has them behind it.
+
+        Args:
+            radius_mm: how far from the middle of the room any joint may be.
 
         Raises:
-            ValueError: a camera nearer to the middle than that.
+            ValueError: the middle is not further than that before every camera.
         """
-        if self.cameras is None:
-            nearest = float(_EXTRINSICS[1, 0])
-        else:
-            nearest = float(self.cameras.position_mm[:, :2].norm(dim=-1).min())
-        if nearest <= radius_mm:
+        cameras = self.cameras or self.draw(0, np.arange(1000))
+        depth = float(-(cameras.rotation[:, 2] * cameras.position_mm).sum(-1).max())
+        if depth <= radius_mm:
             raise ValueError(
-                f"a camera stands {nearest:.0f} mm from the middle of the room, but people reach "
-                f"{radius_mm:.0f} mm: take a smaller radius_mm or other cameras"
+                f"the middle of the room lies {depth:.0f} mm before a camera, but people reach "
+                f"{radius_mm:.0f} mm from it: take a smaller radius_mm or other cameras"
             )
 
 
@@ -192,14 +193,21 @@ def _listed(content: dict[str, Any]) -> Views:
             or (np.linalg.det(rotation) < 0).any()
         ):
             raise ValueError(f"an R_world_to_camera of {subject} is not a rotation")
+        if not np.isfinite(position).all():
+            raise ValueError(f"a position_mm of {subject} is not a number")
         rotations.append(rotation)
         positions.append(position - _middle(rotation[:, 2], position))
         for stand in stands:
             lens = lenses[stand["id"]]
             k1, k2, p1, p2, k3 = lens["distortion_k1_k2_p1_p2_k3"]
             pinhole = (lens["fx"], lens["fy"], lens["cx"], lens["cy"])
-            parameters.append((*pinhole, k1, k2, k3, p1, p2, factor))
+            numbers = (*pinhole, k1, k2, k3, p1, p2, factor)
+            if not np.isfinite(numbers).all() or min(lens["fx"], lens["fy"]) <= 0:
+                raise ValueError(f"lens {lens['id']} has the numbers {numbers}")
+            parameters.append(numbers)
             sizes.append((lens["width"], lens["height"]))
+    if not parameters:
+        raise ValueError("`extrinsics` names no camera")
     return Views(
         Camera(torch.tensor(parameters, dtype=torch.float64)),
         torch.from_numpy(np.concatenate(rotations)),

@@ -38,6 +38,7 @@ class Martinez(nn.Module):
         dropout: float = 0.5,
         input: Literal["px", "rays"] = "px",  # noqa: A002 - what goes in is called the input
         loss: Literal["l2", "l1", "mpjpe"] = "l2",
+        start: Literal["kaiming", "mean_pose"] = "kaiming",
         max_norm: float = 0.0,
         max_norm_kind: MaxNormKind = "frobenius_forward",
     ) -> None:
@@ -60,6 +61,8 @@ class Martinez(nn.Module):
             nn.Sequential(layer(width), layer(width)) for _ in range(blocks)
         )
         self.out = linear(width, outputs)
+        if start == "mean_pose":  # a Kaiming output layer first has to unlearn its random pose
+            nn.init.zeros_(self.out.weight)
         self.register_buffer("input_mean", torch.zeros(inputs))
         self.register_buffer("input_std", torch.ones(inputs))
         self.register_buffer("output_mean", torch.zeros(outputs))

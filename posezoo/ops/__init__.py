@@ -10,14 +10,17 @@ from posezoo.ops.decode import decode
 from posezoo.ops.dispatch import BackendUnavailable, backend, backend_in_use
 from posezoo.ops.gaussian_heatmaps import gaussian_heatmaps
 from posezoo.ops.heatmap_mse import heatmap_mse
+from posezoo.ops.moments import Moments, moments
 from posezoo.ops.soft_argmax import soft_argmax
 
 __all__ = [
     "BackendUnavailable",
+    "Moments",
     "backend",
     "backend_in_use",
     "decode",
     "gaussian_heatmaps",
     "heatmap_mse",
+    "moments",
     "soft_argmax",
 ]

@@ -18,7 +18,6 @@ from torch import Tensor
 from posezoo.ops.dispatch import define, is_concrete, per_axis, use_triton
 
 Refine = Literal["none", "quarter", "taylor", "dark", "udp"]
-_MODES = get_args(Refine)
 
 
 def decode(
@@ -30,7 +29,7 @@ def decode(
     blur_cells: int = 11,
     max_shift_cells: float = 1.0,
     flipped: Tensor | None = None,  # (B, J, h, w) maps of the mirrored picture
-    flip_joints: Sequence[int] | None = None,  # J: which joint of the mirrored picture is joint j
+    flip_joints: Tensor | None = None,  # (J,) int64: which joint of the mirrored picture is joint j
     flip_shift: bool = False,
 ) -> tuple[Tensor, Tensor]:  # (B, J, 2) x, y: cells * scale + offset; (B, J) greatest value
     """Position and value of each map's maximum, float32 (float64 for float64 maps).
@@ -56,29 +55,28 @@ def decode(
     """
     if maps.ndim != 4:
         raise ValueError(f"maps: expected (B, J, h, w), got {tuple(maps.shape)}")
-    if refine not in _MODES:
-        raise ValueError(f"refine: expected one of {', '.join(_MODES)}, got {refine!r}")
+    if refine not in get_args(Refine):
+        raise ValueError(f"refine: expected one of {', '.join(get_args(Refine))}, got {refine!r}")
     if blur_cells < 3 or blur_cells % 2 == 0:
         raise ValueError(f"blur_cells: expected an odd number from 3, got {blur_cells!r}")
-    if (flipped is None) != (flip_joints is None) or (
-        flipped is not None
-        and (flipped.shape != maps.shape or sorted(flip_joints or ()) != [*range(maps.shape[1])])
-    ):
-        raise ValueError(
-            f"flipped: expected maps of shape {tuple(maps.shape)} together with flip_joints, a "
-            f"permutation of 0..{maps.shape[1] - 1}; got "
-            f"{None if flipped is None else tuple(flipped.shape)} and {flip_joints!r}"
-        )
+    if (flipped is None) != (flip_joints is None):
+        raise ValueError("flipped: needs flip_joints, and flip_joints needs it; got one of them")
+    if flipped is not None and flip_joints is not None:
+        if flipped.shape != maps.shape or flip_joints.shape != maps.shape[1:2]:
+            raise ValueError(
+                f"flipped: expected {tuple(maps.shape)} with flip_joints ({maps.shape[1]},), got "
+                f"{tuple(flipped.shape)} with {tuple(flip_joints.shape)}"
+            )
     return _decode(
         maps.detach(),
         None if flipped is None else flipped.detach(),
-        list(flip_joints or ()),
-        flip_shift,
-        _MODES.index(refine),
-        blur_cells,
-        float(max_shift_cells),
-        per_axis(scale, 2, "scale"),
-        per_axis(offset, 2, "offset"),
+        flip_joints,
+        flip_shift=flip_shift,
+        refine=refine,
+        blur=blur_cells,
+        limit=float(max_shift_cells),
+        scale=per_axis(scale, 2, "scale"),
+        offset=per_axis(offset, 2, "offset"),
     )
 
 
@@ -86,9 +84,10 @@ def decode(
 def _decode(
     maps: Tensor,
     flipped: Tensor | None,
-    flip_joints: list[int],
+    flip_joints: Tensor | None,
+    *,
     flip_shift: bool,
-    mode: int,
+    refine: str,
     blur: int,
     limit: float,
     scale: list[float],
@@ -97,9 +96,17 @@ def _decode(
     if use_triton(maps):
         from posezoo_kernels.decode import forward  # noqa: PLC0415 - only where used
 
-        taps = _taps(blur) if _MODES[mode] in ("dark", "udp") else [1.0]
         return forward(
-            maps, flipped, flip_joints, flip_shift, mode, taps, limit, scale, offset
+            maps,
+            flipped,
+            flip_joints,
+            flip_shift=flip_shift,
+            refine=refine,
+            blur_cells=blur,
+            blur_sigma=_sigma(blur),
+            limit=limit,
+            scale=scale,
+            offset=offset,
         )
     values = maps.to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
     if flipped is not None:
@@ -109,10 +116,10 @@ def _decode(
         values = (values + mirrored) * 0.5
     x, y, score = _maximum(values)
     place = torch.stack([x, y], -1).to(values.dtype)
-    if _MODES[mode] == "quarter":
+    if refine == "quarter":
         place = place + _quarter(values, x, y)
-    elif _MODES[mode] != "none":
-        place = place + _newton(values, x, y, mode, blur).clamp(-limit, limit)
+    elif refine != "none":
+        place = place + _newton(values, x, y, refine, blur).clamp(-limit, limit)
     return place * place.new_tensor(scale) + place.new_tensor(offset), score
 
 
@@ -157,12 +164,12 @@ def _quarter(maps: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return torch.where(positive, torch.stack([along_x, along_y], -1) * 0.25, 0.0)
 
 
-def _newton(maps: Tensor, x: Tensor, y: Tensor, mode: int, blur: int) -> Tensor:
+def _newton(maps: Tensor, x: Tensor, y: Tensor, refine: str, blur: int) -> Tensor:
     """Minus inverse Hessian times gradient of the log map, both by finite differences."""
     height, width = maps.shape[-2:]
-    udp = _MODES[mode] == "udp"
+    udp = refine == "udp"
     reach = 1 if udp else 2
-    if _MODES[mode] == "taylor":
+    if refine == "taylor":
         patch = _patch(maps, x, y, reach)
     else:
         patch = _patch(maps, x, y, reach + blur // 2)
@@ -204,9 +211,13 @@ def _newton(maps: Tensor, x: Tensor, y: Tensor, mode: int, blur: int) -> Tensor:
 
 
 def _taps(width: int) -> list[float]:
-    """OpenCV's Gaussian blur of this width, with the sigma that it takes when given none."""
-    sigma = 0.3 * ((width - 1) * 0.5 - 1) + 0.8
+    """The weights of OpenCV's Gaussian blur of this width."""
     radius = width // 2
     taps = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    taps = (-(taps**2) / (2 * sigma**2)).exp()
+    taps = (-(taps**2) / (2 * _sigma(width) ** 2)).exp()
     return (taps / taps.sum()).tolist()
+
+
+def _sigma(width: int) -> float:
+    """The sigma that OpenCV takes for a blur of this width when given none."""
+    return 0.3 * ((width - 1) * 0.5 - 1) + 0.8

@@ -53,7 +53,8 @@ def backend_in_use() -> Literal["triton", "torch"]:
     """
     if _current() == "triton":
         return "triton"
-    return "triton" if _choice == "auto" and _why_not_triton() is None and not INTERPRETED else "torch"
+    auto = _choice == "auto" and HAS_TRITON and torch.cuda.is_available()
+    return "triton" if auto else "torch"
 
 
 def use_triton(tensor: Tensor) -> bool:

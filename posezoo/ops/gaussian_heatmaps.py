@@ -52,14 +52,22 @@ def gaussian_heatmaps(
         dtype: of the maps.
     """
     check(joints_cells, size, sigma_cells)
-    arguments = (float(sigma_cells), float(peak), support == "3sigma", centres == "quantised")
-    return _gaussian_heatmaps(joints_cells.detach(), list(size), *arguments, dtype)
+    return _gaussian_heatmaps(
+        joints_cells.detach(),
+        list(size),
+        sigma=float(sigma_cells),
+        peak=float(peak),
+        cut=support == "3sigma",
+        quantised=centres == "quantised",
+        dtype=dtype,
+    )
 
 
 @define("gaussian_heatmaps")
 def _gaussian_heatmaps(
     joints: Tensor,
     size: list[int],
+    *,
     sigma: float,
     peak: float,
     cut: bool,
@@ -69,9 +77,12 @@ def _gaussian_heatmaps(
     if use_triton(joints):
         from posezoo_kernels.gaussian_heatmaps import render  # noqa: PLC0415 - only where used
 
-        return render(joints, size, sigma, peak, cut, quantised, dtype)
-    first, *others = factors(joints, size, sigma, cut, quantised, dtype)
-    maps = first * peak
+        return render(
+            joints, size, sigma=sigma, peak=peak, cut=cut, quantised=quantised, dtype=dtype
+        )
+    maps, *others = factors(
+        joints, size, sigma=sigma, peak=peak, cut=cut, quantised=quantised, dtype=dtype
+    )
     for factor in others:
         maps = factor.view(*factor.shape, *[1] * (maps.ndim - 2)) * maps[:, :, None]
     return maps
@@ -80,26 +91,29 @@ def _gaussian_heatmaps(
 def factors(
     joints: Tensor,  # (B, J, n) x first, cells
     size: Sequence[int],  # n sizes, x last
+    *,
     sigma: float,
+    peak: float,
     cut: bool,
     quantised: bool,
     dtype: torch.dtype,
 ) -> list[Tensor]:  # n of (B, J, size of that axis), x first
-    """The Gaussian along each axis, 1 at the cell nearest to the joint; 0 if that is off the axis."""
+    """The Gaussian along each axis, 1 (x: `peak`) at the nearest cell; zeros if that is off it."""
     joints = joints if joints.dtype == torch.float64 else joints.float()
     nearest = (joints + 0.5).floor()
-    centre = nearest if quantised else joints
-    least = (nearest - centre).square()
     result = []
     for axis, cells in enumerate(reversed(size)):
+        near = nearest[..., axis, None]
+        inside = (near >= 0) & (near < cells)
+        near = torch.where(inside, near, 0.0)  # NaN times 0 would be NaN
+        centre = near if quantised else torch.where(inside, joints[..., axis, None], 0.0)
+        least = (near - centre).square()
         grid = torch.arange(cells, dtype=joints.dtype, device=joints.device)
-        distance = (grid - centre[..., axis, None]).square()
-        excess = distance - least[..., axis, None]
-        factor = (excess * (-0.5 / sigma**2)).clamp(min=_TAIL).exp()
-        keep = (nearest[..., axis, None] >= 0) & (nearest[..., axis, None] < cells)
+        distance = (grid - centre).square_()
+        factor = (distance - least).mul_(-0.5 / sigma**2).clamp_(min=_TAIL).exp_()
         if cut:
-            keep = keep & ((distance <= 9 * sigma**2) | (excess <= 0))
-        result.append(torch.where(keep, factor, 0.0).to(dtype))
+            factor *= (distance <= 9 * sigma**2) | (distance <= least)
+        result.append(factor.mul_(inside if axis else inside * peak).to(dtype))
     return result
 
 

@@ -8,6 +8,7 @@ mining is `loss.topk(k, dim=1)`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -29,8 +30,8 @@ def heatmap_mse(
 ) -> Tensor:  # (B, J) float32 (float64 for float64 maps)
     """Mean over cells of the squared difference to `gaussian_heatmaps`, per joint.
 
-    A joint off the map, and a joint of weight 0, has loss 0 and gradient 0 whatever its map holds.
-    Differentiable in the maps only.
+    A joint off the map, and a joint of weight 0, has loss 0 and gradient 0. Differentiable in
+    the maps only.
 
     Args:
         maps: predicted heatmaps, any floating dtype.
@@ -57,8 +58,15 @@ def heatmap_mse(
     counts = on_map(joints, maps.shape[2:]).to(joints.dtype)
     if weight is not None:
         counts = counts * weight.detach()
-    options = (float(sigma_cells), float(peak), support == "3sigma", centres == "quantised")
-    return _heatmap_mse(maps, joints, counts, *options)
+    return _heatmap_mse(
+        maps,
+        joints,
+        counts,
+        sigma=float(sigma_cells),
+        peak=float(peak),
+        cut=support == "3sigma",
+        quantised=centres == "quantised",
+    )
 
 
 @define("heatmap_mse")
@@ -66,6 +74,7 @@ def _heatmap_mse(
     maps: Tensor,
     joints: Tensor,
     weight: Tensor,
+    *,
     sigma: float,
     peak: float,
     cut: bool,
@@ -74,10 +83,9 @@ def _heatmap_mse(
     if use_triton(maps):
         from posezoo_kernels.heatmap_mse import forward  # noqa: PLC0415 - only where used
 
-        return forward(maps, joints, weight, sigma, peak, cut, quantised)
-    difference = _difference(maps, joints, sigma, peak, cut, quantised)
-    mean = difference.square_().flatten(2).mean(-1)
-    return torch.where(weight != 0, mean * weight, 0.0)
+        return forward(maps, joints, weight, sigma=sigma, peak=peak, cut=cut, quantised=quantised)
+    difference = _difference(maps, joints, sigma=sigma, peak=peak, cut=cut, quantised=quantised)
+    return difference.square_().flatten(2).mean(-1) * weight
 
 
 @define("heatmap_mse_backward")
@@ -86,6 +94,7 @@ def _heatmap_mse_backward(
     maps: Tensor,
     joints: Tensor,
     weight: Tensor,
+    *,
     sigma: float,
     peak: float,
     cut: bool,
@@ -94,32 +103,43 @@ def _heatmap_mse_backward(
     if use_triton(maps):
         from posezoo_kernels.heatmap_mse import backward  # noqa: PLC0415 - only where used
 
-        return backward(grad, maps, joints, weight, sigma, peak, cut, quantised)
-    each = (grad * weight * (2 / maps[0, 0].numel()))[(...,) + (None,) * (maps.ndim - 2)]
-    difference = _difference(maps, joints, sigma, peak, cut, quantised).mul_(each)
-    return torch.where(each != 0, difference, 0.0).to(maps.dtype)
+        return backward(
+            grad, maps, joints, weight, sigma=sigma, peak=peak, cut=cut, quantised=quantised
+        )
+    each = (grad * weight * (2 / math.prod(maps.shape[2:])))[(...,) + (None,) * (maps.ndim - 2)]
+    difference = _difference(
+        maps, joints, sigma=sigma, peak=peak, cut=cut, quantised=quantised
+    ).mul_(each)
+    return difference.to(maps.dtype)
 
 
 def _difference(
-    maps: Tensor, joints: Tensor, sigma: float, peak: float, cut: bool, quantised: bool
+    maps: Tensor, joints: Tensor, *, sigma: float, peak: float, cut: bool, quantised: bool
 ) -> Tensor:
-    dtype = joints.dtype
-    target, *others = factors(joints, maps.shape[2:], sigma, cut, quantised, dtype)
-    target = target * peak
+    target, *others = factors(
+        joints,
+        maps.shape[2:],
+        sigma=sigma,
+        peak=peak,
+        cut=cut,
+        quantised=quantised,
+        dtype=joints.dtype,
+    )
     for factor in others[:-1]:
         target = factor.view(*factor.shape, *[1] * (target.ndim - 2)) * target[:, :, None]
     last = others[-1].view(*others[-1].shape, *[1] * (target.ndim - 2))
-    return torch.addcmul(maps.to(dtype), last, target[:, :, None], value=-1)
+    return torch.addcmul(maps.to(joints.dtype), last, target[:, :, None], value=-1)
 
 
-def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[:3])
-    ctx.options = inputs[3:]
+def _setup(
+    ctx: Any, inputs: tuple[Tensor, ...], keyword_only_inputs: dict[str, Any], output: Tensor
+) -> None:
+    ctx.save_for_backward(*inputs)
+    ctx.options = keyword_only_inputs
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    maps_grad = _heatmap_mse_backward(grad, *ctx.saved_tensors, *ctx.options)
-    return maps_grad, *[None] * 6
+    return _heatmap_mse_backward(grad, *ctx.saved_tensors, **ctx.options), None, None
 
 
 _heatmap_mse.register_autograd(_backward, setup_context=_setup)

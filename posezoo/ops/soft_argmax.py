@@ -42,10 +42,23 @@ def soft_argmax(
     Raises:
         ValueError: the maps have a wrong shape, or beta is missing or useless.
     """
+    return expectation(maps, beta, normalize, scale, offset, moments=False)[0]
+
+
+def expectation(
+    maps: Tensor,
+    beta: float | Tensor | None,
+    normalize: str,
+    scale: float | Sequence[float],
+    offset: float | Sequence[float],
+    *,
+    moments: bool,
+) -> tuple[Tensor, Tensor]:  # (B, J, n) and (B, J, 2 + n * n), empty without `moments`
+    """Positions, and peak, entropy and covariance, of one read; checks for both callers."""
     if maps.ndim not in (4, 5):
-        raise ValueError(
-            f"maps: expected (B, J, h, w) or (B, J, d, h, w), got {tuple(maps.shape)}"
-        )
+        raise ValueError(f"maps: expected (B, J, h, w) or (B, J, d, h, w), got {tuple(maps.shape)}")
+    if normalize not in ("softmax", "sum"):
+        raise ValueError(f"normalize: expected softmax or sum, got {normalize!r}")
     if (beta is None) == (normalize == "softmax"):
         raise ValueError(
             f"beta: normalize='softmax' needs it (a number with peak * beta near 25 is a good "
@@ -54,29 +67,46 @@ def soft_argmax(
     learnt = beta.expand(maps.shape[1]) if isinstance(beta, Tensor) else None
     fixed = 1.0 if learnt is not None or beta is None else float(beta)  # type: ignore[arg-type]
     axes = maps.ndim - 2
-    scales, offsets = per_axis(scale, axes, "scale"), per_axis(offset, axes, "offset")
-    softmax = normalize == "softmax"
-    return _soft_argmax(maps, learnt, fixed, softmax, scales, offsets)[0]
+    place, _, _, stats = _soft_argmax(
+        maps,
+        learnt,
+        beta=fixed,
+        softmax=normalize == "softmax",
+        moments=moments,
+        scale=per_axis(scale, axes, "scale"),
+        offset=per_axis(offset, axes, "offset"),
+    )
+    return place, stats
 
 
 @define("soft_argmax")
 def _soft_argmax(
     maps: Tensor,
     learnt: Tensor | None,  # (J,) inverse temperature, multiplies `beta`
+    *,
     beta: float,
     softmax: bool,
+    moments: bool,
     scale: list[float],
     offset: list[float],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Positions; mean in cells and log-sum-exp (or sum) per map; p (torch path, else empty)."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Positions; what backward needs per map: mean in cells, max, sum; p (torch path); moments."""
     if use_triton(maps):
         from posezoo_kernels.soft_argmax import forward  # noqa: PLC0415 - only where used
 
-        return forward(maps, learnt, beta, softmax, scale, offset)
+        return forward(
+            maps,
+            learnt,
+            beta=beta,
+            softmax=softmax,
+            moments=moments,
+            scale=scale,
+            offset=offset,
+        )
     values = maps.to(_wide(maps))
     if softmax:
         p = F.softmax(_scaled(values, learnt, beta).flatten(2), -1)
-        norm = p[..., 0].detach()  # unused on this path
+        norm = p.new_ones(p.shape[:2])
     else:
         p = values.relu().flatten(2)
         norm = p.sum(-1)
@@ -84,7 +114,9 @@ def _soft_argmax(
     p = p.view(maps.shape)
     mean = torch.stack([(m * _cells(m)).sum(-1) for m in _marginals(p)], -1)
     place = mean * mean.new_tensor(scale) + mean.new_tensor(offset)
-    return place, torch.cat([mean, norm[..., None]], -1), p
+    saved = torch.cat([mean, torch.zeros_like(norm)[..., None], norm[..., None]], -1)
+    stats = _moments(p, mean, scale) if moments else p.new_empty((*p.shape[:2], 0))
+    return place, saved, p, stats
 
 
 @define("soft_argmax_backward")
@@ -94,6 +126,7 @@ def _soft_argmax_backward(
     learnt: Tensor | None,
     saved: Tensor,
     p: Tensor,
+    *,
     beta: float,
     softmax: bool,
     scale: list[float],
@@ -102,8 +135,8 @@ def _soft_argmax_backward(
     if use_triton(maps):
         from posezoo_kernels.soft_argmax import backward  # noqa: PLC0415 - only where used
 
-        return backward(grad, maps, learnt, saved, beta, softmax, scale)
-    mean, norm = saved[..., :-1], saved[..., -1]
+        return backward(grad, maps, learnt, saved, beta=beta, softmax=softmax, scale=scale)
+    mean, norm = saved[..., :-2], saved[..., -1]
     slope = grad.to(mean.dtype) * mean.new_tensor(scale)
     if softmax and learnt is None:
         slope = slope * beta
@@ -142,26 +175,43 @@ def _marginals(p: Tensor) -> list[Tensor]:
     return [p.sum(-2), p.sum(-1)]
 
 
+def _moments(p: Tensor, mean: Tensor, scale: list[float]) -> Tensor:
+    """Greatest p, entropy in nats, and covariance row by row: (B, J, 2 + n * n)."""
+    flat = p.flatten(2)
+    axes = range(p.ndim - 2)
+    arms = [
+        ((_cells(p.transpose(-1, -1 - a)) - mean[..., a, None]) * scale[a]).view(
+            *mean.shape[:2], *[-1 if d == a else 1 for d in reversed(axes)]
+        )
+        for a in axes
+    ]
+    cov = [(p * arms[a] * arms[b]).flatten(2).sum(-1) for a in axes for b in axes]
+    return torch.stack([flat.amax(-1), torch.special.entr(flat).sum(-1), *cov], -1)
+
+
 def _cells(marginal: Tensor) -> Tensor:
     return torch.arange(marginal.shape[-1], dtype=marginal.dtype, device=marginal.device)
 
 
-def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    maps, learnt, ctx.beta, ctx.softmax, ctx.scale, _ = inputs
-    _, saved, p = output
-    ctx.save_for_backward(maps, learnt, saved, p)
-    ctx.mark_non_differentiable(saved, p)
+def _setup(
+    ctx: Any,
+    inputs: tuple[Tensor | None, ...],
+    keyword_only_inputs: dict[str, Any],
+    output: tuple[Tensor, ...],
+) -> None:
+    _, saved, p, stats = output
+    ctx.save_for_backward(*inputs, saved, p)
+    ctx.options = {name: keyword_only_inputs[name] for name in ("beta", "softmax", "scale")}
+    ctx.mark_non_differentiable(saved, p, stats)
     ctx.set_materialize_grads(False)
 
 
 def _backward(ctx: Any, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
     if grad is None:
-        return (None,) * 6
+        return None, None
     maps, learnt, saved, p = ctx.saved_tensors
-    maps_grad, learnt_grad = _soft_argmax_backward(
-        grad, maps, learnt, saved, p, ctx.beta, ctx.softmax, ctx.scale
-    )
-    return maps_grad, learnt_grad.sum(0) if learnt is not None else None, None, None, None, None
+    maps_grad, learnt_grad = _soft_argmax_backward(grad, maps, learnt, saved, p, **ctx.options)
+    return maps_grad, None if learnt is None else learnt_grad.sum(0)
 
 
 _soft_argmax.register_autograd(_backward, setup_context=_setup)

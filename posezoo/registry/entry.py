@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,14 +127,16 @@ class Entry:
         given = GIVEN[self.kind]
         return {name: p for name, p in self.signature().items() if name not in given}
 
-    def validate(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def validate(self, params: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:
         """Turn a user's parameters, text or not, into values of the constructor's types.
 
         Raises:
-            SpecError: names that do not exist, values that do not fit, required ones missing:
-                every mistake in one message.
+            SpecError: names that do not exist, values that do not fit and, if `complete`,
+                required ones missing: every mistake in one message.
         """
-        return self._bind(self.parameters(), params, offered=OFFERED.get(self.kind, ()))
+        known = self.parameters()
+        optional = OFFERED.get(self.kind, ()) if complete else known
+        return self._bind(known, params, optional)
 
     def build(self, **arguments: Any) -> Any:
         """Construct the entry from the pipeline's arguments and the user's, text or not.
@@ -153,7 +155,7 @@ class Entry:
         self,
         known: Mapping[str, Parameter],
         arguments: Mapping[str, Any],
-        offered: tuple[str, ...] = (),
+        optional: Collection[str] = (),
     ) -> dict[str, Any]:
         bound, mistakes = {}, []
         for name, value in arguments.items():
@@ -165,7 +167,7 @@ class Entry:
             except ValueError as error:
                 mistakes.append(f"{name}: {error}")
         for name, parameter in known.items():
-            if parameter.required and name not in arguments and name not in offered:
+            if parameter.required and name not in arguments and name not in optional:
                 expected = values.describe(parameter.annotation)
                 mistakes.append(f"{name}=... is missing: expected {expected}")
         if mistakes:

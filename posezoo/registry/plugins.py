@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,24 +66,17 @@ def _any_on_path() -> bool:
 
 def _manifest_of(point: EntryPoint) -> Path:
     """The registry.toml of the package that an entry point names; no line of it is run."""
-    locations: list[str] | None = None
     parts = point.value.split(".")
-    for depth, part in enumerate(parts, 1):
-        if not part.isidentifier():
-            raise ManifestError(f"{GROUP} = {point.value!r}: expected the name of a package")
-        name = ".".join(parts[:depth])
-        try:
-            # `find_spec` of a dotted name would import the parents; the path finder does not.
-            top = locations is None
-            spec = importlib.util.find_spec(name) if top else PathFinder.find_spec(name, locations)
-        except (ImportError, ValueError) as error:
-            raise ManifestError(f"package {name!r} cannot be found: {error}") from error
-        if spec is None:
-            raise ManifestError(f"package {name!r} is not installed")
-        if spec.submodule_search_locations is None:
-            raise ManifestError(f"{name!r} is a module; expected a package with a registry.toml")
-        locations = [*spec.submodule_search_locations]
-    for folder in locations or ():
-        if (path := Path(folder) / "registry.toml").is_file():
+    if not all(part.isidentifier() for part in parts):
+        raise ManifestError(f"{GROUP} = {point.value!r}: expected the name of a package")
+    try:
+        # Of a top-level name only: to find a dotted one, Python imports its parents.
+        spec = importlib.util.find_spec(parts[0])
+    except (ImportError, ValueError) as error:
+        raise ManifestError(f"package {parts[0]!r} cannot be found: {error}") from error
+    if spec is None:
+        raise ManifestError(f"package {parts[0]!r} is not installed")
+    for folder in spec.submodule_search_locations or ():
+        if (path := Path(folder, *parts[1:], "registry.toml")).is_file():
             return path
-    raise ManifestError(f"package {point.value!r} ships no registry.toml")
+    raise ManifestError(f"{point.value!r} is no package that ships a registry.toml")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from posezoo.registry import catalog
 from posezoo.registry.entry import IMPORT_FAILURES, KINDS, Entry
 from posezoo.registry.errors import PluginError, SpecError, did_you_mean
-from posezoo.registry.spec import is_key
+from posezoo.registry.spec import KEY_RULE, is_key
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
@@ -37,7 +37,7 @@ def register(
         hint = did_you_mean(kind, KINDS) or f" Known: {', '.join(KINDS)}."
         raise SpecError(f"register: unknown kind {kind!r}.{hint}")
     if not is_key(key):
-        raise SpecError(f"register: key {key!r}: expected lower-case letters, digits and '_'")
+        raise SpecError(f"register: key {key!r}: expected {KEY_RULE}")
 
     def enter(target: _C) -> _C:
         module = target.__module__

@@ -18,6 +18,8 @@ from typing import NoReturn
 from posezoo.registry.errors import SpecError
 from posezoo.registry.values import to_text
 
+KEY_RULE = "lower-case letters, digits and '_', a letter first"
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KEY = re.compile(rf"(?:{_NAME.pattern}/)?{_NAME.pattern}")
 _TAG = re.compile(r"[a-z0-9_]+")
@@ -25,7 +27,6 @@ _HEAD = re.compile(rf"({_KEY.pattern})(?:\.({_TAG.pattern}))?")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SEPARATOR_IN_VALUE = re.compile(r"[-+][A-Za-z]")
 _EXCERPT = 40  # characters shown on each side of a mistake
-_KEY_RULE = "lower-case letters, digits and '_', a letter first"
 _PIPELINE_RULE = "a pipeline is backbone-head+lifter, backbone-head, or a lifter alone"
 
 
@@ -39,7 +40,7 @@ class NodeSpec:
 
     def __post_init__(self) -> None:
         if not is_key(self.key):
-            raise SpecError(f"key {self.key!r}: expected {_KEY_RULE}")
+            raise SpecError(f"key {self.key!r}: expected {KEY_RULE}")
         if self.tag is not None and not _TAG.fullmatch(self.tag):
             raise SpecError(f"tag {self.tag!r}: expected lower-case letters, digits and '_'")
         for name, value in self.params.items():
@@ -147,10 +148,10 @@ def _starts_with_letter(text: str) -> bool:
 def _node(text: str, start: int, end: int) -> NodeSpec:
     head = _HEAD.match(text, start, end)
     if head is None:
-        _fail(text, start, f"expected a key: {_KEY_RULE}")
+        _fail(text, start, f"expected a key: {KEY_RULE}")
     place = head.end()
     if place < end and text[place] != ":":
-        _fail(text, place, f"unexpected {text[place]!r} after {head[0]!r} (a key is {_KEY_RULE})")
+        _fail(text, place, f"unexpected {text[place]!r} after {head[0]!r} (a key is {KEY_RULE})")
     params: dict[str, str] = {}
     if place < end:
         for item in text[place + 1 : end].split(","):
@@ -169,8 +170,6 @@ def _node(text: str, start: int, end: int) -> NodeSpec:
 
 def _flaw(value: str) -> str | None:
     """What is wrong with a parameter's text, if anything."""
-    if not value:
-        return "the value is missing"
     if "," in value:
         return "a value cannot hold ','"
     if not value.isprintable():
@@ -179,6 +178,7 @@ def _flaw(value: str) -> str | None:
 
 
 def _fail(text: str, place: int, message: str) -> NoReturn:
+    text = "".join(sign if sign.isprintable() else "?" for sign in text)
     before, after = text[:place], text[place:]
     before = before if len(before) <= _EXCERPT else "..." + before[-_EXCERPT:]
     after = after if len(after) <= _EXCERPT else after[:_EXCERPT] + "..."

@@ -1,0 +1,56 @@
+"""How kernels are launched, and how the work is cut: shared by all launchers."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import triton
+from torch import Tensor
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+
+_ENOUGH_PROGRAMS = 528  # 4 for each of the 132 multiprocessors of an H100 or H200
+
+
+class Cut(NamedTuple):
+    """The tiles of a map, and over how many programs its rows are spread."""
+
+    rows: int
+    tile_rows: int  # BR
+    tile_columns: int  # BW
+    parts: int  # programs per map
+    part_rows: int  # rows per program, a multiple of BR
+
+
+def launch(kernel: Any, grid: tuple[int, ...], like: Tensor) -> Callable[..., None]:
+    """`kernel[grid]` on the device of `like`, in the form that torch can trace.
+
+    The one door to the device: the tests for compilation replace it to see all that is launched.
+    """
+    runner = kernel[grid] if INTERPRETED else torch.library.wrap_triton(kernel)[grid]
+
+    def run(*args: Any, **options: Any) -> None:
+        several = like.is_cuda and torch.cuda.is_available() and torch.cuda.device_count() > 1
+        with torch.cuda.device(like.device) if several else contextlib.nullcontext():
+            runner(*args, **options)
+
+    return run
+
+
+def cut(maps: int, size: tuple[int, ...], cells: int = 2048, *, one_tile: bool = False) -> Cut:
+    """Cut `maps` maps of this size (x last) into tiles of about `cells` cells.
+
+    With `one_tile` each program has one tile; otherwise as few programs as keep the device busy.
+    """
+    rows = math.prod(size[:-1])
+    columns = triton.next_power_of_2(size[-1])
+    tile = min(max(1, cells // columns), triton.next_power_of_2(rows))
+    tiles = triton.cdiv(rows, tile)
+    wanted = tiles if one_tile else min(tiles, triton.cdiv(_ENOUGH_PROGRAMS, max(maps, 1)))
+    part = triton.cdiv(tiles, wanted)
+    return Cut(rows, tile, columns, triton.cdiv(tiles, part), part * tile)

@@ -1,0 +1,337 @@
+"""Soft-argmax in one read of the maps, online as in flash attention, and its backward in one more.
+
+Forward, per map: m = max of logits, s = sum e^(l - m), and sums of e^(l - m) times the row, the
+plane and (for moments) their products; sums already made are rescaled when m grows.
+Backward: d l = p * (a_x (x - mean_x) + a_y (y - mean_y) + a_z (z - mean_z)), p = e^(l - m) / s,
+a = gradient * scale; d v = beta * d l, and d beta_j = sum of v * d l over the maps of joint j.
+With few maps the rows of each are spread over several programs and `_combine` adds their sums.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from posezoo_kernels import soft_argmax_channels_last as channels_last
+from posezoo_kernels.launch import cut as cut_map
+from posezoo_kernels.launch import launch
+
+SUMS = tl.constexpr(16)  # m, s, entropy, x y z, xx xy yy xz yz zz, and 4 to make a power of two
+
+
+def forward(
+    maps: Tensor,  # (B, J, h, w) or (B, J, d, h, w)
+    learnt: Tensor | None,  # (J,)
+    *,
+    beta: float,
+    softmax: bool,
+    moments: bool,
+    scale: list[float],
+    offset: list[float],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Launch `_forward`, and `_combine` where one program per map is too few.
+
+    Returns:
+        Positions (B, J, n); mean in cells, m and s (B, J, n + 2); nothing, the place of the torch
+        path's p; peak, entropy and covariance (B, J, 2 + n * n) or nothing.
+    """
+    size, lead = tuple(maps.shape[2:]), tuple(maps.shape[:2])
+    dims, count = len(size), lead[0] * lead[1]
+    place, saved, stats = (
+        maps.new_empty((*lead, wide), dtype=torch.float32)
+        for wide in (dims, dims + 2, 2 + dims * dims if moments else 0)
+    )
+    outputs = place, saved, maps.new_empty(0), stats
+    if maps.numel() == 0:
+        return outputs
+    shared: dict[str, Any] = {"SOFTMAX": softmax, "MOMENTS": moments, "H": size[-2], "W": size[-1]}
+    ends = (*_three(scale), *_three(offset))
+    if is_channels_last(maps):
+        partial = channels_last.partial_sums(maps, learnt, beta, shared)
+        parts = partial.shape[1]
+    else:
+        c = cut_map(count, size, 1024 if moments else 2048)
+        parts = c.parts
+        partial = maps.new_empty((count, parts, 16) if parts > 1 else (0,), dtype=torch.float32)
+        launch(_forward, (count, parts), maps)(
+            maps.contiguous(), _learnt(learnt, maps), partial, place, saved, stats, beta, *ends,
+            maps.shape[1],
+            LEARNT=learnt is not None, ROWS=c.rows, DIMS=dims, ALONE=parts == 1, PART=c.part_rows,
+            BR=c.tile_rows, BW=c.tile_columns, **shared,
+        )  # fmt: skip
+        if parts == 1:
+            return outputs
+    launch(_combine, (count,), maps)(
+        partial, place, saved, stats, *ends, parts,
+        ROWS=c.rows if not is_channels_last(maps) else size[-2], DIMS=dims,
+        BS=triton.next_power_of_2(parts), **shared,
+    )  # fmt: skip
+    return outputs
+
+
+def backward(
+    grad: Tensor,  # (B, J, n)
+    maps: Tensor,  # (B, J, h, w) or (B, J, d, h, w)
+    learnt: Tensor | None,  # (J,)
+    saved: Tensor,  # (B, J, n + 2)
+    *,
+    beta: float,
+    softmax: bool,
+    scale: list[float],
+) -> tuple[Tensor, Tensor]:  # like maps; (B, J), or nothing if no temperature is learnt
+    """Launch `_backward`."""
+    size, count = tuple(maps.shape[2:]), maps.shape[0] * maps.shape[1]
+    strip = is_channels_last(maps)
+    change = torch.empty_like(
+        maps, memory_format=torch.channels_last if strip else torch.contiguous_format
+    )
+    wide = maps.shape[:2] if learnt is not None else (0,)
+    if maps.numel() == 0:
+        return change, maps.new_zeros(wide, dtype=torch.float32)
+    arguments = (maps, _learnt(learnt, maps), saved, grad.float().contiguous(), change)
+    shared: dict[str, Any] = {"SOFTMAX": softmax, "LEARNT": learnt is not None}
+    shared |= {"H": size[-2], "W": size[-1]}
+    if strip:
+        sums = channels_last.backward(arguments, beta, scale, shared)
+    else:
+        c = cut_map(count, size, one_tile=True)
+        sums = maps.new_empty((*wide, c.parts), dtype=torch.float32)
+        launch(_backward, (count, c.parts), maps)(
+            maps.contiguous(), *arguments[1:], sums, beta, *_three(scale), maps.shape[1],
+            ROWS=c.rows, DIMS=len(size), BR=c.tile_rows, BW=c.tile_columns, **shared,
+        )  # fmt: skip
+    return change, sums.sum(-1)
+
+
+def is_channels_last(maps: Tensor) -> bool:
+    """True if the joints of one cell lie side by side, and the usual order would need a copy."""
+    last = maps.ndim == 4 and maps.is_contiguous(memory_format=torch.channels_last)
+    return last and not maps.is_contiguous()
+
+
+def _three(values: list[float]) -> list[float]:
+    return [*values, 0.0][:3]
+
+
+def _learnt(learnt: Tensor | None, like: Tensor) -> Tensor:
+    """A pointer is always passed; without a temperature it is not read."""
+    return like if learnt is None else learnt.float().contiguous()
+
+
+@triton.jit
+def _finish(
+    place, saved, stats, n, m, s, e, x, y, z, xx, xy, yy, xz, yz, zz,
+    scale_x, scale_y, scale_z, offset_x, offset_y, offset_z,
+    SOFTMAX: tl.constexpr, MOMENTS: tl.constexpr, H: tl.constexpr, W: tl.constexpr,
+    ROWS: tl.constexpr, DIMS: tl.constexpr,
+):  # fmt: skip
+    """Write one map's results from its sums; x, y, z are counted from the middle of the map."""
+    D: tl.constexpr = ROWS // H
+    alike = s * 0.0 + ROWS * W  # `sum` without a positive cell: all cells alike
+    if SOFTMAX:
+        full = s
+    else:
+        full = tl.where(s > 0, s, alike)
+    mean_x, mean_y, mean_z = x / full, y / full, z / full
+    cell_x, cell_y = mean_x + (W - 1) * 0.5, mean_y + (H - 1) * 0.5
+    to = saved + n * (DIMS + 2)
+    tl.store(to, cell_x)
+    tl.store(to + 1, cell_y)
+    tl.store(to + DIMS, m)
+    tl.store(to + DIMS + 1, s)
+    tl.store(place + n * DIMS, cell_x * scale_x + offset_x)
+    tl.store(place + n * DIMS + 1, cell_y * scale_y + offset_y)
+    if DIMS == 3:
+        cell_z = mean_z + (D - 1) * 0.5
+        tl.store(to + 2, cell_z)
+        tl.store(place + n * DIMS + 2, cell_z * scale_z + offset_z)
+    if MOMENTS:
+        if SOFTMAX:
+            peak = 1.0 / s
+            entropy = tl.log(s) + m - e / s
+        else:
+            peak = tl.where(s > 0, m / full, 1.0 / full)
+            entropy = tl.log(full) - e / full
+            xx = tl.where(s > 0, xx, full * ((W * W - 1) / 12))
+            yy = tl.where(s > 0, yy, full * ((H * H - 1) / 12))
+            zz = tl.where(s > 0, zz, full * ((D * D - 1) / 12))
+        to = stats + n * (2 + DIMS * DIMS)
+        tl.store(to, peak)
+        tl.store(to + 1, entropy)
+        cov_xy = (xy / full - mean_x * mean_y) * (scale_x * scale_y)
+        tl.store(to + 2, tl.maximum(xx / full - mean_x * mean_x, 0.0) * (scale_x * scale_x))
+        tl.store(to + 3, cov_xy)
+        tl.store(to + 2 + DIMS, cov_xy)
+        tl.store(
+            to + 3 + DIMS, tl.maximum(yy / full - mean_y * mean_y, 0.0) * (scale_y * scale_y)
+        )
+        if DIMS == 3:
+            cov_xz = (xz / full - mean_x * mean_z) * (scale_x * scale_z)
+            cov_yz = (yz / full - mean_y * mean_z) * (scale_y * scale_z)
+            tl.store(to + 4, cov_xz)
+            tl.store(to + 7, cov_yz)
+            tl.store(to + 8, cov_xz)
+            tl.store(to + 9, cov_yz)
+            tl.store(to + 10, tl.maximum(zz / full - mean_z * mean_z, 0.0) * (scale_z * scale_z))
+
+
+@triton.jit
+def _forward(
+    maps, learnt, partial, place, saved, stats, beta,
+    scale_x, scale_y, scale_z, offset_x, offset_y, offset_z, J,
+    SOFTMAX: tl.constexpr, MOMENTS: tl.constexpr, LEARNT: tl.constexpr, H: tl.constexpr,
+    W: tl.constexpr, ROWS: tl.constexpr, DIMS: tl.constexpr, ALONE: tl.constexpr,
+    PART: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr,
+):  # fmt: skip
+    n = tl.program_id(0).to(tl.int64)
+    part = tl.program_id(1)
+    D: tl.constexpr = ROWS // H
+    b = beta * 1.0
+    if LEARNT:
+        b = beta * tl.load(learnt + n % J)
+    columns = tl.arange(0, BW)
+    x = (columns.to(tl.float32) - (W - 1) * 0.5)[None, :]
+    zero = tl.zeros((BR, BW), tl.float32)
+    s, s_y, s_z, s_e = zero, zero, zero, zero
+    s_yy, s_yz, s_zz = zero, zero, zero
+    m = -3.0e38
+    for start in range(0, PART, BR):
+        rows = part * PART + start + tl.arange(0, BR)
+        mask = (rows < ROWS)[:, None] & (columns < W)[None, :]
+        at = maps + n * (ROWS * W) + rows[:, None] * W + columns[None, :]
+        v = tl.load(at, mask=mask, other=0.0).to(tl.float32)
+        if SOFTMAX:
+            v = tl.where(mask, v * b, float("-inf"))
+            top = tl.maximum(m, tl.max(tl.max(v, 1), 0))
+            shrink = tl.exp(m - top)
+            m = top
+            w = tl.exp(v - m)
+            s, s_y, s_z = s * shrink, s_y * shrink, s_z * shrink
+            if MOMENTS:
+                s_e, s_yy, s_yz, s_zz = (
+                    s_e * shrink, s_yy * shrink, s_yz * shrink, s_zz * shrink
+                )  # fmt: skip
+                s_e += w * tl.maximum(v, -3.0e38)  # not 0 * inf
+        else:
+            w = tl.maximum(v, 0.0)
+            if MOMENTS:
+                m = tl.maximum(m, tl.max(tl.max(w, 1), 0))
+                s_e += w * tl.log(tl.maximum(w, 1e-37))
+        y = ((rows % H).to(tl.float32) - (H - 1) * 0.5)[:, None]
+        s += w
+        s_y += w * y
+        if MOMENTS:
+            s_yy += w * y * y
+        if DIMS == 3:
+            z = ((rows // H).to(tl.float32) - (D - 1) * 0.5)[:, None]
+            s_z += w * z
+            if MOMENTS:
+                s_yz += w * y * z
+                s_zz += w * z * z
+    t, t_y, t_x = tl.sum(tl.sum(s, 1), 0), tl.sum(tl.sum(s_y, 1), 0), tl.sum(tl.sum(s * x, 1), 0)
+    nil = t * 0.0
+    t_z, t_e, t_xx, t_xy, t_yy, t_xz, t_yz, t_zz = nil, nil, nil, nil, nil, nil, nil, nil
+    if DIMS == 3:
+        t_z = tl.sum(tl.sum(s_z, 1), 0)
+    if MOMENTS:
+        t_e, t_yy = tl.sum(tl.sum(s_e, 1), 0), tl.sum(tl.sum(s_yy, 1), 0)
+        t_xx, t_xy = tl.sum(tl.sum(s * x * x, 1), 0), tl.sum(tl.sum(s_y * x, 1), 0)
+        if DIMS == 3:
+            t_xz, t_yz = tl.sum(tl.sum(s_z * x, 1), 0), tl.sum(tl.sum(s_yz, 1), 0)
+            t_zz = tl.sum(tl.sum(s_zz, 1), 0)
+    if ALONE:
+        _finish(
+            place, saved, stats, n, m * 1.0, t, t_e, t_x, t_y, t_z,
+            t_xx, t_xy, t_yy, t_xz, t_yz, t_zz,
+            scale_x, scale_y, scale_z, offset_x, offset_y, offset_z,
+            SOFTMAX, MOMENTS, H, W, ROWS, DIMS,
+        )  # fmt: skip
+    else:
+        to = partial + (n * tl.num_programs(1) + part) * SUMS
+        tl.store(to, m * 1.0)
+        tl.store(to + 1, t)
+        tl.store(to + 2, t_e)
+        tl.store(to + 3, t_x)
+        tl.store(to + 4, t_y)
+        tl.store(to + 5, t_z)
+        if MOMENTS:
+            tl.store(to + 6, t_xx)
+            tl.store(to + 7, t_xy)
+            tl.store(to + 8, t_yy)
+            tl.store(to + 9, t_xz)
+            tl.store(to + 10, t_yz)
+            tl.store(to + 11, t_zz)
+
+
+@triton.jit
+def _sum(partial, parts, mask, weight, which: tl.constexpr):
+    return tl.sum(tl.load(partial + parts * SUMS + which, mask=mask, other=0.0) * weight, 0)
+
+
+@triton.jit
+def _combine(
+    partial, place, saved, stats,
+    scale_x, scale_y, scale_z, offset_x, offset_y, offset_z, S,
+    SOFTMAX: tl.constexpr, MOMENTS: tl.constexpr, H: tl.constexpr, W: tl.constexpr,
+    ROWS: tl.constexpr, DIMS: tl.constexpr, BS: tl.constexpr,
+):  # fmt: skip
+    n = tl.program_id(0).to(tl.int64)
+    parts = tl.arange(0, BS)
+    mask = parts < S
+    p = partial + n * S * SUMS
+    tops = tl.load(p + parts * SUMS, mask=mask, other=-3.0e38)
+    m = tl.max(tops, 0)
+    weight = mask.to(tl.float32)
+    if SOFTMAX:
+        weight = weight * tl.exp(tops - m)
+    s, e = _sum(p, parts, mask, weight, 1), _sum(p, parts, mask, weight, 2)
+    x, y = _sum(p, parts, mask, weight, 3), _sum(p, parts, mask, weight, 4)
+    z = _sum(p, parts, mask, weight, 5)
+    nil = s * 0.0
+    xx, xy, yy, xz, yz, zz = nil, nil, nil, nil, nil, nil
+    if MOMENTS:
+        xx, xy = _sum(p, parts, mask, weight, 6), _sum(p, parts, mask, weight, 7)
+        yy, xz = _sum(p, parts, mask, weight, 8), _sum(p, parts, mask, weight, 9)
+        yz, zz = _sum(p, parts, mask, weight, 10), _sum(p, parts, mask, weight, 11)
+    _finish(
+        place, saved, stats, n, m, s, e, x, y, z, xx, xy, yy, xz, yz, zz,
+        scale_x, scale_y, scale_z, offset_x, offset_y, offset_z,
+        SOFTMAX, MOMENTS, H, W, ROWS, DIMS,
+    )  # fmt: skip
+
+
+@triton.jit
+def _backward(
+    maps, learnt, saved, grad, change, sums, beta, scale_x, scale_y, scale_z, J,
+    SOFTMAX: tl.constexpr, LEARNT: tl.constexpr, H: tl.constexpr, W: tl.constexpr,
+    ROWS: tl.constexpr, DIMS: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr,
+):  # fmt: skip
+    n = tl.program_id(0).to(tl.int64)
+    rows = tl.program_id(1) * BR + tl.arange(0, BR)
+    columns = tl.arange(0, BW)
+    mask = (rows < ROWS)[:, None] & (columns < W)[None, :]
+    at = n * (ROWS * W) + rows[:, None] * W + columns[None, :]
+    v = tl.load(maps + at, mask=mask, other=0.0).to(tl.float32)
+    mean, g = saved + n * (DIMS + 2), grad + n * DIMS
+    m, s = tl.load(mean + DIMS), tl.load(mean + DIMS + 1)
+    arm_x = (columns.to(tl.float32) - tl.load(mean)) * (tl.load(g) * scale_x)
+    arm_y = ((rows % H).to(tl.float32) - tl.load(mean + 1)) * (tl.load(g + 1) * scale_y)
+    if DIMS == 3:
+        arm_y += ((rows // H).to(tl.float32) - tl.load(mean + 2)) * (tl.load(g + 2) * scale_z)
+    arm = arm_y[:, None] + arm_x[None, :]
+    if SOFTMAX:
+        b = beta * 1.0
+        if LEARNT:
+            b = beta * tl.load(learnt + n % J)
+        slope = tl.exp(v * b - m) * (1.0 / s) * arm
+        if LEARNT:
+            total = tl.sum(tl.sum(tl.where(mask, slope * v, 0.0), 1), 0) * beta
+            tl.store(sums + n * tl.num_programs(1) + tl.program_id(1), total)
+        slope *= b
+    else:
+        slope = tl.where(v > 0, arm, 0.0) * (1.0 / tl.where(s > 0, s, 1.0))
+    tl.store(change + at, slope, mask=mask)

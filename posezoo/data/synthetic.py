@@ -1,0 +1,139 @@
+"""Invented people doing invented things, drawn as pictures: training and testing with no download.
+
+Each item is a person (`body`), a pose (`activities`), a view of an invented studio camera
+(`views`), a crop and a drawing (`render`); all of it a function of (seed, index).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from posezoo.camera import world_to_camera
+from posezoo.contracts import Batch, Sample
+from posezoo.data.activities import NAMES
+from posezoo.data.batches import make_batch, only_sample
+from posezoo.data.body import bone_lengths, stand_up
+from posezoo.data.crop import inside, person_crop
+from posezoo.data.people import split_people
+from posezoo.data.poses import pose as take_up
+from posezoo.data.render import render_batch
+from posezoo.data.views import Rig, place
+from posezoo.skeleton import H36M17, Skeleton
+
+_POSES_EACH = 250  # of each person, if the number of items is not given
+
+
+class Synthetic:
+    """Invented people, split by person. See `posezoo.contracts.Dataset`.
+
+    "train" gives each item anew, from another side and in other clothes, on every pass; "val" (the
+    people held out) and "all" show each pose once. A person of a number has the same body and face
+    at every seed.
+
+    Args:
+        split: "train", "val" or "all".
+        image_size: px of a square picture around the person; 0: no picture, and 2D in px of the
+            camera's whole picture of 1000 px.
+        pictures: draw the picture; without, 2D is still in px of the crop.
+        seed: of every draw.
+        people: how many there are on both sides together.
+        items: poses of this split; 0: 250 of each person.
+        margin: room around the person on each side, as a share of the joints' box.
+        jitter: crops move and resize by up to this share.
+
+    Raises:
+        ValueError: a number that does not fit.
+    """
+
+    skeleton: Skeleton = H36M17
+
+    def __init__(
+        self,
+        *,
+        split: Literal["train", "val", "all"] = "train",
+        image_size: int = 64,
+        pictures: bool = True,
+        seed: int = 0,
+        people: int = 40,
+        items: int = 0,
+        margin: float = 0.15,
+        jitter: float = 0.05,
+    ) -> None:
+        names = [f"P{number:02d}" for number in range(people)]
+        self.subjects = split_people(names, "", split)
+        self._person = np.array([int(name[1:]) for name in self.subjects])
+        self._bones = bone_lengths(self._person)
+        self._items = items or _POSES_EACH * len(self.subjects)
+        self._varied = split == "train"
+        self._rig = Rig.studio()
+        self._size, self._pictures, self._seed = image_size, pictures, seed
+        self._margin, self._jitter = margin, jitter
+
+    def __len__(self) -> int:
+        return self._items
+
+    def __getitem__(self, index: int) -> Sample:
+        return only_sample(self.__getitems__([index]))
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """A whole batch at once; loaders use this."""
+        index = np.asarray(indices, np.int64)
+        item = index % len(self)
+        if not self._varied:
+            index = item
+        who = item % len(self._person)
+        index = (self._person[who] << 32) + index
+        joints, activity = self._pose(who, item)
+        world = torch.from_numpy(joints)[:, None]
+        world = place(world, self._seed, index)[:, 0]
+        views = self._rig.draw(self._seed, index)
+        joints_mm = world_to_camera(world, views.rotation, views.position_mm)
+        joints2d, camera, image = views.camera.project(joints_mm), views.camera, None
+        visible = views.inside(joints2d)
+        subject = np.array(self.subjects)[who]
+        if self._size:
+            scale, offset = person_crop(
+                joints2d,
+                size=self._size,
+                margin=self._margin,
+                jitter=self._jitter,
+                seed=self._seed,
+                index=index,
+            )
+            camera = camera.resampled(scale[:, None], offset)
+            joints2d = camera.project(joints_mm)
+            visible = inside(joints2d, self._size)
+            if self._pictures:
+                image, visible = render_batch(
+                    joints_mm,
+                    camera,
+                    size=self._size,
+                    seed=self._seed,
+                    index=index,
+                    subject=subject.tolist(),
+                    up=views.rotation[:, :, 2],
+                )
+        return make_batch(
+            joints_mm=joints_mm,
+            joints2d=joints2d,
+            visible=visible,
+            camera=camera,
+            subject=subject,
+            action=np.array(NAMES)[activity],
+            image=image,
+        )
+
+    def _pose(
+        self,
+        who: NDArray[np.int64],  # (N,) place among this split's people
+        item: NDArray[np.int64],  # (N,)
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Joints (N, 17, 3) mm, world frame, and the activity (N,); no two people share poses."""
+        number = item // len(self._person)
+        angles, activity = take_up(self._seed, (self._person[who] << 32) + number)
+        return stand_up(angles, self._bones[who]), activity

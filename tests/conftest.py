@@ -1,0 +1,63 @@
+"""Fixtures that several folders share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from posezoo import registry
+from posezoo.registry import catalog
+
+STANZA = """\
+[lifter.graphlift]
+entry = "{package}.lift:GraphLift"
+summary = "A lifter from elsewhere."
+licence = "MIT"
+"""
+
+
+@pytest.fixture
+def install_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Path]]:
+    """Lay out an installed distribution, as pip would, and put it on the path."""
+    before = set(sys.modules)
+
+    def install(
+        prefix: str = "acme",
+        *,
+        package: str = "acme_pose",
+        value: str | None = None,
+        stanzas: str | None = STANZA,
+        schema: str = 'schema = "posezoo.registry/1"\n',
+        code: str = "class GraphLift:\n    def __init__(self, *, width: int = 8) -> None: ...\n",
+    ) -> Path:
+        site = tmp_path / f"site_{prefix}_{package}"
+        folder = site.joinpath(*package.split("."))
+        folder.mkdir(parents=True)
+        (site / package.split(".")[0] / "__init__.py").write_text("raise RuntimeError('imported')")
+        (folder / "__init__.py").write_text("raise RuntimeError('imported')")
+        if package == "acme_pose":  # the one whose entry can be loaded
+            (folder / "__init__.py").write_text("")
+        (folder / "lift.py").write_text(code)
+        if stanzas is not None:
+            (folder / "registry.toml").write_text(schema + stanzas.format(package=package))
+        info = site / f"{package.replace('.', '_')}_{prefix}-1.2.dist-info"
+        info.mkdir()
+        name = f"{package.replace('.', '-').replace('_', '-')}-{prefix}"
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        target = package if value is None else value
+        (info / "entry_points.txt").write_text(f"[posezoo.registry]\n{prefix} = {target}\n")
+        monkeypatch.syspath_prepend(site)
+        registry.refresh()
+        return folder
+
+    yield install
+    registry.refresh()
+    for name in set(sys.modules) - before:
+        if name.startswith(("acme", "other", "posezoo_plugin_")):
+            del sys.modules[name]
+    catalog.discard(catalog.entries())

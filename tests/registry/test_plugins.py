@@ -1,0 +1,75 @@
+"""Installed plugins: found without being imported, and broken ones break only themselves."""
+
+import sys
+import time
+
+import pytest
+
+from posezoo import registry
+from posezoo.registry import PluginError, find
+
+
+def test_a_plugin_is_listed_without_being_imported(install_plugin) -> None:
+    install_plugin(package="other_pose", prefix="other")  # its __init__ raises
+    (entry,) = registry.entries(match="other/*")
+    assert (entry.kind, entry.summary) == ("lifter", "A lifter from elsewhere.")
+    assert "other_pose" not in sys.modules
+    assert registry.problems() == []
+
+
+def test_a_plugin_is_built_like_a_built_in(install_plugin) -> None:
+    install_plugin(code="def GraphLift(*, skeleton: str, width: int = 8): return skeleton, width\n")
+    choice = registry.resolve_pipeline("graphlift:width=16")["lifter"]
+    assert choice.build(skeleton="h36m17") == ("h36m17", 16)
+
+
+def test_a_package_inside_a_package_is_found_without_importing_its_parent(install_plugin) -> None:
+    install_plugin("other", package="other_org.pose.zoo")
+    assert [entry.key for entry in registry.entries(match="other/*")] == ["other/graphlift"]
+    assert not any(name.startswith("other_org") for name in sys.modules)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"stanzas": "[lifter.graphlift"}, "registry.toml:2:"),
+        ({"stanzas": "[lifter.graphlift]\n"}, "missing: entry, summary, licence"),
+        ({"schema": ""}, "expected schema"),
+        ({"stanzas": None}, "'acme_pose' is no package that ships a registry.toml"),
+        ({"value": "no_such_package_at_all"}, "'no_such_package_at_all' is not installed"),
+        ({"value": "acme_pose.nothing"}, "'acme_pose.nothing' is no package"),
+        ({"value": "acme_pose.lift"}, "'acme_pose.lift' is no package"),
+        ({"value": "acme_pose:zoo"}, "expected the name of a package"),
+        ({"value": "json.decoder"}, "'json.decoder' is no package"),
+        ({"prefix": "Acme"}, "'Acme' cannot be a plugin's name"),
+    ],
+)
+def test_a_broken_plugin_is_reported_by_name_and_the_rest_is_listed(
+    install_plugin, options: dict, reason: str
+) -> None:
+    install_plugin(**options)
+    (problem,) = registry.problems()
+    assert problem.origin == f"acme-pose-{options.get('prefix', 'acme')} 1.2"
+    assert reason in problem.reason
+    assert len(registry.entries("backbone")) == 5
+
+
+@pytest.mark.parametrize(
+    "code", ["raise RuntimeError('no GPU')", "import no_such_module_at_all", "raise SystemExit"]
+)
+def test_a_plugin_that_fails_at_import_is_listed_and_fails_when_it_is_used(
+    install_plugin, code: str
+) -> None:
+    install_plugin(code=code)
+    entry = find("lifter", "graphlift")
+    with pytest.raises(PluginError) as caught:
+        entry.load()
+    assert "(acme-pose-acme 1.2)" in str(caught.value)
+
+
+def test_a_thousand_entries_of_a_plugin_are_listed_in_half_a_second(install_plugin) -> None:
+    stanza = '[lifter.k{}]\nentry = "a:B"\nsummary = "s"\nlicence = "MIT"\n'
+    install_plugin(stanzas="".join(stanza.format(i) for i in range(1000)))
+    started = time.perf_counter()
+    assert len(registry.entries("lifter", match="acme/*")) == 1000
+    assert time.perf_counter() - started < 0.5
