@@ -112,7 +112,7 @@ def _decode(
     at = tl.min(tl.min(tl.where(best == top, index, H * W - 1), 1), 0)
     x, y = at % W, at // W
     value = _cells(maps, flipped, n, mirror, y, x, x >= 0, FLIP, SHIFT, H, W)
-    step_x, step_y = value * 0.0, value * 0.0
+    step_x, step_y = x.to(tl.float32) * 0.0, x.to(tl.float32) * 0.0
     if REFINE == 1:
         in_x, in_y = (x > 0) & (x < W - 1), (y > 0) & (y < H - 1)
         right = _cells(maps, flipped, n, mirror, y, x + 1, in_x, FLIP, SHIFT, H, W)

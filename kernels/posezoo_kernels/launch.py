@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -27,19 +27,45 @@ class Cut(NamedTuple):
     part_rows: int  # rows per program, a multiple of BR
 
 
-def launch(kernel: Any, grid: tuple[int, ...], like: Tensor) -> Callable[..., None]:
+class Launch(NamedTuple):
+    """One launch, as recorded."""
+
+    kernel: Any
+    grid: tuple[int, ...]
+    arguments: dict[str, Any]
+    num_warps: int
+
+
+def launch(
+    kernel: Any, grid: tuple[int, ...], like: Tensor, *, num_warps: int = 4
+) -> Callable[..., None]:
     """`kernel[grid]` on the device of `like`, in the form that torch can trace.
 
-    The one door to the device: the tests for compilation replace it to see all that is launched.
+    The one door to the device: inside `recording` launches are noted and not made.
     """
-    runner = kernel[grid] if INTERPRETED else torch.library.wrap_triton(kernel)[grid]
 
-    def run(*args: Any, **options: Any) -> None:
+    def run(*arguments: Any, **constants: Any) -> None:
+        if _record is not None:
+            named = dict(zip(kernel.arg_names, arguments, strict=False)) | constants
+            _record.append(Launch(kernel, grid, named, num_warps))
+            return
         several = like.is_cuda and torch.cuda.is_available() and torch.cuda.device_count() > 1
+        runner = kernel[grid] if INTERPRETED else torch.library.wrap_triton(kernel)[grid]
         with torch.cuda.device(like.device) if several else contextlib.nullcontext():
-            runner(*args, **options)
+            runner(*arguments, **constants, num_warps=num_warps)
 
     return run
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[list[Launch]]:
+    """Note what the launchers inside the block would launch; tensors may be on the meta device."""
+    global _record  # noqa: PLW0603 - restored on leaving the block
+    before, _record = _record, []
+    try:
+        yield _record
+    finally:
+        _record = before
 
 
 def cut(maps: int, size: tuple[int, ...], cells: int = 2048, *, one_tile: bool = False) -> Cut:
@@ -54,3 +80,6 @@ def cut(maps: int, size: tuple[int, ...], cells: int = 2048, *, one_tile: bool =
     wanted = tiles if one_tile else min(tiles, triton.cdiv(_ENOUGH_PROGRAMS, max(maps, 1)))
     part = triton.cdiv(tiles, wanted)
     return Cut(rows, tile, columns, triton.cdiv(tiles, part), part * tile)
+
+
+_record: list[Launch] | None = None

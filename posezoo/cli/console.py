@@ -80,9 +80,10 @@ class Console:
 def print_evaluation(evaluation: Evaluation) -> None:
     """Errors in all, then by action, subject and joint, as a table."""
     console = rich.console.Console(highlight=False, soft_wrap=True)
-    table = Table("", *(_LABELS[name] for name in evaluation.total), box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in evaluation.total:
+        table.add_column(_LABELS[name], justify="right", no_wrap=True)
     groups = {
         "action": evaluation.per_action,
         "subject": evaluation.per_subject,

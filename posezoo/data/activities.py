@@ -258,8 +258,8 @@ ACTIVITIES = (
     ),
     Activity(
         name="lie on the back", share=2,
-        mean={"pitch": -90, "hip": 28, "knee": 52, "spread": 8},
-        strays={"pitch": 2, "spin": 10, "lean": 0, "nod": 14, "bow": 6, "hip": 10, "knee": 14},
+        mean={"pitch": -90, "hip": 32, "knee": 52, "spread": 8},
+        strays={"pitch": 2, "spin": 10, "lean": 0, "nod": 14, "bow": 6, "hip": 5, "knee": 8},
         moves=({"hip": 24, "knee": 46}, {"left_hip": 24, "left_knee": 30}, {"left_spread": 12}),
         arms=("flat", "flat", "face", "folded", "lap"),
     ),

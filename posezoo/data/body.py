@@ -107,7 +107,8 @@ def stand_up(
     joints = np.zeros((len(angles), 17, 3))
 
     def grow(child: int, parent: int, frame: Array, *direction: float) -> None:
-        step = (frame @ np.array(direction)) * bones[:, child - 1, None]
+        step = frame @ (np.array(direction) / np.linalg.norm(direction))
+        step *= bones[:, child - 1, None]
         joints[:, child] = joints[:, parent] + step
 
     half_spine = _turned(angle["bow"] / 2, angle["bend"] / 2, angle["wring"] / 2)
@@ -116,10 +117,10 @@ def stand_up(
     chest = loins @ half_spine
     nape = chest @ half_neck
     skull = nape @ half_neck
-    grow(7, 0, loins, -0.05, 0.0, 0.9987)
+    grow(7, 0, loins, -0.05, 0.0, 1.0)
     grow(8, 7, chest, 0.0, 0.0, 1.0)
-    grow(9, 8, nape, 0.34, 0.0, 0.9404)
-    grow(10, 9, skull, -0.05, 0.0, 0.9987)
+    grow(9, 8, nape, 0.36, 0.0, 1.0)
+    grow(10, 9, skull, -0.05, 0.0, 1.0)
 
     for side, y, (hip, knee, ankle), (shoulder, elbow, wrist) in (
         ("left", 1.0, (4, 5, 6), (11, 12, 13)),
@@ -133,7 +134,7 @@ def stand_up(
         grow(ankle, knee, thigh @ _about("y", one["knee"]), 0.0, 0.0, -1.0)
         girdle = chest @ _about("z", -y * one["protract"]) @ _about("x", y * one["shrug"])
         arm = chest @ _swung(y * one["plane"], one["lift"], y) @ _about("z", -y * one["turn"])
-        grow(shoulder, 8, girdle, 0.0, 0.978 * y, -0.2086)
+        grow(shoulder, 8, girdle, 0.0, y, -0.21)
         grow(elbow, shoulder, arm, 0.0, 0.0, -1.0)
         grow(wrist, elbow, arm @ _about("y", -one["elbow"]), 0.0, 0.0, -1.0)
 

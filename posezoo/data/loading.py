@@ -6,7 +6,7 @@ batches that it would have had.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import torch
@@ -64,9 +64,7 @@ def training_batches(
         first=first,
         last=last,
     )
-    return DataLoader(
-        dataset, batch_sampler=sampler, num_workers=workers, collate_fn=_collate, pin_memory=pin
-    )
+    return _loader(dataset, sampler, workers=workers, pin=pin)
 
 
 def ordered_batches(
@@ -74,7 +72,22 @@ def ordered_batches(
 ) -> DataLoader[Batch]:
     """The items of `indices`, in order, the last batch as short as it must be."""
     chunks = [list(indices[i : i + batch_size]) for i in range(0, len(indices), batch_size)]
-    return DataLoader(dataset, batch_sampler=chunks, num_workers=workers, collate_fn=_collate)
+    return _loader(dataset, chunks, workers=workers)
+
+
+def _loader(
+    dataset: Dataset, batches: Iterable[list[int]], *, workers: int, pin: bool = False
+) -> DataLoader[Batch]:
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pin,
+        # Its own generator: a loader would otherwise draw from torch's, and dropout would differ
+        # after a resume.
+        generator=torch.Generator(),
+    )
 
 
 def _collate(samples: Batch | list[Sample]) -> Batch:

@@ -22,6 +22,8 @@ from posezoo.data.backdrop import draw_backdrop
 from posezoo.data.raster import Rods, Surface, rasterise
 from posezoo.data.solids import Solids, add_body, add_things, cross, hidden, unit
 
+Picture = NDArray[np.float32]
+
 _FINER = 2  # drawn pixels per picture pixel, each way
 _AT_ONCE = 8  # pictures drawn together: more spill out of the processor's cache
 _NOISE_STARTS = 1 << 16
@@ -125,13 +127,13 @@ def _seen(ends: NDArray[np.float64], radius: NDArray[np.float64], camera: Camera
 def _shade(
     surface: Surface, solids: Solids, ends: NDArray[np.float64],
     *, looks: Looks, sun: NDArray[np.float64],
-) -> NDArray[np.float32]:  # (K, 3) RGB  # fmt: skip
+) -> Picture:  # (K, 3) RGB  # fmt: skip
     rods = ends.shape[1]
     picture = surface.rod // rods
     line = (ends[:, :, 1] - ends[:, :, 0]).reshape(-1, 3)
     line = unit(line).astype(np.float32)
     normal = np.concatenate([surface.across, -surface.towards[:, None]], 1)
-    axis = line[surface.rod]
+    axis: Picture = line[surface.rod]
     on_side = (surface.along > 0) & (surface.along < 1)
     normal -= (_dot(normal, axis) * on_side)[:, None] * axis
     length = np.sqrt(_dot(normal, normal)) + np.float32(1e-6)
@@ -149,8 +151,9 @@ def _shade(
     return base * light * (1 - stripes)[:, None]
 
 
-def _dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:  # (K, 3) -> (K,)
-    return np.einsum("kc,kc->k", a, b)
+def _dot(a: Picture, b: Picture) -> Picture:  # (K, 3) -> (K,)
+    products: Picture = np.einsum("kc,kc->k", a, b)
+    return products
 
 
 def _to_sun(up: NDArray[np.float64], looks: Looks) -> NDArray[np.float64]:  # (N, 3)
@@ -161,11 +164,11 @@ def _to_sun(up: NDArray[np.float64], looks: Looks) -> NDArray[np.float64]:  # (N
     return np.sin(looks.sun_height)[:, None] * up + np.cos(looks.sun_height)[:, None] * around
 
 
-def _coarser(fine: NDArray[np.float32], size: int) -> NDArray[np.float32]:  # (N, size, size, C)
-    rows = fine.reshape(-1, size, _FINER, size * _FINER, fine.shape[-1])
-    rows = sum(rows[:, :, k] for k in range(_FINER))  # faster than a mean over two axes
-    columns = rows.reshape(-1, size, size, _FINER, fine.shape[-1])
-    return sum(columns[:, :, :, k] for k in range(_FINER)) * np.float32(_FINER**-2)
+def _coarser(fine: Picture, size: int) -> Picture:  # (N, size, size, C)
+    """Means of 2 x 2 pixels; four times as fast as numpy's mean over two axes."""
+    rows = fine.reshape(-1, size, 2, size * 2, fine.shape[-1])
+    columns = (rows[:, :, 0] + rows[:, :, 1]).reshape(-1, size, size, 2, fine.shape[-1])
+    return (columns[..., 0, :] + columns[..., 1, :]) * np.float32(0.25)
 
 
 def _visible(
@@ -180,15 +183,15 @@ def _visible(
 
 def _grain(
     looks: Looks, index: NDArray[np.int64], shape: tuple[int, ...]
-) -> NDArray[np.float32]:  # (N, size, size, 3) grey levels
+) -> Picture:  # (N, size, size, 3) grey levels
     """Sensor noise, cut from one long row of it at a place that depends on the index."""
     length = shape[1] * shape[2] * shape[3]
     table = _noise(length + _NOISE_STARTS)
-    start = index * 7919 % _NOISE_STARTS
+    start = index % _NOISE_STARTS * 7919 % _NOISE_STARTS
     rows = np.stack([table[s : s + length] for s in start]).reshape(shape)
     return rows * looks.noise.astype(np.float32)[:, None, None, None]
 
 
 @cache
-def _noise(length: int) -> NDArray[np.float32]:
+def _noise(length: int) -> Picture:
     return np.random.Generator(np.random.PCG64(11)).standard_normal(length, np.float32)

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 _TYPICAL_LEG_MM = 897.0  # thigh and shank: radii grow with it
 # How far before a joint something must be to hide it: its own flesh is nearer than this.
 _HIDES_MM = np.array(
-    [170, 150, 110, 90, 150, 110, 90, 170, 160, 130, 130, 110, 85, 75, 110, 85, 75], np.float64
+    [170, 150, 110, 90, 150, 110, 90, 170, 160, 130, 130, 110, 85, 130, 110, 85, 130], np.float64
 )
 
 

@@ -64,6 +64,7 @@ class Synthetic:
         margin: float = 0.15,
         jitter: float = 0.05,
     ) -> None:
+        _check_numbers(image_size=image_size, people=people, items=items)
         names = [f"P{number:02d}" for number in range(people)]
         self.subjects = split_people(names, "", split)
         self._person = np.array([int(name[1:]) for name in self.subjects])
@@ -137,3 +138,15 @@ class Synthetic:
         number = item // len(self._person)
         angles, activity = take_up(self._seed, (self._person[who] << 32) + number)
         return stand_up(angles, self._bones[who]), activity
+
+
+def _check_numbers(*, image_size: int, people: int, items: int) -> None:
+    wrong = []
+    if image_size < 0:
+        wrong.append(f"image_size is {image_size}, expected 0 or more px")
+    if people < 2:
+        wrong.append(f"people is {people}, expected 2 or more: somebody is held out")
+    if items < 0:
+        wrong.append(f"items is {items}, expected 1 or more, or 0 for {_POSES_EACH} of each person")
+    if wrong:
+        raise ValueError("synthetic: " + "; ".join(wrong))

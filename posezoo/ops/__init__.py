@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from posezoo.ops.decode import decode
 from posezoo.ops.dispatch import BackendUnavailable, backend, backend_in_use
+from posezoo.ops.dsnt_loss import dsnt_loss
 from posezoo.ops.gaussian_heatmaps import gaussian_heatmaps
 from posezoo.ops.heatmap_mse import heatmap_mse
 from posezoo.ops.moments import Moments, moments
@@ -19,6 +20,7 @@ __all__ = [
     "backend",
     "backend_in_use",
     "decode",
+    "dsnt_loss",
     "gaussian_heatmaps",
     "heatmap_mse",
     "moments",

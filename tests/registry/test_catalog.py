@@ -74,9 +74,7 @@ def test_a_short_name_that_two_plugins_share_must_be_written_out(install_plugin)
 
 
 def test_a_plugin_never_shadows_a_built_in(install_plugin) -> None:
-    install_plugin(
-        stanzas='[lifter.martinez]\nentry = "a:B"\nsummary = "Mine."\nlicence = "MIT"\n'
-    )
+    install_plugin(stanzas='[lifter.martinez]\nentry = "a:B"\nsummary = "Mine."\nlicence = "MIT"\n')
     assert find("lifter", "martinez").origin == "posezoo"
     assert find("lifter", "acme/martinez").origin == "acme-pose-acme 1.2"
 

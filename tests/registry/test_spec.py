@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from posezoo.registry import NodeSpec, PipelineSpec, SpecError, parse_node, parse_pipeline
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
-keys = st.builds(lambda plugin, name: f"{plugin}/{name}" if plugin else name, names | st.none(), names)
+keys = st.builds(
+    lambda plugin, name: f"{plugin}/{name}" if plugin else name, names | st.none(), names
+)
 tags = st.none() | st.from_regex(r"[a-z0-9_]{1,8}", fullmatch=True)
 printable = st.characters(exclude_categories=("C", "Z"), exclude_characters=",") | st.just(" ")
 free_values = st.text(printable, max_size=12)

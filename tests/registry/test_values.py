@@ -89,7 +89,8 @@ def test_what_only_the_program_can_give_passes_as_it_is_but_not_as_text() -> Non
 
 
 @pytest.mark.parametrize(
-    "annotation", [int, float, bool, str, Path, None | int, Decode, tuple[int, ...], tuple[float, int]]
+    "annotation",
+    [int, float, bool, str, Path, None | int, Decode, tuple[int, ...], tuple[float, int]],
 )
 def test_the_types_that_a_user_can_write_are_known(annotation: Any) -> None:
     assert is_known(annotation)

@@ -1,0 +1,225 @@
+"""DSNT's loss in closed form: distance of the soft-argmax plus a regulariser of the heatmap's shape.
+
+p = softmax(beta v), q the Gaussian at the true joint with sum 1, both kept as logarithms.
+  js:       (KL(p || m) + KL(q || m)) / 2, m = (p + q) / 2; its slope in p is log(p / m) / 2.
+  kl:       KL(p || q), slope log(p / q) (+ 1, which the softmax cancels).
+  variance: sum over axes of (var - sigma^2)^2.
+d loss / d v = beta p (a_x (x - mean_x) + a_y (y - mean_y) + strength (R - sum p R)), R the slope.
+Forward reads a map twice, the second time from the cache; backward reads once and writes once.
+"""
+
+from __future__ import annotations
+
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from posezoo_kernels.launch import cut as cut_map
+from posezoo_kernels.launch import launch
+
+_NONE, _JS, _KL, _VARIANCE = range(4)
+_REGULARISERS = {"none": _NONE, "js": _JS, "kl": _KL, "variance": _VARIANCE}
+
+
+def forward(
+    maps: Tensor,  # (B, J, h, w)
+    joints: Tensor,  # (B, J, 2) cells
+    weight: Tensor,  # (B, J)
+    *,
+    beta: float,
+    sigma: float,
+    strength: float,
+    scale: list[float],
+    distance: str,
+    regulariser: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Launch `_forward`: loss (B, J), what backward needs (B, J, 8), and nothing."""
+    size = tuple(maps.shape[2:])
+    loss = torch.empty_like(weight, dtype=torch.float32)
+    saved = maps.new_empty((*weight.shape, 8), dtype=torch.float32)
+    if maps.numel():
+        c = cut_map(weight.numel(), size)
+        launch(_forward, (weight.numel(),), maps)(
+            maps.contiguous(), joints.float().contiguous(), weight.float().contiguous(),
+            loss, saved, beta, -0.5 / sigma**2, sigma**2, strength, *scale,
+            L1=distance == "l1", REGULARISER=_REGULARISERS[regulariser], H=size[0], W=size[1],
+            BR=c.tile_rows, BW=c.tile_columns, BH=triton.next_power_of_2(size[0]),
+        )  # fmt: skip
+    return loss, saved, maps.new_empty(0)
+
+
+def backward(
+    grad: Tensor,  # (B, J)
+    maps: Tensor,  # (B, J, h, w)
+    joints: Tensor,  # (B, J, 2) cells
+    weight: Tensor,  # (B, J)
+    saved: Tensor,  # (B, J, 8)
+    *,
+    beta: float,
+    sigma: float,
+    strength: float,
+    scale: list[float],
+    distance: str,
+    regulariser: str,
+) -> Tensor:  # like maps
+    """Launch `_backward`."""
+    size = tuple(maps.shape[2:])
+    change = torch.empty_like(maps, memory_format=torch.contiguous_format)
+    if maps.numel():
+        c = cut_map(weight.numel(), size, one_tile=True)
+        launch(_backward, (weight.numel(), c.parts), maps)(
+            maps.contiguous(), joints.float().contiguous(),
+            (grad * weight).float().contiguous(), saved, change,
+            beta, -0.5 / sigma**2, sigma**2, strength, *scale,
+            L1=distance == "l1", REGULARISER=_REGULARISERS[regulariser], H=size[0], W=size[1],
+            BR=c.tile_rows, BW=c.tile_columns,
+        )  # fmt: skip
+    return change
+
+
+@triton.jit
+def _log_factor(cells, centre, falloff):
+    """Logarithm of the Gaussian along one axis, 0 at the nearest cell, at least -43."""
+    nearest = tl.floor(centre + 0.5)
+    least = (nearest - centre) * (nearest - centre)
+    return tl.maximum(((cells - centre) * (cells - centre) - least) * falloff, -43.0)
+
+
+@triton.jit
+def _softplus(d):
+    return tl.maximum(d, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(d)))
+
+
+@triton.jit
+def _forward(
+    maps, joints, weight, loss, saved, beta, falloff, square, strength, scale_x, scale_y,
+    L1: tl.constexpr, REGULARISER: tl.constexpr, H: tl.constexpr, W: tl.constexpr,
+    BR: tl.constexpr, BW: tl.constexpr, BH: tl.constexpr,
+):  # fmt: skip
+    n = tl.program_id(0).to(tl.int64)
+    joint_x, joint_y = tl.load(joints + n * 2), tl.load(joints + n * 2 + 1)
+    columns = tl.arange(0, BW)
+    x = columns.to(tl.float32)
+    from_x = (x - joint_x)[None, :]  # counted from the true joint, so that squares stay small
+    zero = tl.zeros((BR, BW), tl.float32)
+    s, s_y, s_yy = zero, zero, zero
+    m = -3.0e38
+    for start in range(0, H, BR):
+        rows = start + tl.arange(0, BR)
+        mask = (rows < H)[:, None] & (columns < W)[None, :]
+        v = tl.load(maps + n * (H * W) + rows[:, None] * W + columns[None, :], mask=mask, other=0.0)
+        v = tl.where(mask, v.to(tl.float32) * beta, float("-inf"))
+        top = tl.maximum(m, tl.max(tl.max(v, 1), 0))
+        shrink = tl.exp(m - top)
+        m = top
+        w = tl.exp(v - m)
+        y = (rows.to(tl.float32) - joint_y)[:, None]
+        s = s * shrink + w
+        s_y = s_y * shrink + w * y
+        if REGULARISER == 3:
+            s_yy = s_yy * shrink + w * y * y
+    total = tl.sum(tl.sum(s, 1), 0)
+    off_x = tl.sum(tl.sum(s * from_x, 1), 0) / total
+    off_y = tl.sum(tl.sum(s_y, 1), 0) / total
+    far_x, far_y = off_x * scale_x, off_y * scale_y
+    if L1:
+        value = tl.abs(far_x) + tl.abs(far_y)
+    else:
+        value = tl.sqrt(far_x * far_x + far_y * far_y)
+    to = saved + n * 8
+    if REGULARISER == 3:
+        var_x = tl.sum(tl.sum(s * from_x * from_x, 1), 0) / total - off_x * off_x
+        var_y = tl.sum(tl.sum(s_yy, 1), 0) / total - off_y * off_y
+        excess_x = (var_x - square) * scale_x * scale_x
+        excess_y = (var_y - square) * scale_y * scale_y
+        value += strength * (excess_x * excess_x + excess_y * excess_y)
+        tl.store(to + 4, var_x)
+        tl.store(to + 5, var_y)
+    if (REGULARISER == 1) | (REGULARISER == 2):
+        log_x = _log_factor(x, joint_x, falloff)
+        all_rows = tl.arange(0, BH)
+        log_rows = _log_factor(all_rows.to(tl.float32), joint_y, falloff)
+        norm = tl.log(tl.sum(tl.where(columns < W, tl.exp(log_x), 0.0), 0))
+        norm += tl.log(tl.sum(tl.where(all_rows < H, tl.exp(log_rows), 0.0), 0))
+        ease = m + tl.log(total)
+        p_part, q_part = zero, zero
+        for start in range(0, H, BR):
+            rows = start + tl.arange(0, BR)
+            mask = (rows < H)[:, None] & (columns < W)[None, :]
+            at = maps + n * (H * W) + rows[:, None] * W + columns[None, :]
+            log_p = tl.load(at, mask=mask, other=0.0).to(tl.float32) * beta - ease
+            log_y = _log_factor(rows.to(tl.float32), joint_y, falloff)
+            log_q = log_y[:, None] + (log_x - norm)[None, :]
+            p = tl.where(mask, tl.exp(log_p), 0.0)
+            if REGULARISER == 1:
+                bend = _softplus(log_q - log_p)
+                p_part += p * (0.6931472 - bend)
+                q = tl.where(mask, tl.exp(log_q), 0.0)
+                q_part += q * (0.6931472 - bend + (log_q - log_p))
+            else:
+                p_part += p * (log_p - log_q)
+        p_sum = tl.sum(tl.sum(p_part, 1), 0)
+        if REGULARISER == 1:
+            value += strength * 0.5 * (p_sum + tl.sum(tl.sum(q_part, 1), 0))
+        else:
+            value += strength * p_sum
+        tl.store(to + 4, p_sum)
+        tl.store(to + 5, norm)
+    w = tl.load(weight + n)
+    tl.store(loss + n, tl.where(w == 0, 0.0, value * w))
+    tl.store(to, off_x)
+    tl.store(to + 1, off_y)
+    tl.store(to + 2, m)
+    tl.store(to + 3, total)
+
+
+@triton.jit
+def _backward(
+    maps, joints, slope, saved, change, beta, falloff, square, strength, scale_x, scale_y,
+    L1: tl.constexpr, REGULARISER: tl.constexpr, H: tl.constexpr, W: tl.constexpr,
+    BR: tl.constexpr, BW: tl.constexpr,
+):  # fmt: skip
+    n = tl.program_id(0).to(tl.int64)
+    rows = tl.program_id(1) * BR + tl.arange(0, BR)
+    columns = tl.arange(0, BW)
+    mask = (rows < H)[:, None] & (columns < W)[None, :]
+    at = n * (H * W) + rows[:, None] * W + columns[None, :]
+    g = tl.load(slope + n)
+    if g == 0:
+        tl.store(change + at, tl.zeros((BR, BW), tl.float32), mask=mask)
+    else:
+        from_saved = saved + n * 8
+        off_x, off_y = tl.load(from_saved), tl.load(from_saved + 1)
+        m, total = tl.load(from_saved + 2), tl.load(from_saved + 3)
+        joint_x, joint_y = tl.load(joints + n * 2), tl.load(joints + n * 2 + 1)
+        x, y = columns.to(tl.float32), rows.to(tl.float32)
+        v = tl.load(maps + at, mask=mask, other=0.0).to(tl.float32)
+        far_x, far_y = off_x * scale_x, off_y * scale_y
+        if L1:
+            a_x = tl.where(far_x > 0, scale_x, tl.where(far_x < 0, -scale_x, 0.0))
+            a_y = tl.where(far_y > 0, scale_y, tl.where(far_y < 0, -scale_y, 0.0))
+        else:
+            length = tl.sqrt(far_x * far_x + far_y * far_y)
+            inverse = tl.where(length > 0, 1.0 / tl.maximum(length, 1e-37), 0.0)
+            a_x, a_y = far_x * scale_x * inverse, far_y * scale_y * inverse
+        arm_x, arm_y = x - joint_x - off_x, y - joint_y - off_y
+        along_x, along_y = arm_x * a_x, arm_y * a_y
+        if REGULARISER == 3:
+            var_x, var_y = tl.load(from_saved + 4), tl.load(from_saved + 5)
+            fourth_x = scale_x * scale_x * scale_x * scale_x * 2 * strength
+            fourth_y = scale_y * scale_y * scale_y * scale_y * 2 * strength
+            along_x += fourth_x * (var_x - square) * (arm_x * arm_x - var_x)
+            along_y += fourth_y * (var_y - square) * (arm_y * arm_y - var_y)
+        arm = along_y[:, None] + along_x[None, :]
+        log_p = v * beta - (m + tl.log(total))
+        if (REGULARISER == 1) | (REGULARISER == 2):
+            p_sum, norm = tl.load(from_saved + 4), tl.load(from_saved + 5)
+            log_x = _log_factor(x, joint_x, falloff) - norm
+            log_q = _log_factor(y, joint_y, falloff)[:, None] + log_x[None, :]
+            if REGULARISER == 1:
+                arm += (0.5 * strength) * (0.6931472 - _softplus(log_q - log_p) - p_sum)
+            else:
+                arm += strength * (log_p - log_q - p_sum)
+        tl.store(change + at, tl.exp(log_p) * arm * (g * beta), mask=mask)

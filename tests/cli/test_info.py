@@ -1,0 +1,92 @@
+"""`posezoo info`."""
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from posezoo import registry
+from posezoo.cli import main
+
+
+def invoke(*args: str) -> Result:
+    return CliRunner().invoke(main, ["info", *args])
+
+
+def card(key: str) -> dict:
+    result = invoke(key, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_card_of_a_lifter_has_its_paper_shapes_parameters_and_size() -> None:
+    lifter = card("martinez")
+    assert lifter["paper"] == "arXiv:1705.03098"
+    assert lifter["output"] == "(B, T, J, 3) mm, camera frame, root-relative"
+    assert lifter["frames"] == 1
+    width, *_ = lifter["parameters"]
+    assert width == {
+        "name": "width",
+        "type": "int",
+        "choices": None,
+        "default": "1024",
+        "value": None,
+    }
+    # 34 in, 51 out, four inner layers of 1024 x 1024, biases, and scale and shift of 5 batch norms.
+    layers = 34 * 1024 + 1024 + 4 * (1024 * 1024 + 1024) + 1024 * 51 + 51
+    assert lifter["weights"] == layers + 5 * 2 * 1024 == 4_296_755
+
+
+def test_parameters_change_the_size() -> None:
+    narrow = card("martinez:width=2,blocks=1")
+    assert narrow["weights"] == (34 * 2 + 2) + 2 * (2 * 2 + 2) + (2 * 51 + 51) + 3 * 2 * 2
+    assert [p["value"] for p in narrow["parameters"][:2]] == ["2", "1"]
+
+
+def test_choices_are_listed() -> None:
+    (cut,) = (p for p in card("resnet18")["parameters"] if p["name"] == "cut")
+    assert cut["choices"] == ["layer1", "layer2", "layer3", "layer4"]
+
+
+def test_a_pipeline_is_the_sum_of_its_parts() -> None:
+    whole = card("resnet18-hm+martinez:width=64")
+    assert whole["pipeline"] == "resnet18-hm+martinez:width=64"
+    assert [part["key"] for part in whole["parts"]] == ["resnet18", "hm", "martinez"]
+    assert whole["weights"] == sum(part["weights"] for part in whole["parts"])
+    assert whole["parts"][0]["weights"] == card("resnet18")["weights"]
+
+
+def test_a_head_alone_is_counted_in_its_example() -> None:
+    head = card("hm")
+    in_example = card(head["example"])["parts"][1]
+    assert head["weights"] == in_example["weights"]
+
+
+@pytest.mark.parametrize("entry", registry.entries(), ids=lambda e: e.key)
+def test_every_entry_has_a_card(entry: registry.Entry) -> None:
+    result = invoke(entry.key)
+    assert result.exit_code == 0, result.output
+    assert entry.summary in result.stdout
+    assert entry.licence in result.stdout
+
+
+def test_a_required_parameter_is_marked_and_an_empty_default_too() -> None:
+    rows = {
+        line.split()[0]: line.split()[1] for line in invoke("mocap").stdout.splitlines() if line
+    }
+    assert rows["path"] == "(required)"
+    assert rows["cameras"] == "(empty)"
+
+
+@pytest.mark.parametrize("key", ["martinez:widht=2", "mocap:stride=x", "resnet18-hm+martinez:a=1"])
+def test_a_wrong_parameter_is_refused(key: str) -> None:
+    result = invoke(key)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+
+
+def test_a_plugin_that_cannot_be_imported_is_named(install_plugin) -> None:
+    install_plugin(code="import no_such_module_at_all")
+    result = invoke("graphlift")
+    assert result.exit_code == 2
+    assert "lifter 'acme/graphlift' (acme-pose-acme 1.2) cannot be imported" in result.stderr

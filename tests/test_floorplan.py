@@ -1,0 +1,225 @@
+"""The floor plan of the code as tests: who imports whom, how long a file is, what is banned.
+
+A failure names the file, the line, the rule, and what to do.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from posezoo.registry.catalog import natural
+from posezoo.registry.entry import KINDS
+from posezoo.registry.manifest import builtin_manifest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "posezoo"
+KERNELS = ROOT / "kernels" / "posezoo_kernels"
+LONGEST = 400  # lines of a file; most should stay under 300
+
+# A part of posezoo, and the parts that it may import.
+BASE = {"camera", "skeleton", "geometry", "contracts"}
+ASSEMBLED = BASE | {"registry", "pipeline", "assembly", "data", "metrics", "protocol"}
+RUN = {
+    *("checkpoint", "ema", "evaluate", "figures", "listeners", "loss_terms", "optimizer"),
+    *("run_folder", "runs", "schedule", "settings", "signals", "train"),
+}
+PLAN: dict[str, set[str]] = {
+    **dict.fromkeys(("camera", "skeleton", "geometry", "registry", "protocol", "ops"), set()),
+    "contracts": {"camera", "skeleton"},
+    "losses": {"geometry"},
+    "metrics": {"geometry"},
+    "backbones": BASE,
+    "heads": BASE | {"ops", "losses"},
+    "lifters": BASE | {"losses"},
+    "strategies": {"contracts", "losses"},
+    "data": BASE,
+    "pipeline": BASE | {"registry"},
+    "assembly": BASE | {"registry", "pipeline"},
+    **dict.fromkeys(RUN, ASSEMBLED | RUN),
+    "cli": ASSEMBLED | RUN | {"posezoo", "ops", "testing"},
+    "testing": ASSEMBLED | RUN | {"losses", "ops"},
+}
+ADVICE = {
+    "registry": "a part is told what it needs; only pipeline, assembly and above read the registry",
+    "testing": "only cli and tests use the conformance checks",
+    "cli": "the library knows nothing of its command line",
+    **dict.fromkeys(
+        ("backbones", "heads", "lifters", "strategies"),
+        "no kind is imported by name; build it from the registry, or move the shared code to a "
+        "module with a plain name",
+    ),
+}
+BANNED_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement's target, and where it stands."""
+
+    file: Path
+    line: int
+    name: str  # dotted
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}:{self.line}: imports {self.name}"
+
+    @property
+    def part(self) -> str:
+        """The part of posezoo that is imported, or "posezoo" for the package itself."""
+        return (self.name.split(".") + ["posezoo"])[1] if "." in self.name else "posezoo"
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def imports(file: Path) -> Iterator[Import]:
+    """Every import of a file, those inside functions too, but for type checkers' own."""
+    tree = ast.parse(file.read_text(), file)
+    for_checkers = {
+        id(node)
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and ast.unparse(test.test).endswith("TYPE_CHECKING")
+        for statement in test.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_checkers:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: write imports in full"
+            package = node.module == "posezoo"
+            names = [f"posezoo.{a.name}" for a in node.names] if package else [node.module or ""]
+        else:
+            continue
+        yield from (Import(file, node.lineno, name) for name in names)
+
+
+def part_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def test_every_part_has_a_row_in_the_plan() -> None:
+    parts = {part_of(file) for file in sources(PACKAGE)} - {"__init__"}
+    assert parts <= set(PLAN), f"add a row to PLAN for {sorted(parts - set(PLAN))}"
+
+
+def test_a_part_imports_only_what_its_row_allows() -> None:
+    wrong = []
+    for file in sources(PACKAGE):
+        here = part_of(file)
+        for found in imports(file) if here in PLAN else ():
+            if found.name.split(".")[0] != "posezoo" or found.part in PLAN[here] | {here}:
+                continue
+            allowed = ", ".join(sorted(PLAN[here])) or "no other part"
+            advice = ADVICE.get(found.part, "move the code, or pass what it makes as an argument")
+            wrong.append(f"{found}; {here} may import {allowed}. {advice}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_entry_imports_another_kind_and_no_files_import_each_other_in_a_ring() -> None:
+    graph = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): {
+            found.name for found in imports(file) if found.name.startswith("posezoo.")
+        }
+        for file in sources(PACKAGE)
+        if file.name != "__init__.py"
+    }
+    finished: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, f"a ring of imports: {' -> '.join((*trail, name))}"
+        if name in graph and name not in finished:
+            for imported in graph[name]:
+                visit(imported, (*trail, name))
+            finished.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_the_registry_uses_the_standard_library_only() -> None:
+    wrong = [
+        str(found)
+        for file in sources(PACKAGE / "registry")
+        for found in imports(file)
+        if found.name.split(".")[0] not in sys.stdlib_module_names | {"posezoo"}
+    ]
+    assert not wrong, f"{wrong}: listing the zoo must cost nothing"
+
+
+def test_kernels_know_only_triton_and_torch() -> None:
+    allowed = sys.stdlib_module_names | {"triton", "torch", "posezoo_kernels"}
+    wrong = [
+        str(found)
+        for file in sources(KERNELS)
+        for found in imports(file)
+        if found.name.split(".")[0] not in allowed
+    ]
+    assert not wrong, f"{wrong}: a kernel takes tensors; posezoo.ops calls it"
+
+
+def test_only_ops_call_kernels() -> None:
+    wrong = [
+        str(found)
+        for file in sources(PACKAGE)
+        for found in imports(file)
+        if found.name.split(".")[0] == "posezoo_kernels" and part_of(file) != "ops"
+    ]
+    assert not wrong, f"{wrong}: call posezoo.ops, which has a path for every machine"
+
+
+def test_folders_that_must_not_be_packages_are_not() -> None:
+    for folder in ("kernels", "tests", "benchmarks"):
+        init = ROOT / folder / "__init__.py"
+        assert not init.exists(), f"{init} would hide another package called '{folder}'; delete it"
+
+
+def test_no_file_is_longer_than_four_hundred_lines() -> None:
+    lengths = {
+        str(file.relative_to(ROOT)): len(file.read_text().splitlines())
+        for file in [*sources(PACKAGE), *sources(KERNELS)]
+    }
+    long = {name: length for name, length in lengths.items() if length > LONGEST}
+    assert not long, f"{long}: a file is one idea; split it where it is two"
+
+
+def test_nothing_is_ever_pickled() -> None:
+    wrong = []
+    for file in sources(PACKAGE):
+        wrong += [str(i) for i in imports(file) if i.name.split(".")[0] in BANNED_IMPORTS]
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in (
+                "torch.load",
+                "torch.save",
+            ):
+                wrong.append(f"{file.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+                wrong.append(f"{file.relative_to(ROOT)}:{node.value.lineno}: allow_pickle")
+    assert not wrong, f"{wrong}: a pickle runs code when it is read; use safetensors or JSON"
+
+
+def test_no_error_is_swallowed_unseen() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in [*sources(PACKAGE), *sources(KERNELS)]
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
+    ]
+    assert not wrong, f"{wrong}: name the errors that are expected"
+
+
+def test_the_manifest_is_in_order() -> None:
+    manifest = tomllib.loads(builtin_manifest().read_text())
+    del manifest["schema"]
+    assert [*manifest] == [kind for kind in KINDS if kind in manifest], "kinds: data's own order"
+    for kind, stanzas in manifest.items():
+        assert [*stanzas] == sorted(stanzas, key=natural), f"[{kind}.*]: sort the stanzas by key"
