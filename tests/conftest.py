@@ -38,10 +38,12 @@ def install_plugin(
         site = tmp_path / f"site_{prefix}_{package}"
         folder = site.joinpath(*package.split("."))
         folder.mkdir(parents=True)
-        (site / package.split(".")[0] / "__init__.py").write_text("raise RuntimeError('imported')")
-        (folder / "__init__.py").write_text("raise RuntimeError('imported')")
-        if package == "acme_pose":  # the one whose entry can be loaded
-            (folder / "__init__.py").write_text("")
+        # Only acme_pose may be imported; finding any other must not run it.
+        init = "" if package == "acme_pose" else "raise RuntimeError('imported')"
+        for parent in (folder, *folder.parents):
+            if parent == site:
+                break
+            (parent / "__init__.py").write_text(init)
         (folder / "lift.py").write_text(code)
         if stanzas is not None:
             (folder / "registry.toml").write_text(schema + stanzas.format(package=package))
@@ -56,8 +58,8 @@ def install_plugin(
         return folder
 
     yield install
-    registry.refresh()
+    catalog.discard(catalog.entries())
+    registry.refresh()  # last: the path is put back after this
     for name in set(sys.modules) - before:
         if name.startswith(("acme", "other", "posezoo_plugin_")):
             del sys.modules[name]
-    catalog.discard(catalog.entries())

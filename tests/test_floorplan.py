@@ -6,6 +6,7 @@ A failure names the file, the line, the rule, and what to do.
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ RUN = {
     *("run_folder", "runs", "schedule", "settings", "signals", "train"),
 }
 PLAN: dict[str, set[str]] = {
-    **dict.fromkeys(("camera", "skeleton", "geometry", "registry", "protocol", "ops"), set()),
+    **{part: set() for part in ("camera", "skeleton", "geometry", "registry", "protocol", "ops")},
     "contracts": {"camera", "skeleton"},
     "losses": {"geometry"},
     "metrics": {"geometry"},
@@ -71,24 +72,28 @@ class Import:
     @property
     def part(self) -> str:
         """The part of posezoo that is imported, or "posezoo" for the package itself."""
-        return (self.name.split(".") + ["posezoo"])[1] if "." in self.name else "posezoo"
+        return self.name.split(".")[1] if "." in self.name else "posezoo"
 
 
 def sources(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
 
 
+@functools.cache
+def nodes(file: Path) -> list[ast.AST]:
+    return [*ast.walk(ast.parse(file.read_text(), file))]
+
+
 def imports(file: Path) -> Iterator[Import]:
     """Every import of a file, those inside functions too, but for type checkers' own."""
-    tree = ast.parse(file.read_text(), file)
     for_checkers = {
         id(node)
-        for test in ast.walk(tree)
+        for test in nodes(file)
         if isinstance(test, ast.If) and ast.unparse(test.test).endswith("TYPE_CHECKING")
         for statement in test.body
         for node in ast.walk(statement)
     }
-    for node in ast.walk(tree):
+    for node in nodes(file):
         if id(node) in for_checkers:
             continue
         if isinstance(node, ast.Import):
@@ -195,7 +200,7 @@ def test_nothing_is_ever_pickled() -> None:
     wrong = []
     for file in sources(PACKAGE):
         wrong += [str(i) for i in imports(file) if i.name.split(".")[0] in BANNED_IMPORTS]
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in nodes(file):
             if isinstance(node, ast.Attribute) and ast.unparse(node) in (
                 "torch.load",
                 "torch.save",
@@ -210,7 +215,7 @@ def test_no_error_is_swallowed_unseen() -> None:
     wrong = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
         for file in [*sources(PACKAGE), *sources(KERNELS)]
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in nodes(file)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
     ]

@@ -14,9 +14,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from posezoo_kernels import heatmap_mse_channels_last as channels_last
 from posezoo_kernels.gaussian_heatmaps import bounds, factor, row_factor
 from posezoo_kernels.launch import cut as cut_map
-from posezoo_kernels.launch import launch
+from posezoo_kernels.launch import is_channels_last, launch
 
 
 def forward(
@@ -33,15 +34,17 @@ def forward(
     size, count = tuple(maps.shape[2:]), weight.numel()
     if maps.numel() == 0:
         return weight.new_zeros(weight.shape, dtype=torch.float32)
+    arguments = joints.float().contiguous(), weight.float().contiguous()
+    numbers = *bounds(sigma, cut), peak
+    if is_channels_last(maps):
+        return channels_last.forward((maps, *arguments), numbers, quantised=quantised)
     c = cut_map(count, size)
     sums = maps.new_empty((*weight.shape, c.parts), dtype=torch.float32)
     launch(_forward, (count, c.parts), maps)(
         maps.contiguous(),
-        joints.float().contiguous(),
-        weight.float().contiguous(),
+        *arguments,
         sums,
-        *bounds(sigma, cut),
-        peak,
+        *numbers,
         H=size[-2],
         W=size[-1],
         ROWS=c.rows,
@@ -67,17 +70,20 @@ def backward(
 ) -> Tensor:  # like maps
     """Launch `_backward`."""
     size, count = tuple(maps.shape[2:]), weight.numel()
-    change = torch.empty_like(maps, memory_format=torch.contiguous_format)
     if maps.numel() == 0:
-        return change
+        return torch.empty_like(maps)
+    slope = (grad * weight * (2 / math.prod(size))).float().contiguous()
+    arguments = joints.float().contiguous(), slope
+    numbers = *bounds(sigma, cut), peak
+    if is_channels_last(maps):
+        return channels_last.backward((maps, *arguments), numbers, quantised=quantised)
+    change = torch.empty_like(maps, memory_format=torch.contiguous_format)
     c = cut_map(count, size, one_tile=True)
     launch(_backward, (count, c.parts), maps)(
         maps.contiguous(),
-        joints.float().contiguous(),
-        (grad * weight * (2 / math.prod(size))).float().contiguous(),
+        *arguments,
         change,
-        *bounds(sigma, cut),
-        peak,
+        *numbers,
         H=size[-2],
         W=size[-1],
         ROWS=c.rows,

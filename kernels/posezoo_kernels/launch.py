@@ -27,6 +27,12 @@ class Cut(NamedTuple):
     part_rows: int  # rows per program, a multiple of BR
 
 
+def is_channels_last(maps: Tensor) -> bool:
+    """True if the joints of one cell lie side by side, and the usual order would need a copy."""
+    last = maps.ndim == 4 and maps.is_contiguous(memory_format=torch.channels_last)
+    return last and not maps.is_contiguous()
+
+
 class Launch(NamedTuple):
     """One launch, as recorded."""
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from posezoo_kernels import soft_argmax_channels_last as channels_last
 from posezoo_kernels.launch import cut as cut_map
-from posezoo_kernels.launch import launch
+from posezoo_kernels.launch import is_channels_last, launch
 
 SUMS = tl.constexpr(16)  # m, s, entropy, x y z, xx xy yy xz yz zz, and 4 to make a power of two
 
@@ -105,12 +105,6 @@ def backward(
             ROWS=c.rows, DIMS=len(size), BR=c.tile_rows, BW=c.tile_columns, **shared,
         )  # fmt: skip
     return change, sums.sum(-1)
-
-
-def is_channels_last(maps: Tensor) -> bool:
-    """True if the joints of one cell lie side by side, and the usual order would need a copy."""
-    last = maps.ndim == 4 and maps.is_contiguous(memory_format=torch.channels_last)
-    return last and not maps.is_contiguous()
 
 
 def _three(values: list[float]) -> list[float]:

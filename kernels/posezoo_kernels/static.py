@@ -9,12 +9,14 @@ assembler that comes with Triton. Run as a process of its own, since TRITON_INTE
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,96 +54,83 @@ class Report:
     load_bits: int  # widest global load, 0 if none
     store_bits: int
     grid: tuple[int, ...]
-    issue_us: float
-    bytes_us: float
-
-    @property
-    def predicted_us(self) -> float:
-        """The greater of what the instructions and what the bytes take."""
-        return max(self.issue_us, self.bytes_us)
+    issue_us: float | None  # what the instructions take if nothing waits; sm_90 only
+    bytes_us: float  # what reading and writing the maps once takes at 4.3 TB/s
 
 
-def reports(*, everything: bool = False) -> Iterator[Report]:
-    """Compile what the launchers launch at 64x64 (fp32, bf16); `everything` adds fp16 and shapes."""
-    dtypes = [torch.float32, torch.bfloat16, *([torch.float16] if everything else [])]
+def reports(*, thorough: bool = False) -> Iterator[Report]:
+    """Compile what the launchers launch at B=256 64x64 and B=2 64^3, J=17.
+
+    `thorough` is every option of every operation in three dtypes, with 128x128 and 64x48 maps;
+    otherwise one case of each kernel in float32 and bfloat16.
+    """
+    dtypes = [torch.float32, torch.bfloat16, *([torch.float16] if thorough else [])]
     sizes = [(256, 17, 64, 64), (2, 17, 64, 64, 64)]
-    if everything:
+    if thorough:
         sizes += [(256, 17, 128, 128), (256, 17, 64, 48)]
     seen = set()
     for shape in sizes:
         for dtype in dtypes:
-            for operation, call in _calls(shape, dtype):
+            for operation, call in _calls(shape, dtype, thorough=thorough):
                 with recording() as launches:
                     call()
                 for item in launches:
                     source = _source(item)
-                    key = (item.kernel.fn.__qualname__, item.kernel.fn.__module__, source.hash())
-                    if key not in seen:
+                    if (key := (item.kernel, source.hash())) not in seen:
                         seen.add(key)
                         for arch in ARCHITECTURES:
                             yield _compile(operation, item, source, arch, shape, dtype)
 
 
-def _calls(shape: tuple[int, ...], dtype: torch.dtype) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _calls(
+    shape: tuple[int, ...], dtype: torch.dtype, *, thorough: bool
+) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Every launcher of every operation at this shape."""
     axes, pair = len(shape) - 2, shape[:2]
     maps = torch.empty(shape, dtype=dtype, device="meta")
-    some = torch.empty(shape[1], device="meta")
+    learnt = torch.empty(shape[1], device="meta")
     joints = torch.empty((*pair, axes), device="meta")
     weight = torch.empty(pair, device="meta")
-    target = {"sigma": 2.0, "peak": 1.0, "cut": False, "quantised": False}
-    yield (
-        "gaussian_heatmaps",
-        lambda: gaussian_heatmaps.render(joints, list(shape[2:]), dtype=dtype, **target),
-    )
-    yield "heatmap_mse", lambda: heatmap_mse.forward(maps, joints, weight, **target)
-    yield "heatmap_mse", lambda: heatmap_mse.backward(weight, maps, joints, weight, **target)
-    layouts = [("soft_argmax", maps)]
-    if axes == 2:
-        layouts.append(
-            ("soft_argmax channels_last", maps.to(memory_format=torch.channels_last))
-        )
     saved = torch.empty((*pair, axes + 2), device="meta")
+    target = {"sigma": 2.0, "peak": 1.0, "cut": False, "quantised": False}
     affine: dict[str, Any] = {"scale": [4.0] * axes, "offset": [1.5] * axes}
-    for name, laid in layouts:
-        for learnt, softmax, moments in (
-            (None, True, False),
-            (some, True, False),
-            (None, False, False),
-            (None, True, True),
-        ):
-            yield name, _bound(
-                soft_argmax.forward,
-                laid, learnt, beta=1.0, softmax=softmax, moments=moments, **affine,
-            )  # fmt: skip
-            if not moments:
-                yield name, _bound(
-                    soft_argmax.backward,
-                    joints, laid, learnt, saved, beta=1.0, softmax=softmax, scale=affine["scale"],
-                )  # fmt: skip
-    if axes == 3:
-        return
-    order = torch.empty(shape[1], dtype=torch.int64, device="meta")
-    for refine in ("none", "quarter", "taylor", "dark", "udp"):
-        for mirrored in (None, maps):
-            yield "decode", _bound(
-                decode.forward,
-                maps, mirrored, None if mirrored is None else order, flip_shift=False,
-                refine=refine, blur_cells=11, blur_sigma=2.0, limit=1.0, **affine,
-            )  # fmt: skip
-    loss = {"beta": 1.0, "sigma": 2.0, "strength": 1.0, "scale": [1.0, 1.0]}
-    for regulariser in ("none", "js", "kl", "variance"):
-        names = {"distance": "euclidean", "regulariser": regulariser}
-        yield "dsnt_loss", _bound(dsnt_loss.forward, maps, joints, weight, **loss, **names)
-        kept = torch.empty((*pair, 8), device="meta")
-        yield (
-            "dsnt_loss",
-            _bound(dsnt_loss.backward, weight, maps, joints, weight, kept, **loss, **names),
-        )
+    render = partial(gaussian_heatmaps.render, joints, list(shape[2:]), dtype=dtype)
+    yield "gaussian_heatmaps", partial(render, **target)
+    layouts = {"": maps}
+    if axes == 2:
+        layouts[" channels_last"] = maps.to(memory_format=torch.channels_last)
+    for suffix, laid in layouts.items():
+        mse, soft = "heatmap_mse" + suffix, "soft_argmax" + suffix
+        yield mse, partial(heatmap_mse.forward, laid, joints, weight, **target)
+        yield mse, partial(heatmap_mse.backward, weight, laid, joints, weight, **target)
+        for beta, softmax in ((None, True), (learnt, True), (None, False))[: 3 if thorough else 1]:
+            options: dict[str, Any] = {"beta": 1.0, "softmax": softmax}
+            yield soft, partial(soft_argmax.forward, laid, beta, moments=False, **options, **affine)
+            arguments = joints, laid, beta, saved
+            yield soft, partial(soft_argmax.backward, *arguments, scale=affine["scale"], **options)
+        options = {"beta": 1.0, "softmax": True, "moments": True}
+        yield "moments" + suffix, partial(soft_argmax.forward, laid, None, **options, **affine)
+    if axes == 2:
+        yield from _planar_calls(maps, joints, weight, affine, thorough=thorough)
 
 
-def _bound(function: Callable[..., Any], *arguments: Any, **options: Any) -> Callable[[], Any]:
-    return lambda: function(*arguments, **options)
+def _planar_calls(
+    maps: Tensor, joints: Tensor, weight: Tensor, affine: dict[str, Any], *, thorough: bool
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The operations that exist in two dimensions only."""
+    order = torch.empty(maps.shape[1], dtype=torch.int64, device="meta")
+    blur: dict[str, Any] = {"blur_cells": 11, "blur_sigma": 2.0, "limit": 1.0, "flip_shift": False}
+    for refine in ("dark", "none", "quarter", "taylor", "udp")[: 5 if thorough else 1]:
+        call = partial(decode.forward, maps, refine=refine, **blur, **affine)
+        yield f"decode {refine}", partial(call, None, None)
+        yield f"decode {refine} flip", partial(call, maps, order)
+    kept = torch.empty((*weight.shape, 8), device="meta")
+    options: dict[str, Any] = {"beta": 1.0, "sigma": 2.0, "strength": 1.0, "scale": [1.0, 1.0]}
+    for regulariser in ("js", "variance", "none", "kl")[: 4 if thorough else 2]:
+        options |= {"distance": "euclidean", "regulariser": regulariser}
+        name, inputs = f"dsnt_loss {regulariser}", (maps, joints, weight)
+        yield name, partial(dsnt_loss.forward, *inputs, **options)
+        yield name, partial(dsnt_loss.backward, weight, *inputs, kept, **options)
 
 
 def _source(item: Launch) -> ASTSource:
@@ -179,14 +168,10 @@ def _compile(
         dump = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", str(path)]
         usage = subprocess.run(dump, check=True, capture_output=True, text=True).stdout
     used = {name: int(value) for name, value in re.findall(r"(REG|STACK|LOCAL):(\d+)", usage)}
-    assembly = compiled.asm["sass"]
-    spill = used["STACK"] + used["LOCAL"]
-    if spill == 0 and re.search(r"\b(STL|LDL)\b", assembly):
-        spill = 4
-    programs = 1
-    for extent in item.grid:
-        programs *= extent
-    issued = _issued(assembly, item) * item.num_warps * programs
+    programs = math.prod(item.grid)
+    issued = None
+    if arch == ARCHITECTURES[-1]:  # disassembling takes longer than compiling
+        issued = _issued(compiled.asm["sass"], item) * item.num_warps * programs
     return Report(
         operation=operation,
         kernel=item.kernel.fn.__name__,
@@ -194,62 +179,55 @@ def _compile(
         shape=shape,
         arch=arch,
         registers=used["REG"],
-        spill_bytes=spill,
+        spill_bytes=used["STACK"] + used["LOCAL"],
         shared_bytes=compiled.metadata.shared,
-        load_bits=_widest(assembly, "LDG"),
-        store_bits=_widest(assembly, "STG"),
+        load_bits=_widest(compiled.asm["ptx"], "ld"),
+        store_bits=_widest(compiled.asm["ptx"], "st"),
         grid=item.grid,
-        issue_us=issued / (4 * _MULTIPROCESSORS * _CLOCK_HZ) * 1e6,
+        issue_us=issued and issued / (4 * _MULTIPROCESSORS * _CLOCK_HZ) * 1e6,
         bytes_us=_bytes(item, shape) / _BYTES_PER_S * 1e6,
     )
 
 
-def _widest(assembly: str, operation: str) -> int:
-    widths = re.findall(rf"\b{operation}\.E(?:\.[A-Z0-9_]+)*", assembly)
-    return max((int(m) if (m := _width(w)) else 32 for w in widths), default=0)
+def _widest(ptx: str, operation: str) -> int:
+    """Bits of the widest global load or store of one thread, 0 if there is none."""
+    found = re.findall(rf"\b{operation}\.global(?:\.\w+)*?(?:\.v(\d))?\.b(\d+)", ptx)
+    return max((int(count or 1) * int(bits) for count, bits in found), default=0)
 
 
-def _width(instruction: str) -> str | None:
-    found = re.search(r"\.(128|64|16|8)\b|\.[US](16|8)\b", instruction)
-    return (found.group(1) or found.group(2)) if found else None
-
-
-def _issued(assembly: str, item: Launch) -> float:
-    """Instructions that one warp issues: those of a loop as often as its loads cover the part."""
-    lines = re.findall(r"^\s*(?:/\*([0-9a-f]{4,})\*/)?\s*(.*?)\s*;?\s*$", assembly, re.M)
-    code, labels = [], {}
-    for address, text in lines:
-        label = re.match(r"\.?(L_x_\d+|\.L_\S+?):", text) or re.match(r"(\.\S+):$", text)
-        if label:
-            labels[label.group(1)] = len(code)
-        elif address or re.match(r"(@!?U?P\w+\s+)?[A-Z][A-Z0-9_.]+\b", text):
-            code.append(text)
-    total = float(len(code))
-    c = item.arguments
-    trips = c.get("PART", c.get("H", 0)) // c.get("BR", c.get("BP", 1)) if "PART" in c else 0
-    if not trips:
-        trips = triton.cdiv(c.get("H", 1), c.get("BR", 1)) if len(item.grid) == 1 else 1
-    for index, text in enumerate(code):
-        jump = re.search(r"\bBRA\S*\s+.*?`?\(?(\.?L_x_\d+|0x[0-9a-f]+)", text)
-        if jump and (start := labels.get(jump.group(1).lstrip("."))) is not None and start < index:
-            total += (index - start) * max(trips - 1, 0)
+def _issued(assembly: str, item: Launch) -> int:
+    """Instructions that one warp issues: those of a loop over tiles once for each tile."""
+    named, tile = item.arguments, item.arguments.get("BR", item.arguments.get("BP", 1))
+    rows = named.get("PART", named["H"] if len(item.grid) == 1 else tile)
+    trips = triton.cdiv(rows, tile)
+    labels: dict[str, int] = {}
+    total = 0
+    for line in assembly.splitlines():
+        if label := re.match(r"(\w+):$", line):
+            labels[label.group(1)] = total
+        elif "\t" in line:
+            total += 1
+            jump = re.search(r"\bBRA\S* .*?(\w+);", line)
+            if jump and (start := labels.get(jump.group(1))) is not None:
+                total += (total - start) * (trips - 1)
     return total
 
 
-def _bytes(item: Launch, shape: tuple[int, ...]) -> float:
+def _bytes(item: Launch, shape: tuple[int, ...]) -> int:
     """Bytes of all arguments as large as the maps: each is read or written once."""
-    cells = 1
-    for extent in shape:
-        cells *= extent
-    seen, total = set(), 0.0
-    for name, value in item.arguments.items():
-        if isinstance(value, Tensor) and value.numel() == cells and id(value) not in seen:
-            seen.add(id(value))
-            total += value.numel() * value.element_size()
-            del name
-    return total
+    large = {
+        id(value): value.numel() * value.element_size()
+        for value in item.arguments.values()
+        if isinstance(value, Tensor) and value.numel() == math.prod(shape)
+    }
+    return sum(large.values())
+
+
+def main() -> None:
+    """Print one JSON object per kernel and architecture."""
+    for report in reports(thorough="--all" in sys.argv):
+        print(json.dumps(asdict(report)), flush=True)
 
 
 if __name__ == "__main__":
-    for report in reports(everything="--all" in sys.argv):
-        print(json.dumps(asdict(report) | {"predicted_us": report.predicted_us}), flush=True)
+    main()

@@ -83,7 +83,10 @@ def _weights_alone(entry: registry.Entry, node: registry.NodeSpec) -> int | None
     """The size of one part; a head's depends on the backbone, so its manifest's example counts."""
     match entry.kind:
         case "backbone":
-            return _count(registry.resolve("backbone", node).build())
+            import torch
+
+            with torch.device("meta"):
+                return _count(registry.resolve("backbone", node).build())
         case "lifter":
             return _weights(registry.PipelineSpec(lifter=node))["lifter"]
         case "head" if "example" in entry.facts:
@@ -93,10 +96,14 @@ def _weights_alone(entry: registry.Entry, node: registry.NodeSpec) -> int | None
 
 
 def _weights(spec: registry.PipelineSpec) -> dict[str, int]:
-    """How many numbers each part learns."""
+    """How many numbers each part learns. On "meta" a part has shapes and no memory."""
+    import torch
+
     from posezoo.assembly import build_pipeline
 
-    return {kind: _count(part) for kind, part in build_pipeline(spec).parts.items()}
+    with torch.device("meta"):
+        parts = build_pipeline(spec).parts
+    return {kind: _count(part) for kind, part in parts.items()}
 
 
 def _count(part: Any) -> int:

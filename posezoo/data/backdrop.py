@@ -6,6 +6,7 @@ on them), with tiles or boards, stains and, on the wall, posters, doors and wind
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -17,10 +18,25 @@ from posezoo.data.solids import cross, unit
 Floats = NDArray[np.float64]
 Picture = NDArray[np.float32]
 
+_SOLE_MM = 60.0  # of the floor under the lowest joint
 _PANELS = 6
+_FLOOR, _WALL, _FIRST_PANEL = 0, 1, 2
+_PAINTS = _FIRST_PANEL + _PANELS
 _STAIN_SIDE = 128  # cells of the tiling texture
-_SHADED_BY = (0, 2, 3, 5, 6, 8, 10, 12, 15)  # joints that throw the shadow
-_SHADE_MM = np.array([330, 200, 170, 200, 170, 360, 200, 170, 170], np.float32)
+_SHADE_MM = {0: 330, 2: 200, 3: 170, 5: 200, 6: 170, 8: 360, 10: 200, 12: 170, 15: 170}  # of joints
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What N cameras see of floor and wall; positions are in mm from below the camera."""
+
+    up: Floats  # (N, 3) unit vector of the camera frame
+    away: Floats  # (N, 3) across the wall, level
+    side: Floats  # (N, 3) along the wall, level
+    below: Floats  # (N,) mm of the floor under the camera
+    is_floor: NDArray[np.bool_]  # (N, size, size), otherwise wall
+    right: Picture  # (N, size, size) mm along the wall
+    other: Picture  # (N, size, size) mm away on the floor, upwards on the wall
 
 
 def draw_backdrop(
@@ -34,86 +50,95 @@ def draw_backdrop(
     index: NDArray[np.int64],  # (N,)
 ) -> Picture:  # (N, size, size, 3) RGB, about 0 to 1
     """Paint the rooms of N pictures."""
-    count = len(joints)
-    u = draws.uniform(seed, index, 40 + 8 * _PANELS, "backdrop")
-    away = np.stack([np.zeros(count), np.zeros(count), np.ones(count)], 1)
-    away = away - (away * up).sum(-1, keepdims=True) * up
-    away = unit(away)
-    side = cross(away, up)
-    yaw = np.radians(70) * (u[:, :1] - 0.5)
-    away, side = np.cos(yaw) * away + np.sin(yaw) * side, np.cos(yaw) * side - np.sin(yaw) * away
-    below = -((joints * up[:, None]).sum(-1).min(1) - 60)
-    behind = (joints * away[:, None]).sum(-1).max(1) + 400 + 3500 * u[:, 1] ** 2
+    turn, gap, slope, *tiles, stain, grain = draws.uniform(seed, index, 9, "backdrop").T
+    room = _build(joints, camera, up, size=size, turn=turn, gap=gap)
+    paint = _panels(room, draws.uniform(seed, index, 4 * _PANELS, "backdrop/panels"))
+    tones = draws.uniform(seed, index, 4 * _PAINTS, "backdrop/paints").reshape(-1, _PAINTS, 4)
+    palette = 0.08 + 0.84 * (0.55 * tones[..., :1] + 0.45 * tones[..., 1:])
+    paint += np.arange(len(joints))[:, None, None] * _PAINTS
+    picture: Picture = palette.reshape(-1, 3).astype(np.float32)[paint]
 
-    grid = np.arange(size, dtype=np.float32)
+    light = _tiles(room, *tiles)
+    light *= 1 + _each(slope - 0.5) * np.linspace(-0.5, 0.5, size, dtype=np.float32)
+    light *= 1 - 0.6 * room.is_floor * _shadow(room, joints, sun)
+    cells_per_mm = _each(0.03 + 0.07 * grain)
+    column = (room.right * cells_per_mm).astype(np.int32) % _STAIN_SIDE
+    row = (room.other * cells_per_mm).astype(np.int32) % _STAIN_SIDE
+    picture *= light[..., None]
+    picture += _stains()[row * _STAIN_SIDE + column] * _each(0.01 + 0.1 * stain**2)[..., None]
+    return picture
+
+
+def _build(
+    joints: Floats, camera: Floats, up: Floats, *, size: int, turn: Floats, gap: Floats
+) -> _Room:
+    """A floor under the lowest joint and a wall behind the farthest, askew by up to 35 degrees."""
+    ahead = unit(np.array([[0.0, 0.0, 1.0]]) - up[:, 2:] * up)
+    across = cross(ahead, up)
+    yaw = np.radians(70) * (turn[:, None] - 0.5)
+    away = np.cos(yaw) * ahead + np.sin(yaw) * across
+    side = np.cos(yaw) * across - np.sin(yaw) * ahead
+    below = np.maximum(_SOLE_MM - (joints * up[:, None]).sum(-1).min(1), 100.0)
+    behind = np.maximum((joints * away[:, None]).sum(-1).max(1), 0.0) + 400 + 3500 * gap**2
+
+    grid = np.arange(size)
     ray_x = ((grid - camera[:, 2:3]) / camera[:, 0:1]).astype(np.float32)[:, None]
     ray_y = ((grid - camera[:, 3:4]) / camera[:, 1:2]).astype(np.float32)[:, :, None]
 
     def ray_dot(axis: Floats) -> Picture:  # (N, size, size)
-        x, y, z = axis.astype(np.float32).T[:, :, None, None]
+        x, y, z = (_each(each) for each in axis.T)
         return ray_x * x + (ray_y * y + z)
 
-    ray_up, ray_away, ray_side = ray_dot(up), ray_dot(away), ray_dot(side)
-    to_floor = ray_up * _per_picture(-1 / np.maximum(below, 100))
-    to_wall = ray_away * _per_picture(1 / behind)
+    ray_up, ray_away = ray_dot(up), ray_dot(away)
+    to_floor, to_wall = ray_up * _each(-1 / below), ray_away * _each(1 / behind)
     is_floor = to_floor > to_wall
     distance = 1 / np.maximum(np.maximum(to_floor, to_wall), np.float32(2e-5))
-    right = ray_side * distance
+    right = ray_dot(side) * distance
     other = np.where(is_floor, ray_away, ray_up) * distance
+    return _Room(up, away, side, below, is_floor, right, other)
 
-    pick = np.ones(is_floor.shape, np.int64)
+
+def _panels(room: _Room, u: Floats) -> NDArray[np.int64]:  # (N, size, size) of _PAINTS
+    """Which paint is where: floor, wall, or a rectangle on the wall."""
+    paint = np.full(room.right.shape, _WALL)
     for k in range(_PANELS):
-        v = u[:, 40 + 8 * k : 48 + 8 * k]
-        centre, half = _per_picture(6000 * (v[:, 0] - 0.5)), _per_picture(120 + 700 * v[:, 1] ** 2)
-        middle, tall = _per_picture(1600 * v[:, 2] - below), _per_picture(150 + 900 * v[:, 3] ** 2)
-        in_panel = (np.abs(right - centre) < half) & (np.abs(other - middle) < tall)
-        np.copyto(pick, 2 + k, where=in_panel)
-    np.copyto(pick, 0, where=is_floor)
-    grey = u[:, 2 : 2 + 2 + _PANELS, None]
-    tint = u[:, 10 : 10 + 3 * 8].reshape(count, 8, 3)[:, : 2 + _PANELS]
-    palette = 0.08 + 0.84 * (grey + 0.45 * (tint - grey))
-    flat = pick + np.arange(count)[:, None, None] * (2 + _PANELS)
-    picture = palette.reshape(-1, 3).astype(np.float32)[flat]
-
-    tile = _per_picture(1 / (180 + 900 * u[:, 34]))
-    lines = np.floor(right * tile * _per_picture(u[:, 35] < 0.5)) + np.floor(
-        other * tile * _per_picture(u[:, 36] < 0.5)
-    )
-    contrast = _per_picture(0.35 * np.maximum(u[:, 37] - 0.35, 0))
-    light = 1 + contrast * (lines - 2 * np.floor(lines / 2) - 0.5)
-    light *= 1 + _per_picture(0.25 * (u[:, 38] - 0.5)) * ray_side * 4
-    shadow = _shadow(
-        joints, up=up, sun=sun, below=below, away=away, side=side, right=right, other=other
-    )
-    light *= 1 - 0.6 * is_floor * shadow
-    finer = _per_picture(0.03 + 0.07 * u[:, 39])
-    mask = _STAIN_SIDE - 1
-    columns = (right * finer).astype(np.int32) & mask
-    rows = (other * finer).astype(np.int32) & mask
-    stains = _stains()[rows * _STAIN_SIDE + columns]
-    picture *= light[..., None]
-    picture += stains * _per_picture(0.01 + 0.1 * u[:, 33] ** 2)[..., None]
-    return picture
+        x, half, y, tall = u[:, 4 * k : 4 * k + 4].T
+        beside = np.abs(room.right - _each(6000 * (x - 0.5))) < _each(120 + 700 * half**2)
+        level = np.abs(room.other - _each(1600 * y - room.below)) < _each(150 + 900 * tall**2)
+        np.copyto(paint, _FIRST_PANEL + k, where=beside & level)
+    np.copyto(paint, _FLOOR, where=room.is_floor)
+    return paint
 
 
-def _shadow(
-    joints: Floats, *, up: Floats, sun: Floats, below: Floats, away: Floats, side: Floats,
-    right: Picture, other: Picture,
-) -> Picture:  # (N, size, size) 0 to 1, where it is floor  # fmt: skip
-    """Soft spots on the floor, each where the light through a joint falls."""
-    height = (joints * up[:, None]).sum(-1) + below[:, None]
-    steep = np.maximum((sun * up).sum(-1), 0.35)[:, None]
+def _tiles(
+    room: _Room, tile: Floats, columns: Floats, rows: Floats, contrast: Floats
+) -> Picture:  # (N, size, size) about 1
+    """Squares, boards or nothing, lighter and darker in turn."""
+    per_mm = 1 / (180 + 900 * tile)
+    number: Picture = np.floor(room.right * _each(per_mm * (columns < 0.5)))
+    number += np.floor(room.other * _each(per_mm * (rows < 0.5)))
+    number -= 2 * np.floor(number / 2) + np.float32(0.5)
+    number *= _each(0.35 * np.maximum(contrast - 0.35, 0))
+    number += 1
+    return number
+
+
+def _shadow(room: _Room, joints: Floats, sun: Floats) -> Picture:  # (N, size, size), 0 to 1
+    """Soft spots, each where the light past a joint falls on the floor."""
+    height = (joints * room.up[:, None]).sum(-1) + room.below[:, None]
+    steep = np.maximum((sun * room.up).sum(-1), 0.35)[:, None]
     fallen = joints - (height / steep)[..., None] * sun[:, None]
-    x, y = (fallen * side[:, None]).sum(-1), (fallen * away[:, None]).sum(-1)
-    dark = np.zeros_like(right)
-    for joint, reach in zip(_SHADED_BY, _SHADE_MM, strict=True):
-        dx, dy = right - _per_picture(x[:, joint]), other - _per_picture(y[:, joint])
-        near = np.maximum(1 - (dx * dx + dy * dy) * (1 / reach**2), 0)
+    right, away = ((fallen * axis[:, None]).sum(-1) for axis in (room.side, room.away))
+    dark = np.zeros_like(room.right)
+    for joint, reach_mm in _SHADE_MM.items():
+        dx, dy = room.right - _each(right[:, joint]), room.other - _each(away[:, joint])
+        near = np.maximum(1 - (dx * dx + dy * dy) * np.float32(reach_mm**-2), 0)
         dark += near * (1 - dark)
     return dark
 
 
-def _per_picture(values: NDArray[np.generic]) -> Picture:  # (N, 1, 1)
+def _each(values: Floats) -> Picture:  # (N, 1, 1)
+    """A number for each picture, to go with its pixels."""
     return values.astype(np.float32)[:, None, None]
 
 

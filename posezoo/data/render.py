@@ -21,10 +21,10 @@ from posezoo.data.appearance import Looks, Paint, draw_looks
 from posezoo.data.backdrop import draw_backdrop
 from posezoo.data.raster import Rods, Surface, rasterise
 from posezoo.data.solids import Solids, add_body, add_things, cross, hidden, unit
+from posezoo.geometry import cell_affine
 
 Picture = NDArray[np.float32]
 
-_FINER = 2  # drawn pixels per picture pixel, each way
 _AT_ONCE = 8  # pictures drawn together: more spill out of the processor's cache
 _NOISE_STARTS = 1 << 16
 _STRIPES = 7.0  # per rod
@@ -89,8 +89,9 @@ def _render(
     add_body(solids, points, looks)
     add_things(solids, points, up, looks)
     sun = _to_sun(up, looks)
-    fine = size * _FINER
-    fine_camera = camera.resampled(torch.tensor(float(_FINER)), torch.tensor(_FINER / 2 - 0.5))
+    fine = 2 * size
+    scale, offset = cell_affine(0.5)  # a drawn pixel is a cell of half a picture pixel
+    fine_camera = camera.resampled(torch.tensor(1 / scale), torch.tensor(-offset / scale))
     ends = np.stack(solids.ends, 1)
     radius = np.stack(solids.radius, 1)
     surface = rasterise(_seen(ends, radius, fine_camera), fine)
@@ -130,9 +131,8 @@ def _shade(
 ) -> Picture:  # (K, 3) RGB  # fmt: skip
     rods = ends.shape[1]
     picture = surface.rod // rods
-    line = (ends[:, :, 1] - ends[:, :, 0]).reshape(-1, 3)
-    line = unit(line).astype(np.float32)
-    normal = np.concatenate([surface.across, -surface.towards[:, None]], 1)
+    line = unit((ends[:, :, 1] - ends[:, :, 0]).reshape(-1, 3)).astype(np.float32)
+    normal: Picture = np.concatenate([surface.across, -surface.towards[:, None]], 1)
     axis: Picture = line[surface.rod]
     on_side = (surface.along > 0) & (surface.along < 1)
     normal -= (_dot(normal, axis) * on_side)[:, None] * axis
@@ -147,8 +147,10 @@ def _shade(
     stripes *= np.floor(surface.along * (2 * _STRIPES)) % 2
     ambient = looks.ambient.astype(np.float32)[picture] * (0.6 + 0.4 * surface.towards)
     light = ambient[:, None] + lit[:, None] * looks.sun.astype(np.float32)[picture]
-    base = looks.palette.reshape(-1, 3).astype(np.float32)[dyed]
-    return base * light * (1 - stripes)[:, None]
+    base: Picture = looks.palette.reshape(-1, 3).astype(np.float32)[dyed]
+    base *= light
+    base *= (1 - stripes)[:, None]
+    return base
 
 
 def _dot(a: Picture, b: Picture) -> Picture:  # (K, 3) -> (K,)
@@ -157,8 +159,7 @@ def _dot(a: Picture, b: Picture) -> Picture:  # (K, 3) -> (K,)
 
 
 def _to_sun(up: NDArray[np.float64], looks: Looks) -> NDArray[np.float64]:  # (N, 3)
-    side = cross(up, np.array([[0.0, 0.0, 1.0]]))
-    side = unit(side)
+    side = unit(cross(up, np.array([[0.0, 0.0, 1.0]])))
     ahead = cross(side, up)
     around = np.cos(looks.sun_azimuth)[:, None] * ahead + np.sin(looks.sun_azimuth)[:, None] * side
     return np.sin(looks.sun_height)[:, None] * up + np.cos(looks.sun_height)[:, None] * around
@@ -178,7 +179,8 @@ def _visible(
     inside = ((px >= 0) & (px < fine)).all(-1)
     x, y = np.where(inside[..., None], px, 0).astype(np.int64).transpose(2, 0, 1)
     front = surface.depth_mm.reshape(-1, fine, fine)[np.arange(len(px))[:, None], y, x]
-    return inside & ~hidden(joints[..., 2].numpy(), front)
+    visible: NDArray[np.bool_] = inside & ~hidden(joints[..., 2].numpy(), front)
+    return visible
 
 
 def _grain(

@@ -209,7 +209,8 @@ def unit(
     vectors: Floats,  # (N, 3)
 ) -> Floats:  # (N, 3)
     """Vectors of length 1; a zero vector stays."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    length: Floats = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    return vectors / length
 
 
 def cross(
@@ -225,4 +226,5 @@ def along(
     direction: Floats,  # (N, 3) of length 1
 ) -> Floats:  # (N, 3)
     """The part of each vector in that direction."""
-    return (vectors * direction).sum(-1, keepdims=True) * direction
+    size: Floats = (vectors * direction).sum(-1, keepdims=True)
+    return size * direction

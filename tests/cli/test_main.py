@@ -43,8 +43,9 @@ def test_help_and_listing_import_neither_torch_nor_numpy_and_json_no_rich() -> N
         "print([m for m in ('torch', 'numpy', 'rich') if m in sys.modules], file=sys.stderr)"
     )
     for args, loaded in ((["list"], "['rich']"), (["list", "--json"], "[]"), (["--help"], "[]")):
-        run = [sys.executable, "-c", code.format(args=args)]
-        assert subprocess.run(run, capture_output=True, text=True).stderr.strip() == loaded
+        command = [sys.executable, "-c", code.format(args=args)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert done.stderr.strip() == loaded
 
 
 def test_no_command_imports_torch_before_it_is_called() -> None:

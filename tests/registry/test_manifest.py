@@ -91,7 +91,7 @@ def test_a_manifest_of_ten_thousand_mistakes_shows_the_first_ten(tmp_path: Path)
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="nowhere.toml: No such file"):
+    with pytest.raises(ManifestError, match=r"nowhere\.toml: No such file"):
         read_manifest(tmp_path / "nowhere.toml", origin="x")
     with pytest.raises(ManifestError, match="Is a directory"):
         read_manifest(tmp_path, origin="x")

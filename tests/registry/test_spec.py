@@ -143,7 +143,7 @@ def test_a_value_that_would_split_its_pipeline_is_refused_when_the_pipeline_is_m
         lambda: NodeSpec("a", "B"),
         lambda: NodeSpec("a", None, {"1x": "2"}),
         lambda: NodeSpec("a", None, {"x": "1,y=2"}),
-        lambda: PipelineSpec(),
+        PipelineSpec,
         lambda: PipelineSpec(backbone=NodeSpec("a")),
         lambda: PipelineSpec(head=NodeSpec("a"), lifter=NodeSpec("b")),
     ],
