@@ -21,9 +21,7 @@ def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> 
     backbone = head = lifter = None
     if spec.backbone is not None and spec.head is not None:
         backbone = _build("backbone", spec.backbone)
-        head = _build(
-            "head", spec.head, features=backbone.features, num_joints=skeleton.num_joints
-        )
+        head = _build("head", spec.head, features=backbone.features, num_joints=skeleton.num_joints)
     if spec.lifter is not None:
         lifter = _build("lifter", spec.lifter, skeleton=skeleton)
     return Pipeline(spec=spec, skeleton=skeleton, backbone=backbone, head=head, lifter=lifter)
@@ -35,7 +33,7 @@ def build_strategy(spec: NodeSpec | str) -> Strategy:
 
 
 def build_dataset(spec: NodeSpec | str, **defaults: Any) -> Dataset:
-    """A dataset from its node, e.g. "mocap:path=poses.h5"; the node's own words win over `defaults`.
+    """A dataset from its node, e.g. "mocap:path=poses.h5"; its own words win over `defaults`.
 
     Raises:
         ValueError: a wrong parameter, or a file that cannot be used.

@@ -59,9 +59,11 @@ class Camera:
     def __getitem__(self, index: int | slice | Tensor) -> Camera:
         return Camera(self.parameters[index])
 
-    def to(self, *args: torch.dtype | torch.device | str, non_blocking: bool = False) -> Camera:
-        """Move or convert, as `Tensor.to`."""
-        return Camera(self.parameters.to(*args, non_blocking=non_blocking))
+    def to(self, where: torch.dtype | torch.device | str, *, non_blocking: bool = False) -> Camera:
+        """Convert to a type or move to a device."""
+        if isinstance(where, torch.dtype):
+            return Camera(self.parameters.to(dtype=where))
+        return Camera(self.parameters.to(device=where, non_blocking=non_blocking))
 
     def pin_memory(self) -> Camera:
         """Page-locked copy, for a fast transfer to a GPU."""

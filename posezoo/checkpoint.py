@@ -158,7 +158,7 @@ def load_backbone(pipeline: Pipeline, file: Path) -> str:
         weights = load_file(file)
     except (SafetensorError, OSError) as error:
         raise ValueError(
-            f"{file}: not a readable safetensors file ({error}). A .pth is a pickle, which is never "
+            f"{file}: not a readable safetensors file ({error}). A .pth is a pickle, never "
             "opened here; convert it once: safetensors.torch.save_file(state_dict, 'x.safetensors')"
         ) from error
     own = pipeline.backbone.state_dict()

@@ -201,11 +201,13 @@ class Lifter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One stage of a training: which parts learn, from which losses, for what share of the steps."""
+    """One stage of a training: which parts learn, from which losses, for how long."""
 
     name: str
     trains: tuple[str, ...]  # names of pipeline parts: "backbone", "head", "lifter"
-    losses: Callable[[Pipeline, Batch], dict[str, Tensor]]  # terms already weighted: their sum is minimised
+    losses: Callable[
+        [Pipeline, Batch], dict[str, Tensor]
+    ]  # terms already weighted: their sum is minimised
     share: float = 1.0  # of the whole number of steps
 
 
@@ -226,9 +228,10 @@ class Strategy(Protocol):
 
 @runtime_checkable
 class Dataset(Protocol):
-    """People with known poses. Built with `split: str`, `image_size: int` (0: no pictures),
-    `seed: int`, then its own parameters.
+    """People with known poses.
 
+    Built with `split: str`, `image_size: int` (px of a square crop; 0: the camera's whole picture,
+    not drawn), `pictures: bool` (draw it at all) and `seed: int`, then its own parameters.
     Item i and item i + len(dataset) are the same item, seen anew where the dataset varies what it
     shows (viewpoint, crop, rendering). Each is a function of (seed, index) alone, in any process.
     May also offer `__getitems__(indices) -> Batch`, which loaders then use for whole batches.

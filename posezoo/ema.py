@@ -16,7 +16,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
-        """Take one step towards the module; early steps are longer, so that the start is forgotten."""
+        """Take a step towards the module; the first are longer, so that the start is forgotten."""
         self.updates += 1
         weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         for name, value in module.state_dict().items():

@@ -118,9 +118,7 @@ def evaluate_run(
         ValueError: no run there, damaged files, an unknown protocol, or unusable data.
     """
     settings = RunFolder(path).settings()
-    pipeline = load_pipeline(path).to(device)
-    if pipeline.has_image:
-        pipeline = pipeline.to(memory_format=torch.channels_last)
+    pipeline = load_pipeline(path).placed(device)
     node = parse_node(data) if data else parse_node(settings.data).with_params(split="val")
     dataset = build_dataset(
         node,
@@ -167,9 +165,7 @@ def _errors(pipeline: Pipeline, batch: Batch, root: int) -> dict[str, Tensor]:  
     return {name: value.flatten(0, 1).cpu() for name, value in errors.items()}
 
 
-def _means(
-    errors: dict[str, Tensor], groups: list[str]
-) -> Iterable[tuple[str, dict[str, float]]]:
+def _means(errors: dict[str, Tensor], groups: list[str]) -> Iterable[tuple[str, dict[str, float]]]:
     """(group, mean of each error) for each group, in the order of their names."""
     for group in sorted(set(groups)):
         rows = torch.tensor([name == group for name in groups])

@@ -32,7 +32,7 @@ _REACH_MM = 1000.0  # half the width of the 3D plots
 def draw_run(run: RunFolder, *, device: torch.device) -> Path:
     """Draw a few poses of the run's val split, as its best checkpoint sees them."""
     settings = run.settings()
-    pipeline = load_pipeline(run.path).to(device)
+    pipeline = load_pipeline(run.path).placed(device)
     dataset = build_dataset(
         parse_node(settings.data).with_params(split="val"),
         image_size=settings.image_size if pipeline.has_image else 0,
@@ -50,7 +50,7 @@ def draw_run(run: RunFolder, *, device: torch.device) -> Path:
 
 
 def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path: Path) -> None:
-    """One row a pose: the picture, the heatmaps if there are any, 3D from the front and the side."""
+    """One row a pose: picture, heatmaps if there are any, 3D from the front and the side."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, and only drawing needs it
 
     has_maps, has_3d = result.maps is not None, result.joints3d is not None

@@ -1,4 +1,4 @@
-"""What each term of a loss really weighs: its value, and the gradient that it sends to each part."""
+"""What each term of a loss really weighs: its value, and the gradient that it sends where."""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ def mpjpe(
 def n_mpjpe(predicted: Tensor, target: Tensor, root: int = 0) -> Tensor:
     """As `mpjpe`, after the one scale that fits the prediction best (Rhodin et al. 2018)."""
     a, b = root_relative(predicted, root), root_relative(target, root)
-    scale = (a * b).sum((-1, -2), keepdim=True) / (a * a).sum((-1, -2), keepdim=True).clamp_min(1e-9)
+    scale = (a * b).sum((-1, -2), keepdim=True) / (a * a).sum((-1, -2), keepdim=True).clamp_min(
+        1e-9
+    )
     return _distance(scale * a, b)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from posezoo.schedule import Schedule
 from posezoo.settings import Settings
 
-_KINDS: dict[str, type[torch.optim.Optimizer]] = {
+_KINDS: dict[str, Any] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
@@ -27,7 +27,7 @@ class Optimizer:
         self.parameters, self.base, self.clip = parameters, settings.lr, settings.grad_clip
         kind = settings.optimizer
         options = {**_OPTIONS.get(kind, {}), **({"fused": True} if kind in _FUSED else {})}
-        self.optimizer = _KINDS[kind](
+        self.optimizer: torch.optim.Optimizer = _KINDS[kind](
             parameters, lr=settings.lr, weight_decay=settings.weight_decay, **options
         )
         self.schedule = Schedule(
@@ -68,10 +68,10 @@ class Optimizer:
         for key, value in tensors.items():
             index, name = key.split(".", 1)
             parameter = self.parameters[int(index)]
-            if value.shape == parameter.shape:
-                # The parameter's own memory layout: other strides take another code path, whose
-                # last bit may differ.
-                value = torch.empty_like(parameter).copy_(value)
-            memory.setdefault(int(index), {})[name] = value
+            # In the parameter's own memory layout: other strides take another code path, whose
+            # last bit may differ.
+            alike = value.shape == parameter.shape
+            own = torch.empty_like(parameter).copy_(value) if alike else value
+            memory.setdefault(int(index), {})[name] = own
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": memory, "param_groups": groups})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +15,12 @@ from posezoo.skeleton import Skeleton
 
 class Pipeline(nn.Module):
     """The assembled network. Without a backbone and head it lifts 2D joints that it is given."""
+
+    mean_pose: Tensor  # (J, 3) mm
+    # Modules that obey `Backbone`, `Head` and `Lifter`; a protocol cannot say that it is a module.
+    backbone: Any
+    head: Any
+    lifter: Any
 
     def __init__(
         self,
@@ -31,7 +39,7 @@ class Pipeline(nn.Module):
 
     def forward(
         self,
-        image: Tensor,  # (B, 3, H, W) RGB, uint8 or in [0, 1]
+        image: Tensor | None,  # (B, 3, H, W) RGB, uint8 or in [0, 1]
         camera: Camera,  # parameters (B, 10): the camera of that picture
     ) -> PoseResult:
         """See the joints, then lift them."""
@@ -43,12 +51,19 @@ class Pipeline(nn.Module):
 
     def heatmaps(
         self,
-        image: Tensor,  # (B, 3, H, W) RGB, uint8 or in [0, 1]
+        image: Tensor | None,  # (B, 3, H, W) RGB, uint8 or in [0, 1]
     ) -> Tensor:  # the head's raw maps
-        """Backbone and head."""
+        """Backbone and head.
+
+        Raises:
+            ValueError: the data has no pictures.
+        """
+        if image is None:
+            raise ValueError(f"'{self.spec}' starts from pictures, and this data has none")
         if image.dtype == torch.uint8:
             image = image.float() / 255
-        return self.head(self.backbone(image))
+        maps: Tensor = self.head(self.backbone(image))
+        return maps
 
     def lift(
         self,
@@ -57,15 +72,24 @@ class Pipeline(nn.Module):
     ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
         """The lifter, always in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px."""
         with torch.autocast(joints2d.device.type, enabled=False):
-            return self.lifter(joints2d.float(), camera)
+            joints3d: Tensor = self.lifter(joints2d.float(), camera)
+        return joints3d
 
     def predict(self, batch: Batch) -> PoseResult:
         """What the pipeline makes of a batch: of its pictures, or of its true 2D joints."""
-        if self.has_image:
-            return self(batch.image, batch.camera)
-        return PoseResult(
-            joints2d=batch.joints2d, joints3d=self.lift(batch.joints2d, batch.camera)
-        )
+        if not self.has_image:
+            joints3d = self.lift(batch.joints2d, batch.camera)
+            return PoseResult(joints2d=batch.joints2d, joints3d=joints3d)
+        result: PoseResult = self(batch.image, batch.camera)
+        return result
+
+    def placed(self, device: torch.device) -> Self:
+        """Itself on the device, with the memory layout that convolutions like best."""
+        self.to(device)
+        for part in (self.backbone, self.head):
+            if part is not None:
+                part.to(memory_format=torch.channels_last)
+        return self
 
     @property
     def parts(self) -> dict[str, nn.Module]:

@@ -1,12 +1,12 @@
 """The folder of one run: who may write to it, its settings, and its log.
 
-    run.toml         the settings and the environment: what is needed to repeat the run
-    metrics.jsonl    one line per logged step and per evaluation; no clock times, so that two runs
-                     with one seed write the same file
-    timing.jsonl     pictures (or poses) per second, and the share of time spent waiting for data
-    last/ best/      checkpoints (posezoo.checkpoint)
-    eval.json        errors of the best checkpoint on the whole val split
-    figures/         pictures of predictions
+run.toml         the settings and the environment: what is needed to repeat the run
+metrics.jsonl    one line per logged step and per evaluation; no clock times, so that two runs
+                 with one seed write the same file
+timing.jsonl     pictures (or poses) per second, and the share of time spent waiting for data
+last/ best/      checkpoints (posezoo.checkpoint)
+eval.json        errors of the best checkpoint on the whole val split
+figures/         pictures of predictions
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class RunFolder:
             raise ValueError(f"{self._run}: damaged or of another version ({error})") from error
 
     def rewind(self, step: int) -> None:
-        """Drop what was logged after `step`, the step of the checkpoint that the run goes on from."""
+        """Drop what was logged after `step`, at which the run goes on from its checkpoint."""
         for path in (self._metrics, self._timing):
             if path.is_file():
                 lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -55,10 +55,16 @@ def plan(
     changes = changes or {}
     name = "-".join(node.key for node in pipeline.nodes.values()).replace("/", "_")
     run = RunFolder(out or _next_folder(name, resume=resume))
-    said = {"pipeline": pipeline, "strategy": strategy, "data": data, "preset": preset}
     if resume:
         settings = run.settings()
-        if wrong := disagreements(settings, **said, changes=changes):
+        if wrong := disagreements(
+            settings,
+            pipeline=pipeline,
+            strategy=strategy,
+            data=data,
+            preset=preset,
+            changes=changes,
+        ):
             raise ValueError(
                 f"{run.path} cannot be resumed with other settings: {'; '.join(wrong)}. "
                 "Leave them out, or start a new run with another --out"

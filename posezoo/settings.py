@@ -15,7 +15,6 @@ from posezoo import registry
 from posezoo.registry import NodeSpec, PipelineSpec, SpecError, values
 from posezoo.registry.errors import did_you_mean
 
-PARTS = ("backbone", "head", "lifter")
 _PREFIXES = {"dataset": "data"}  # --set data.stride=2, after the option that names the dataset
 
 
@@ -134,27 +133,25 @@ def disagreements(
     changes: dict[str, str],
 ) -> list[str]:
     """What a user's words say otherwise than the settings of a run that they want to resume."""
-    stored = {
-        **registry.parse_pipeline(settings.pipeline).nodes,
-        "strategy": registry.parse_node(settings.strategy),
-        "dataset": registry.parse_node(settings.data),
-    }
-    wanted = {**pipeline.nodes, "strategy": strategy, "dataset": data}
-    found = [f"preset {preset}, the run has {settings.preset}"] * (preset != settings.preset)
-    found = found if preset else []
-    for kind in stored.keys() | wanted.keys():
-        node, own = wanted.get(kind), stored.get(kind)
-        if kind in pipeline.nodes and own is None or (kind in PARTS and node is None and own):
-            found.append(f"pipeline {pipeline}, the run has {settings.pipeline}")
-        elif node and own:
-            said = node.params | _of_part(kind, changes)
-            same = node.key == own.key and said.items() <= own.params.items()
-            found += [] if same else [f"{kind} {node}, the run has {own}"]
-    for name in changes.keys() & set(_SETTABLE):
+    own_pipeline = registry.parse_pipeline(settings.pipeline)
+    own_strategy = registry.parse_node(settings.strategy)
+    own_data = registry.parse_node(settings.data)
+    own = {**own_pipeline.nodes, "strategy": own_strategy, "dataset": own_data}
+    said = {**pipeline.nodes, "strategy": strategy or own_strategy, "dataset": data or own_data}
+    found = []
+    if preset not in (None, settings.preset):
+        found.append(f"preset {preset}, the run has {settings.preset}")
+    if pipeline.nodes.keys() != own_pipeline.nodes.keys():
+        return [*found, f"pipeline {pipeline}, the run has {own_pipeline}"]
+    for kind, node in said.items():
+        params = node.params | _of_part(kind, changes)
+        if node.key != own[kind].key or not params.items() <= own[kind].params.items():
+            found.append(f"{kind} {node.with_params(**params)}, the run has {own[kind]}")
+    for name in sorted(changes.keys() & set(_SETTABLE)):
         value = values.convert(get_type_hints(Settings)[name], changes[name])
-        own_value = getattr(settings, name)
-        found += [] if value == own_value else [f"{name}={value}, the run has {own_value}"]
-    return sorted(set(found))
+        if value != getattr(settings, name):
+            found.append(f"{name}={value}, the run has {getattr(settings, name)}")
+    return found
 
 
 def _flaw(name: str, nodes: dict[str, NodeSpec]) -> str:

@@ -30,7 +30,10 @@ class Skeleton:
     @cached_property
     def mirror(self) -> tuple[int, ...]:
         """The joint that stands at place j once left and right have changed places."""
-        swap = {**dict(zip(self.left, self.right, strict=True)), **dict(zip(self.right, self.left, strict=True))}
+        swap = {
+            **dict(zip(self.left, self.right, strict=True)),
+            **dict(zip(self.right, self.left, strict=True)),
+        }
         return tuple(swap.get(j, j) for j in range(self.num_joints))
 
 

@@ -43,9 +43,7 @@ class Training:
     ) -> None:
         self.settings, self.run, self.device, self.workers = settings, run, device, workers
         self.listeners = listeners
-        self.pipeline = pipeline.to(device)
-        if pipeline.has_image:
-            self.pipeline = pipeline.to(memory_format=torch.channels_last)
+        self.pipeline = pipeline.placed(device)
         self.bf16 = computes_in_bf16(settings, pipeline, device)
         self.data = parse_node(settings.data)
         view = {"image_size": settings.image_size if pipeline.has_image else 0}
@@ -115,15 +113,15 @@ class Training:
             meter.restore(self.restored.values["meter"])
         self.restored = None
         self._set_mode(stage)
-        for batch in meter.waiting(self._batches(end)):
-            batch = batch.to(self.device, non_blocking=True)
+        for loaded in meter.waiting(self._batches(end)):
+            batch = loaded.to(self.device, non_blocking=True)
             if self.step == start:
                 self._note(f"stage {stage.name}: {', '.join(stage.trains)} for {end - start} steps")
                 for line in describe_losses(self.pipeline, stage, batch):
                     self._note(line)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 terms = stage.losses(self.pipeline, batch)
-            rate = optimizer.update(sum(terms.values()), self.step - start)
+            rate = optimizer.update(torch.stack([*terms.values()]).sum(), self.step - start)
             self.step += 1
             if self.ema:
                 self.ema.update(self.pipeline)
@@ -243,7 +241,10 @@ class _Meter:
     """Mean losses and speed since the last reading. Waits for the device only when it is read."""
 
     def __init__(self) -> None:
-        self._reset()
+        self.sums: dict[str, Tensor | float] = {}
+        self.steps = self.items = 0
+        self.waited = 0.0
+        self.since = time.perf_counter()
 
     def waiting(self, batches: Iterable[Batch]) -> Iterable[Batch]:
         """The same batches, with the time that each took to arrive counted."""
@@ -272,14 +273,8 @@ class _Meter:
         losses = {name: float(value) / self.steps for name, value in self.sums.items()}
         seconds = time.perf_counter() - self.since
         timing = {"items_per_s": self.items / seconds, "wait_share": self.waited / seconds}
-        self._reset()
+        self.__init__()  # type: ignore[misc] # counting starts anew
         return losses, timing
-
-    def _reset(self) -> None:
-        self.sums: dict[str, Tensor | float] = {}
-        self.steps = self.items = 0
-        self.waited = 0.0
-        self.since = time.perf_counter()
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

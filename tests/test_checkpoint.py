@@ -46,7 +46,11 @@ def test_the_training_state_comes_back_bit_by_bit(tmp_path):
 @pytest.mark.parametrize("position", [0.3, 0.9, -1])
 @pytest.mark.parametrize("file", ["model.safetensors", "state.safetensors", "state.json"])
 def test_one_flipped_bit_is_caught(tmp_path, file, position):
-    save(tmp_path / "last", pipeline(), state=TrainingState(tensors={"a": torch.zeros(9)}, values={"step": 1}))
+    save(
+        tmp_path / "last",
+        pipeline(),
+        state=TrainingState(tensors={"a": torch.zeros(9)}, values={"step": 1}),
+    )
     path = tmp_path / "last" / file
     content = bytearray(path.read_bytes())
     content[int(position * len(content)) if position >= 0 else -1] ^= 1
@@ -132,9 +136,15 @@ def test_every_file_but_the_manifest_is_in_the_manifest(tmp_path):
     save(tmp_path / "last", pipeline(), state=TrainingState(tensors={"a": torch.zeros(1)}))
     manifest = json.loads((tmp_path / "last" / "manifest.json").read_text())
     files = {p.name for p in (tmp_path / "last").iterdir()} - {"manifest.json"}
-    assert manifest["sha256"].keys() == files == {
-        "model.safetensors",
-        "state.safetensors",
-        "state.json",
-    }
-    assert load_file(tmp_path / "last" / "model.safetensors").keys() == pipeline().state_dict().keys()
+    assert (
+        manifest["sha256"].keys()
+        == files
+        == {
+            "model.safetensors",
+            "state.safetensors",
+            "state.json",
+        }
+    )
+    assert (
+        load_file(tmp_path / "last" / "model.safetensors").keys() == pipeline().state_dict().keys()
+    )

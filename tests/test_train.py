@@ -16,7 +16,9 @@ from posezoo import runs
 from posezoo.checkpoint import load_pipeline, load_state
 from posezoo.registry import parse_node, parse_pipeline
 
-IMAGES = "resnet18:cut=layer1-hm:block_b=false,kernel=3,strides=1,batch_norm=layer+martinez:width=16"
+IMAGES = (
+    "resnet18:cut=layer1-hm:block_b=false,kernel=3,strides=1,batch_norm=layer+martinez:width=16"
+)
 LIFTER = "martinez:width=16"
 SMALL = {
     "steps": "12",
@@ -180,8 +182,13 @@ def test_a_real_kill_9_is_survived(tmp_path):
     link = tmp_path / "tests_train.py"
     link.write_text(Path(__file__).read_text())
     root = Path(__file__).parents[1]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(root), str(root / "kernels")])}
-    process = subprocess.Popen([sys.executable, "-c", code, str(root), str(tmp_path / "hit")], env=env)
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(root), str(root / "kernels")]),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(root), str(tmp_path / "hit")], env=env
+    )
     metrics = tmp_path / "hit" / "metrics.jsonl"
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:

@@ -14,7 +14,7 @@ import triton.language as tl
 from torch import Tensor
 
 from posezoo_kernels.launch import cut as cut_map
-from posezoo_kernels.launch import launch
+from posezoo_kernels.launch import inside, launch
 
 _NONE, _QUARTER, _TAYLOR, _DARK, _UDP = range(5)
 _REFINE = {"none": _NONE, "quarter": _QUARTER, "taylor": _TAYLOR, "dark": _DARK, "udp": _UDP}
@@ -42,14 +42,15 @@ def forward(
     c = cut_map(maps.shape[0] * maps.shape[1], size)
     reach = 1 if refine == "udp" else 2
     radius = blur_cells // 2 if refine in ("dark", "udp") else 0
-    launch(_decode, (maps.shape[0] * maps.shape[1],), maps)(
+    launch(_decode, (maps.shape[0] * maps.shape[1],), maps, num_warps=c.warps)(
         maps,
         maps if flipped is None else flipped.contiguous(),
         maps if flip_joints is None else flip_joints.contiguous(),
         place, score, -0.5 / blur_sigma**2, min(limit, 3.0e38), *scale, *offset, maps.shape[1],
         REFINE=_REFINE[refine], FLIP=flipped is not None, SHIFT=int(flip_shift),
         REACH=reach, RADIUS=radius, H=size[0], W=size[1],
-        BR=c.tile_rows, BW=c.tile_columns, BP=triton.next_power_of_2(2 * (reach + radius) + 1),
+        BR=c.tile_rows, BW=c.tile_columns, EVEN=c.even,
+        BP=triton.next_power_of_2(2 * (reach + radius) + 1),
     )  # fmt: skip
     return place, score
 
@@ -90,23 +91,24 @@ def _decode(
     maps, flipped, order, place, score, falloff, limit, scale_x, scale_y, offset_x, offset_y, J,
     REFINE: tl.constexpr, FLIP: tl.constexpr, SHIFT: tl.constexpr, REACH: tl.constexpr,
     RADIUS: tl.constexpr, H: tl.constexpr, W: tl.constexpr,
-    BR: tl.constexpr, BW: tl.constexpr, BP: tl.constexpr,
+    BR: tl.constexpr, BW: tl.constexpr, BP: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
     mirror = n
     if FLIP:
         mirror = n - n % J + tl.load(order + n % J)
-    columns = tl.arange(0, BW)[None, :]
+    columns = tl.arange(0, BW)
     best = tl.full((BR, BW), float("-inf"), tl.float32)
-    index = tl.arange(0, BR)[:, None] * W + columns
+    index = tl.arange(0, BR)[:, None] * W + columns[None, :]
     for start in range(0, H, BR):
-        rows = start + tl.arange(0, BR)[:, None]
-        mask = (rows < H) & (columns < W)
-        v = _cells(maps, flipped, n, mirror, rows, columns, mask, FLIP, SHIFT, H, W)
+        rows = start + tl.arange(0, BR)
+        mask = inside(rows, columns, H, W, EVEN)
+        y, x = rows[:, None], columns[None, :]
+        v = _cells(maps, flipped, n, mirror, y, x, mask, FLIP, SHIFT, H, W)
         v = tl.where(v == v, v, float("inf"))
         v = tl.where(mask, v, float("-inf"))
         better = v > best
-        index = tl.where(better, rows * W + columns, index)
+        index = tl.where(better, y * W + x, index)
         best = tl.where(better, v, best)
     top = tl.max(tl.max(best, 1), 0)
     at = tl.min(tl.min(tl.where(best == top, index, H * W - 1), 1), 0)

@@ -17,8 +17,9 @@ import triton.language as tl
 from torch import Tensor
 
 from posezoo_kernels.launch import cut as cut_map
-from posezoo_kernels.launch import launch
+from posezoo_kernels.launch import inside, launch
 
+LOG_2 = tl.constexpr(0.6931471805599453)
 _NONE, _JS, _KL, _VARIANCE = range(4)
 _REGULARISERS = {"none": _NONE, "js": _JS, "kl": _KL, "variance": _VARIANCE}
 
@@ -45,7 +46,7 @@ def forward(
             maps.contiguous(), joints.float().contiguous(), weight.float().contiguous(),
             loss, saved, beta, -0.5 / sigma**2, sigma**2, strength, *scale,
             L1=distance == "l1", REGULARISER=_REGULARISERS[regulariser], H=size[0], W=size[1],
-            BR=c.tile_rows, BW=c.tile_columns, BH=triton.next_power_of_2(size[0]),
+            BR=c.tile_rows, BW=c.tile_columns, EVEN=c.even, BH=triton.next_power_of_2(size[0]),
         )  # fmt: skip
     return loss, saved, maps.new_empty(0)
 
@@ -74,7 +75,7 @@ def backward(
             (grad * weight).float().contiguous(), saved, change,
             beta, -0.5 / sigma**2, sigma**2, strength, *scale,
             L1=distance == "l1", REGULARISER=_REGULARISERS[regulariser], H=size[0], W=size[1],
-            BR=c.tile_rows, BW=c.tile_columns,
+            BR=c.tile_rows, BW=c.tile_columns, EVEN=c.even,
         )  # fmt: skip
     return change
 
@@ -88,15 +89,10 @@ def _log_factor(cells, centre, falloff):
 
 
 @triton.jit
-def _softplus(d):
-    return tl.maximum(d, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(d)))
-
-
-@triton.jit
 def _forward(
     maps, joints, weight, loss, saved, beta, falloff, square, strength, scale_x, scale_y,
     L1: tl.constexpr, REGULARISER: tl.constexpr, H: tl.constexpr, W: tl.constexpr,
-    BR: tl.constexpr, BW: tl.constexpr, BH: tl.constexpr,
+    BR: tl.constexpr, BW: tl.constexpr, EVEN: tl.constexpr, BH: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
     joint_x, joint_y = tl.load(joints + n * 2), tl.load(joints + n * 2 + 1)
@@ -108,7 +104,7 @@ def _forward(
     m = -3.0e38
     for start in range(0, H, BR):
         rows = start + tl.arange(0, BR)
-        mask = (rows < H)[:, None] & (columns < W)[None, :]
+        mask = inside(rows, columns, H, W, EVEN)
         v = tl.load(maps + n * (H * W) + rows[:, None] * W + columns[None, :], mask=mask, other=0.0)
         v = tl.where(mask, v.to(tl.float32) * beta, float("-inf"))
         top = tl.maximum(m, tl.max(tl.max(v, 1), 0))
@@ -141,23 +137,25 @@ def _forward(
         log_x = _log_factor(x, joint_x, falloff)
         all_rows = tl.arange(0, BH)
         log_rows = _log_factor(all_rows.to(tl.float32), joint_y, falloff)
-        norm = tl.log(tl.sum(tl.where(columns < W, tl.exp(log_x), 0.0), 0))
+        q_x = tl.exp(log_x)
+        norm = tl.log(tl.sum(tl.where(columns < W, q_x, 0.0), 0))
         norm += tl.log(tl.sum(tl.where(all_rows < H, tl.exp(log_rows), 0.0), 0))
+        q_x *= tl.exp(-norm)
         ease = m + tl.log(total)
         p_part, q_part = zero, zero
         for start in range(0, H, BR):
             rows = start + tl.arange(0, BR)
-            mask = (rows < H)[:, None] & (columns < W)[None, :]
+            mask = inside(rows, columns, H, W, EVEN)
             at = maps + n * (H * W) + rows[:, None] * W + columns[None, :]
             log_p = tl.load(at, mask=mask, other=0.0).to(tl.float32) * beta - ease
             log_y = _log_factor(rows.to(tl.float32), joint_y, falloff)
             log_q = log_y[:, None] + (log_x - norm)[None, :]
             p = tl.where(mask, tl.exp(log_p), 0.0)
             if REGULARISER == 1:
-                bend = _softplus(log_q - log_p)
-                p_part += p * (0.6931472 - bend)
-                q = tl.where(mask, tl.exp(log_q), 0.0)
-                q_part += q * (0.6931472 - bend + (log_q - log_p))
+                q = tl.where(mask, tl.exp(log_y)[:, None] * q_x[None, :], 0.0)
+                log_m = tl.log(tl.maximum(p + q, 1e-37)) - LOG_2
+                p_part += p * (log_p - log_m)
+                q_part += q * (log_q - log_m)
             else:
                 p_part += p * (log_p - log_q)
         p_sum = tl.sum(tl.sum(p_part, 1), 0)
@@ -179,12 +177,12 @@ def _forward(
 def _backward(
     maps, joints, slope, saved, change, beta, falloff, square, strength, scale_x, scale_y,
     L1: tl.constexpr, REGULARISER: tl.constexpr, H: tl.constexpr, W: tl.constexpr,
-    BR: tl.constexpr, BW: tl.constexpr,
+    BR: tl.constexpr, BW: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * BR + tl.arange(0, BR)
     columns = tl.arange(0, BW)
-    mask = (rows < H)[:, None] & (columns < W)[None, :]
+    mask = inside(rows, columns, H, W, EVEN)
     at = n * (H * W) + rows[:, None] * W + columns[None, :]
     g = tl.load(slope + n)
     if g == 0:
@@ -214,12 +212,15 @@ def _backward(
             along_y += fourth_y * (var_y - square) * (arm_y * arm_y - var_y)
         arm = along_y[:, None] + along_x[None, :]
         log_p = v * beta - (m + tl.log(total))
+        p = tl.exp(log_p)
         if (REGULARISER == 1) | (REGULARISER == 2):
             p_sum, norm = tl.load(from_saved + 4), tl.load(from_saved + 5)
             log_x = _log_factor(x, joint_x, falloff) - norm
-            log_q = _log_factor(y, joint_y, falloff)[:, None] + log_x[None, :]
+            log_y = _log_factor(y, joint_y, falloff)
             if REGULARISER == 1:
-                arm += (0.5 * strength) * (0.6931472 - _softplus(log_q - log_p) - p_sum)
+                both = p + tl.exp(log_y)[:, None] * tl.exp(log_x)[None, :]
+                log_m = tl.log(tl.maximum(both, 1e-37)) - LOG_2
+                arm += (0.5 * strength) * (log_p - log_m - p_sum)
             else:
-                arm += strength * (log_p - log_q - p_sum)
-        tl.store(change + at, tl.exp(log_p) * arm * (g * beta), mask=mask)
+                arm += strength * (log_p - log_y[:, None] - log_x[None, :] - p_sum)
+        tl.store(change + at, p * arm * (g * beta), mask=mask)

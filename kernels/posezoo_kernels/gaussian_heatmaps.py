@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from posezoo_kernels.launch import cut as cut_map
-from posezoo_kernels.launch import launch
+from posezoo_kernels.launch import inside, launch
 
 
 def render(
@@ -31,7 +31,7 @@ def render(
         return maps
     count = joints.shape[0] * joints.shape[1]
     c = cut_map(count, tuple(size), one_tile=True)
-    launch(_render, (count, c.parts), maps)(
+    launch(_render, (count, c.parts), maps, num_warps=c.warps)(
         maps,
         joints.float().contiguous(),
         *bounds(sigma, cut),
@@ -43,6 +43,7 @@ def render(
         QUANTISED=quantised,
         BR=c.tile_rows,
         BW=c.tile_columns,
+        EVEN=c.even,
     )
     return maps
 
@@ -84,7 +85,7 @@ def row_factor(
 def _render(
     maps, joints, falloff, cut, peak,
     H: tl.constexpr, W: tl.constexpr, ROWS: tl.constexpr, DIMS: tl.constexpr,
-    QUANTISED: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr,
+    QUANTISED: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * BR + tl.arange(0, BR)
@@ -93,4 +94,4 @@ def _render(
     gx = factor(columns.to(tl.float32), tl.load(joint), falloff, cut, W, QUANTISED)
     gy = row_factor(rows, joint, falloff, cut, H, ROWS, DIMS, QUANTISED) * peak
     at = maps + n * (ROWS * W) + rows[:, None] * W + columns[None, :]
-    tl.store(at, gy[:, None] * gx[None, :], mask=(rows < ROWS)[:, None] & (columns < W)[None, :])
+    tl.store(at, gy[:, None] * gx[None, :], mask=inside(rows, columns, ROWS, W, EVEN))

@@ -17,7 +17,7 @@ from torch import Tensor
 from posezoo_kernels import heatmap_mse_channels_last as channels_last
 from posezoo_kernels.gaussian_heatmaps import bounds, factor, row_factor
 from posezoo_kernels.launch import cut as cut_map
-from posezoo_kernels.launch import is_channels_last, launch
+from posezoo_kernels.launch import inside, is_channels_last, launch
 
 
 def forward(
@@ -40,7 +40,7 @@ def forward(
         return channels_last.forward((maps, *arguments), numbers, quantised=quantised)
     c = cut_map(count, size)
     sums = maps.new_empty((*weight.shape, c.parts), dtype=torch.float32)
-    launch(_forward, (count, c.parts), maps)(
+    launch(_forward, (count, c.parts), maps, num_warps=c.warps)(
         maps.contiguous(),
         *arguments,
         sums,
@@ -53,6 +53,7 @@ def forward(
         PART=c.part_rows,
         BR=c.tile_rows,
         BW=c.tile_columns,
+        EVEN=c.even,
     )
     return sums.sum(-1) if c.parts > 1 else sums[..., 0]
 
@@ -79,7 +80,7 @@ def backward(
         return channels_last.backward((maps, *arguments), numbers, quantised=quantised)
     change = torch.empty_like(maps, memory_format=torch.contiguous_format)
     c = cut_map(count, size, one_tile=True)
-    launch(_backward, (count, c.parts), maps)(
+    launch(_backward, (count, c.parts), maps, num_warps=c.warps)(
         maps.contiguous(),
         *arguments,
         change,
@@ -91,6 +92,7 @@ def backward(
         QUANTISED=quantised,
         BR=c.tile_rows,
         BW=c.tile_columns,
+        EVEN=c.even,
     )
     return change
 
@@ -100,6 +102,7 @@ def _forward(
     maps, joints, weight, sums, falloff, cut, peak,
     H: tl.constexpr, W: tl.constexpr, ROWS: tl.constexpr, DIMS: tl.constexpr,
     QUANTISED: tl.constexpr, PART: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr,
+    EVEN: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
     part = tl.program_id(1)
@@ -114,7 +117,7 @@ def _forward(
         total = tl.zeros((BR, BW), tl.float32)
         for start in range(0, PART, BR):
             rows = part * PART + start + tl.arange(0, BR)
-            mask = (rows < ROWS)[:, None] & (columns < W)[None, :]
+            mask = inside(rows, columns, ROWS, W, EVEN)
             at = maps + n * (ROWS * W) + rows[:, None] * W + columns[None, :]
             v = tl.load(at, mask=mask, other=0.0).to(tl.float32)
             gy = row_factor(rows, joint, falloff, cut, H, ROWS, DIMS, QUANTISED) * peak
@@ -127,12 +130,12 @@ def _forward(
 def _backward(
     maps, joints, slope, change, falloff, cut, peak,
     H: tl.constexpr, W: tl.constexpr, ROWS: tl.constexpr, DIMS: tl.constexpr,
-    QUANTISED: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr,
+    QUANTISED: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * BR + tl.arange(0, BR)
     columns = tl.arange(0, BW)
-    mask = (rows < ROWS)[:, None] & (columns < W)[None, :]
+    mask = inside(rows, columns, ROWS, W, EVEN)
     at = n * (ROWS * W) + rows[:, None] * W + columns[None, :]
     s = tl.load(slope + n)
     if s == 0:

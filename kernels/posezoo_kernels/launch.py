@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 import triton
+import triton.language as tl
 from torch import Tensor
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -25,6 +26,8 @@ class Cut(NamedTuple):
     tile_columns: int  # BW
     parts: int  # programs per map
     part_rows: int  # rows per program, a multiple of BR
+    even: bool  # no tile reaches over the edge: no masks
+    warps: int
 
 
 def is_channels_last(maps: Tensor) -> bool:
@@ -63,6 +66,16 @@ def launch(
     return run
 
 
+@triton.jit
+def inside(rows, columns, ROWS: tl.constexpr, W: tl.constexpr, EVEN: tl.constexpr):
+    """The mask of a tile; where it is known to be all true, the compiler drops it."""
+    if EVEN:
+        mask = tl.full((rows.shape[0], columns.shape[0]), True, tl.int1)
+    else:
+        mask = (rows < ROWS)[:, None] & (columns < W)[None, :]
+    return mask
+
+
 @contextlib.contextmanager
 def recording() -> Iterator[list[Launch]]:
     """Note what the launchers inside the block would launch; tensors may be on the meta device."""
@@ -74,7 +87,14 @@ def recording() -> Iterator[list[Launch]]:
         _record = before
 
 
-def cut(maps: int, size: tuple[int, ...], cells: int = 2048, *, one_tile: bool = False) -> Cut:
+def cut(
+    maps: int,
+    size: tuple[int, ...],
+    *,
+    cells: int = 2048,
+    warps: int = 4,
+    one_tile: bool = False,
+) -> Cut:
     """Cut `maps` maps of this size (x last) into tiles of about `cells` cells.
 
     With `one_tile` each program has one tile; otherwise as few programs as keep the device busy.
@@ -85,7 +105,9 @@ def cut(maps: int, size: tuple[int, ...], cells: int = 2048, *, one_tile: bool =
     tiles = triton.cdiv(rows, tile)
     wanted = tiles if one_tile else min(tiles, triton.cdiv(_ENOUGH_PROGRAMS, max(maps, 1)))
     part = triton.cdiv(tiles, wanted)
-    return Cut(rows, tile, columns, triton.cdiv(tiles, part), part * tile)
+    parts = triton.cdiv(tiles, part)
+    even = columns == size[-1] and parts * part * tile == rows
+    return Cut(rows, tile, columns, parts, part * tile, even, warps)
 
 
 _record: list[Launch] | None = None

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from posezoo_kernels import soft_argmax_channels_last as channels_last
 from posezoo_kernels.launch import cut as cut_map
-from posezoo_kernels.launch import is_channels_last, launch
+from posezoo_kernels.launch import inside, is_channels_last, launch
 
+LOG2_E = tl.constexpr(1.4426950408889634)  # logits are kept in base 2: exp2 is one instruction
 SUMS = tl.constexpr(16)  # m, s, entropy, x y z, xx xy yy xz yz zz, and 4 to make a power of two
 
 
@@ -54,18 +55,18 @@ def forward(
         partial = channels_last.partial_sums(maps, learnt, beta, shared)
         parts = partial.shape[1]
     else:
-        c = cut_map(count, size, 1024 if moments else 2048)
+        c = cut_map(count, size, cells=1024 if moments else 2048)
         parts = c.parts
         partial = maps.new_empty((count, parts, 16) if parts > 1 else (0,), dtype=torch.float32)
-        launch(_forward, (count, parts), maps)(
+        launch(_forward, (count, parts), maps, num_warps=c.warps)(
             maps.contiguous(), _learnt(learnt, maps), partial, place, saved, stats, beta, *ends,
             maps.shape[1],
             LEARNT=learnt is not None, ROWS=c.rows, DIMS=dims, ALONE=parts == 1, PART=c.part_rows,
-            BR=c.tile_rows, BW=c.tile_columns, **shared,
+            BR=c.tile_rows, BW=c.tile_columns, EVEN=c.even, **shared,
         )  # fmt: skip
         if parts == 1:
             return outputs
-    launch(_combine, (count,), maps)(
+    launch(_combine, (count,), maps, num_warps=1)(
         partial, place, saved, stats, *ends, parts,
         ROWS=c.rows if not is_channels_last(maps) else size[-2], DIMS=dims,
         BS=triton.next_power_of_2(parts), **shared,
@@ -100,9 +101,9 @@ def backward(
     else:
         c = cut_map(count, size, one_tile=True)
         sums = maps.new_empty((*wide, c.parts), dtype=torch.float32)
-        launch(_backward, (count, c.parts), maps)(
+        launch(_backward, (count, c.parts), maps, num_warps=c.warps)(
             maps.contiguous(), *arguments[1:], sums, beta, *_three(scale), maps.shape[1],
-            ROWS=c.rows, DIMS=len(size), BR=c.tile_rows, BW=c.tile_columns, **shared,
+            ROWS=c.rows, DIMS=len(size), BR=c.tile_rows, BW=c.tile_columns, EVEN=c.even, **shared,
         )  # fmt: skip
     return change, sums.sum(-1)
 
@@ -146,7 +147,7 @@ def _finish(
     if MOMENTS:
         if SOFTMAX:
             peak = 1.0 / s
-            entropy = tl.log(s) + m - e / s
+            entropy = tl.log(s) + (m - e / s) / LOG2_E
         else:
             peak = tl.where(s > 0, m / full, 1.0 / full)
             entropy = tl.log(full) - e / full
@@ -179,14 +180,14 @@ def _forward(
     scale_x, scale_y, scale_z, offset_x, offset_y, offset_z, J,
     SOFTMAX: tl.constexpr, MOMENTS: tl.constexpr, LEARNT: tl.constexpr, H: tl.constexpr,
     W: tl.constexpr, ROWS: tl.constexpr, DIMS: tl.constexpr, ALONE: tl.constexpr,
-    PART: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr,
+    PART: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
     part = tl.program_id(1)
     D: tl.constexpr = ROWS // H
-    b = beta * 1.0
+    b = beta * LOG2_E
     if LEARNT:
-        b = beta * tl.load(learnt + n % J)
+        b = b * tl.load(learnt + n % J)
     columns = tl.arange(0, BW)
     x = (columns.to(tl.float32) - (W - 1) * 0.5)[None, :]
     zero = tl.zeros((BR, BW), tl.float32)
@@ -195,15 +196,15 @@ def _forward(
     m = -3.0e38
     for start in range(0, PART, BR):
         rows = part * PART + start + tl.arange(0, BR)
-        mask = (rows < ROWS)[:, None] & (columns < W)[None, :]
+        mask = inside(rows, columns, ROWS, W, EVEN)
         at = maps + n * (ROWS * W) + rows[:, None] * W + columns[None, :]
         v = tl.load(at, mask=mask, other=0.0).to(tl.float32)
         if SOFTMAX:
             v = tl.where(mask, v * b, float("-inf"))
             top = tl.maximum(m, tl.max(tl.max(v, 1), 0))
-            shrink = tl.exp(m - top)
+            shrink = tl.exp2(m - top)
             m = top
-            w = tl.exp(v - m)
+            w = tl.exp2(v - m)
             s, s_y, s_z = s * shrink, s_y * shrink, s_z * shrink
             if MOMENTS:
                 s_e, s_yy, s_yz, s_zz = (
@@ -281,7 +282,7 @@ def _combine(
     m = tl.max(tops, 0)
     weight = mask.to(tl.float32)
     if SOFTMAX:
-        weight = weight * tl.exp(tops - m)
+        weight = weight * tl.exp2(tops - m)
     s, e = _sum(p, parts, mask, weight, 1), _sum(p, parts, mask, weight, 2)
     x, y = _sum(p, parts, mask, weight, 3), _sum(p, parts, mask, weight, 4)
     z = _sum(p, parts, mask, weight, 5)
@@ -303,11 +304,12 @@ def _backward(
     maps, learnt, saved, grad, change, sums, beta, scale_x, scale_y, scale_z, J,
     SOFTMAX: tl.constexpr, LEARNT: tl.constexpr, H: tl.constexpr, W: tl.constexpr,
     ROWS: tl.constexpr, DIMS: tl.constexpr, BR: tl.constexpr, BW: tl.constexpr,
+    EVEN: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * BR + tl.arange(0, BR)
     columns = tl.arange(0, BW)
-    mask = (rows < ROWS)[:, None] & (columns < W)[None, :]
+    mask = inside(rows, columns, ROWS, W, EVEN)
     at = n * (ROWS * W) + rows[:, None] * W + columns[None, :]
     v = tl.load(maps + at, mask=mask, other=0.0).to(tl.float32)
     mean, g = saved + n * (DIMS + 2), grad + n * DIMS
@@ -321,7 +323,7 @@ def _backward(
         b = beta * 1.0
         if LEARNT:
             b = beta * tl.load(learnt + n % J)
-        slope = tl.exp(v * b - m) * (1.0 / s) * arm
+        slope = tl.exp2(v * (b * LOG2_E) - m) * (arm * (1.0 / s))
         if LEARNT:
             total = tl.sum(tl.sum(tl.where(mask, slope * v, 0.0), 1), 0) * beta
             tl.store(sums + n * tl.num_programs(1) + tl.program_id(1), total)

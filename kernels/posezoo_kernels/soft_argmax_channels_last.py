@@ -16,6 +16,7 @@ from torch import Tensor
 
 from posezoo_kernels.launch import launch
 
+LOG2_E = tl.constexpr(1.4426950408889634)
 SUMS = tl.constexpr(16)
 
 
@@ -75,7 +76,7 @@ def _forward(
     part = tl.program_id(1)
     joints = tl.arange(0, BJ)
     real = joints < J
-    b = tl.zeros((BJ,), tl.float32) + beta
+    b = tl.zeros((BJ,), tl.float32) + beta * LOG2_E
     if LEARNT:
         b = b * tl.load(learnt + joints, mask=real, other=0.0)
     zero = tl.zeros((BP, BJ), tl.float32)
@@ -91,9 +92,9 @@ def _forward(
         if SOFTMAX:
             v = tl.where(mask, v * b[None, :], float("-inf"))
             top = tl.maximum(m, tl.max(v, 0))
-            shrink = tl.exp(m - top)[None, :]
+            shrink = tl.exp2(m - top)[None, :]
             m = top
-            w = tl.exp(v - m[None, :])
+            w = tl.exp2(v - m[None, :])
             s, s_x, s_y = s * shrink, s_x * shrink, s_y * shrink
             if MOMENTS:
                 s_e, s_xx, s_xy, s_yy = (
@@ -155,7 +156,7 @@ def _backward(
         b = tl.zeros((BJ,), tl.float32) + beta
         if LEARNT:
             b = b * tl.load(learnt + joints, mask=real, other=0.0)
-        slope = tl.exp(v * b[None, :] - m[None, :]) * (1.0 / s)[None, :] * arm
+        slope = tl.exp2(v * (b * LOG2_E)[None, :] - m[None, :]) * (1.0 / s)[None, :] * arm
         if LEARNT:
             total = tl.sum(tl.where(mask, slope * v, 0.0), 0) * beta
             tl.store(sums + n * tl.num_programs(1) + tl.program_id(1), total, mask=real)

@@ -24,6 +24,9 @@ _STEM_STRIDE = 4
 class ResNet(nn.Module):
     """Picture to one feature map, from the last stage kept."""
 
+    mean: Tensor  # (3,) of ImageNet, RGB in [0, 1]
+    std: Tensor  # (3,)
+
     def __init__(
         self,
         *,
@@ -120,7 +123,9 @@ class Bottleneck(nn.Module):
 def _shortcut(channels: int, out: int, stride: int) -> nn.Module:
     if stride == 1 and channels == out:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
+    return nn.Sequential(
+        nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out)
+    )
 
 
 def resnet18(*, cut: Cut = "layer3", layer3_stride: int = 2) -> ResNet:

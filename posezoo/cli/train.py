@@ -37,7 +37,7 @@ Examples:
 @device_option
 @workers_option
 @plugin_option
-def train(  # noqa: D417 - the options document themselves
+def train(
     pipeline: str,
     strategy: str | None,
     data: str | None,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.data import draws
-from posezoo.data.solids import cross, unit
+from posezoo.data.solids import unit
 
 Floats = NDArray[np.float64]
 Picture = NDArray[np.float32]
@@ -74,7 +74,7 @@ def _build(
 ) -> _Room:
     """A floor under the lowest joint and a wall behind the farthest, askew by up to 35 degrees."""
     ahead = unit(np.array([[0.0, 0.0, 1.0]]) - up[:, 2:] * up)
-    across = cross(ahead, up)
+    across = np.cross(ahead, up)
     yaw = np.radians(70) * (turn[:, None] - 0.5)
     away = np.cos(yaw) * ahead + np.sin(yaw) * across
     side = np.cos(yaw) * across - np.sin(yaw) * ahead

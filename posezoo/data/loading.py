@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import cast
 
 import torch
+from torch.utils import data
 from torch.utils.data import DataLoader, Sampler
 
 from posezoo.contracts import Batch, Dataset, Sample
@@ -79,7 +81,7 @@ def _loader(
     dataset: Dataset, batches: Iterable[list[int]], *, workers: int, pin: bool = False
 ) -> DataLoader[Batch]:
     return DataLoader(
-        dataset,
+        cast("data.Dataset[Batch]", dataset),
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_collate,

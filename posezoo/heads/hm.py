@@ -19,9 +19,14 @@ from torch import Tensor, nn
 from posezoo import losses, ops
 from posezoo.contracts import FeatureSpec
 from posezoo.geometry import cell_affine, px_to_cells
+from posezoo.ops.decode import Refine
 
 BatchNorm = Literal["none", "layer", "block"]
-_REFINEMENTS = {"argmax": "none", "quarter": "quarter", "taylor": "taylor"}
+_REFINEMENTS: dict[str, Refine] = {
+    "argmax": "none",
+    "quarter": "quarter",
+    "taylor": "taylor",
+}
 
 
 class HeatmapHead(nn.Module):
@@ -56,8 +61,10 @@ class HeatmapHead(nn.Module):
             )
         source = features[-1]
         self.stride = source.stride / math.prod(strides)
-        self.sigma = (sigma_ratio, sigma_cells, sigma_px) if given else (12.8, None, None)
-        self.target = {"peak": peak, "support": support, "centres": centres}
+        self.sigma_ratio, self.fixed_sigma_cells = sigma_ratio or 12.8, sigma_cells
+        if sigma_px is not None:
+            self.fixed_sigma_cells = sigma_px / self.stride
+        self.support, self.centres = support, centres
         self.peak, self.decoder, self.sharpness, self.loss_form = peak, decode, sharpness, loss
 
         c = source.channels
@@ -83,7 +90,8 @@ class HeatmapHead(nn.Module):
         x = self.b(features[-1])
         x = self.c(x)
         x = self.d(x)
-        return self.e(x)
+        maps: Tensor = self.e(x)
+        return maps
 
     def encode(
         self,
@@ -93,7 +101,12 @@ class HeatmapHead(nn.Module):
         """The Gaussian maps that a perfect network would give."""
         cells = px_to_cells(joints2d, self.stride)
         return ops.gaussian_heatmaps(
-            cells, size, sigma_cells=self.sigma_cells(size[0]), **self.target
+            cells,
+            size,
+            sigma_cells=self.sigma_cells(size[0]),
+            peak=self.peak,
+            support=self.support,
+            centres=self.centres,
         )
 
     def loss(
@@ -111,7 +124,12 @@ class HeatmapHead(nn.Module):
         on_map = ((cells >= -0.5) & (cells <= limit - 0.5)).all(-1)
         if self.loss_form == "mse":
             per_joint = ops.heatmap_mse(
-                maps, cells, sigma_cells=self.sigma_cells(height), weight=None, **self.target
+                maps,
+                cells,
+                sigma_cells=self.sigma_cells(height),
+                peak=self.peak,
+                support=self.support,
+                centres=self.centres,
             )
         else:
             soft = px_to_cells(self.decode_soft(maps), self.stride)
@@ -146,12 +164,7 @@ class HeatmapHead(nn.Module):
 
     def sigma_cells(self, height: int) -> float:
         """Standard deviation of the targets, in cells, on maps of that height."""
-        ratio, cells, px = self.sigma
-        if cells is not None:
-            return cells
-        if px is not None:
-            return px / self.stride
-        return math.sqrt(height / ratio)
+        return self.fixed_sigma_cells or math.sqrt(height / self.sigma_ratio)
 
     def _confidence(self, score: Tensor) -> Tensor:
         return (score / self.peak).clamp(0, 1)
@@ -212,4 +225,5 @@ def _variance_scaling(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         taps = max(1, taps // math.prod(layer.stride))
     std = math.sqrt(2 / (layer.in_channels * taps))
     nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

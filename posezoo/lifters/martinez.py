@@ -28,6 +28,10 @@ class Martinez(nn.Module):
     """Linear, then blocks of (linear, batch norm, ReLU, dropout) twice with a shortcut, linear."""
 
     frames = 1
+    input_mean: Tensor  # (inputs,) in the unit of the input form
+    input_std: Tensor
+    output_mean: Tensor  # (3 J,) mm
+    output_std: Tensor
 
     def __init__(
         self,
@@ -36,7 +40,7 @@ class Martinez(nn.Module):
         width: int = 1024,
         blocks: int = 2,
         dropout: float = 0.5,
-        input: Literal["px", "rays"] = "px",  # noqa: A002 - what goes in is called the input
+        input: Literal["px", "rays"] = "px",
         loss: Literal["l2", "l1", "mpjpe"] = "l2",
         start: Literal["kaiming", "mean_pose"] = "kaiming",
         max_norm: float = 0.0,

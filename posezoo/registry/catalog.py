@@ -44,7 +44,8 @@ class Choice:
 def entries(kind: str | None = None, match: str | None = None) -> list[Entry]:
     """Every entry, or those of a kind, or those whose key fits a pattern such as `resnet*`.
 
-    Sorted by kind, then by key with numbers in their order. Imports no entry.
+    A plugin's key fits by its short name too. Sorted by kind, then by key with numbers in their
+    order. Imports no entry.
 
     Raises:
         SpecError: no such kind.
@@ -54,7 +55,8 @@ def entries(kind: str | None = None, match: str | None = None) -> list[Entry]:
     found = [
         entry
         for entry in _all().values()
-        if kind in (None, entry.kind) and (match is None or fnmatchcase(entry.key, match))
+        if kind in (None, entry.kind)
+        and any(fnmatchcase(name, match or "*") for name in (entry.key, _short(entry.key)))
     ]
     return sorted(found, key=lambda e: (KINDS.index(e.kind), natural(e.key)))
 
@@ -69,7 +71,7 @@ def find(kind: str | None, key: str) -> Entry:
     if kind is not None:
         _require_kind(kind)
     known = _all()
-    names = [key] if key in known else [k for k in known if k.rpartition("/")[2] == key]
+    names = [key] if key in known else [k for k in known if _short(k) == key]
     if len(names) > 1:
         options = " or ".join(f"'{name}' ({known[name].origin})" for name in sorted(names))
         raise SpecError(f"'{key}' is ambiguous: write {options}")
@@ -150,6 +152,10 @@ def discard(found: Iterable[Entry]) -> None:
 def natural(key: str) -> list[tuple[int, str]]:
     """A key to sort by: resnet18 before resnet101."""
     return [(int(n or 0), word) for word, n in re.findall(r"(\D+)(\d*)", key)]
+
+
+def _short(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _all() -> dict[str, Entry]:

@@ -79,6 +79,12 @@ def test_the_pelvis_is_as_high_as_the_activity_says(poses, activity, lowest_mm, 
     assert high < highest_mm
 
 
+def test_half_of_the_kicks_are_with_the_left_foot(poses):
+    joints, names = poses
+    kick = joints[names == "kick"]
+    assert 0.35 < (kick[:, 6, 2] > kick[:, 3, 2]).mean() < 0.65
+
+
 def test_both_sides_do_the_same_kinds_of_things(poses):
     joints, _ = poses
     left, right = joints[:, 13], joints[:, 16] * (1, -1, 1)

@@ -180,7 +180,7 @@ def test_skin_hair_and_girth_stay_with_the_person_and_clothes_change():
     assert not np.array_equal(first.palette[:, Paint.SHIRT], second.palette[:, Paint.SHIRT])
 
 
-def test_the_floor_is_below_the_horizon_and_darkest_under_the_person():
+def test_the_floor_is_below_the_horizon_and_row_under_the_person():
     joints = person().numpy()[None]
     parameters = CAMERA.parameters.numpy()[None]
     up = np.array([[0.0, -1.0, 0.0]])
@@ -193,6 +193,25 @@ def test_the_floor_is_below_the_horizon_and_darkest_under_the_person():
     feet = CAMERA.project(person())[[3, 6]].mean(0).round().int()
     row = np.mean(pictures, 0)[feet[1] + 2]
     assert row[feet[0] - 2 : feet[0] + 3].mean() < 0.8 * row[[2, 3, 4, -5, -4, -3]].mean()
+
+
+def test_the_shadow_falls_away_from_the_light():
+    joints, up = person().numpy()[None], np.array([[0.0, -1.0, 0.0]])
+    feet = CAMERA.project(person())[[3, 6]].mean(0).round().int()
+    lit = {}
+    for side in (-1, 1):
+        sun = np.array([[0.8 * side, -0.6, 0.0]])
+        pictures = [
+            draw_backdrop(
+                joints, CAMERA.parameters.numpy()[None], up, sun,
+                size=SIZE, seed=0, index=np.array([k]),
+            ).mean((0, 3))
+            for k in range(20)
+        ]  # fmt: skip
+        lit[side] = np.mean(pictures, 0)[feet[1] + 3]
+    difference = lit[-1] - lit[1]  # light from the left, less light from the right
+    assert difference[: feet[0] - 12].mean() > 0.03
+    assert difference[feet[0] + 13 :].mean() < -0.03
 
 
 def test_a_picture_of_64_px_costs_less_than_20_ms_of_one_core():

@@ -12,6 +12,7 @@ import torch
 
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, Dataset
+from posezoo.data.render import render_batch
 from posezoo.data.synthetic import Synthetic
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +180,20 @@ def test_wrong_numbers_are_reported_together():
         Synthetic(image_size=-1, people=1, items=-2)
     with pytest.raises(ValueError, match="test"):
         Synthetic(split="test")
+
+
+def test_the_renderer_is_told_where_up_is(monkeypatch):
+    told = []
+
+    def spy(*args, **kwargs):
+        told.append(kwargs["up"])
+        return render_batch(*args, **kwargs)
+
+    monkeypatch.setattr("posezoo.data.synthetic.render_batch", spy)
+    batch = Synthetic(image_size=16).__getitems__(range(200))
+    standing = torch.tensor([action == "stand" for action in batch.action])
+    rise = (batch.joints3d[:, 0, 10] - batch.joints3d[:, 0, 3])[standing].double()
+    assert ((rise * told[0][standing]).sum(-1) / rise.norm(dim=-1)).min() > 0.8
 
 
 def test_pictures_differ_and_use_the_range():

@@ -19,7 +19,9 @@ def grid_of_joints(low, high, step=0.7):
 
 
 @pytest.mark.parametrize("kernel", [3, 4, 6])
-@pytest.mark.parametrize(("strides", "stride"), [((4,), 4), ((4, 2), 2), ((2, 2), 4), ((2, 2, 2), 2)])
+@pytest.mark.parametrize(
+    ("strides", "stride"), [((4,), 4), ((4, 2), 2), ((2, 2), 4), ((2, 2, 2), 2)]
+)
 def test_every_layout_of_block_d_gives_the_size_that_its_strides_say(kernel, strides, stride):
     model = head(kernel=kernel, strides=strides)
     maps = model((torch.randn(2, 32, 4, 3),))
@@ -37,7 +39,9 @@ def test_batch_norm_stands_after_each_layer_each_block_or_nowhere(batch_norm, co
 def test_block_b_can_be_left_out():
     with_b, without = head(), head(block_b=False)
     assert isinstance(without.b, nn.Identity)
-    fewer = sum(p.numel() for p in with_b.parameters()) - sum(p.numel() for p in without.parameters())
+    fewer = sum(p.numel() for p in with_b.parameters()) - sum(
+        p.numel() for p in without.parameters()
+    )
     assert fewer == (32 * 16 + 16) + (16 * 16 * 9 + 16) + (16 * 32 + 32) + (32 * 32 + 32)
 
 

@@ -18,9 +18,9 @@ def people(count, seed=0):
     joints = torch.randn(count, 1, 17, 3, generator=generator) * 300
     joints = joints - joints[:, :, :1]
     root = torch.tensor([300.0, -200.0, 5000.0])
-    camera = Camera.make(
-        focal_px=(1150, 1140), centre_px=(510, 500), radial=(-0.2, 0.2, 0.0)
-    ).to(torch.float32)
+    camera = Camera.make(focal_px=(1150, 1140), centre_px=(510, 500), radial=(-0.2, 0.2, 0.0)).to(
+        torch.float32
+    )
     cameras = Camera(camera.parameters.expand(count, -1))
     joints2d = cameras.project((joints + root)[:, 0])[:, None]
     return joints2d, joints, cameras
@@ -57,9 +57,9 @@ def test_normalised_inputs_and_targets_have_mean_0_and_deviation_1():
 def test_rays_see_the_same_person_alike_through_any_lens():
     """Intrinsics are taken out: other focal length, centre and distortion, same inputs."""
     joints2d, joints3d, camera = people(3)
-    other = Camera.make(
-        focal_px=(600, 610), centre_px=(100, 90), radial=(0.1, -0.05, 0.0)
-    ).to(torch.float32)
+    other = Camera.make(focal_px=(600, 610), centre_px=(100, 90), radial=(0.1, -0.05, 0.0)).to(
+        torch.float32
+    )
     other = Camera(other.parameters.expand(3, -1))
     root = torch.tensor([300.0, -200.0, 5000.0])
     seen_by_other = other.project((joints3d + root)[:, 0])[:, None]

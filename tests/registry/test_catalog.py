@@ -51,6 +51,14 @@ def test_a_resolved_node_has_converted_parameters() -> None:
     assert resolve("lifter", "martinez:width=32,dropout=0").params == {"width": 32, "dropout": 0.0}
 
 
+def test_the_users_word_wins_over_what_the_program_offers(install_plugin) -> None:
+    @registry.register("dataset", "mine", summary="Mine.", licence="MIT")
+    def mine(*, split: str = "train", seed: int = 0) -> tuple[str, int]:
+        return split, seed
+
+    assert resolve("dataset", "mine:split=val").build(split="train", seed=7) == ("val", 7)
+
+
 def test_a_tag_that_nothing_declares_is_refused() -> None:
     with pytest.raises(SpecError, match="backbone 'resnet50' has no variant of that name"):
         resolve("backbone", "resnet50.imagenet")
@@ -60,6 +68,7 @@ def test_a_plugins_key_has_its_prefix_and_the_short_name_finds_it(install_plugin
     install_plugin()
     assert find("lifter", "acme/graphlift") is find("lifter", "graphlift")
     assert find("lifter", "graphlift").origin == "acme-pose-acme 1.2"
+    assert [entry.key for entry in registry.entries(match="graph*")] == ["acme/graphlift"]
 
 
 def test_a_short_name_that_two_plugins_share_must_be_written_out(install_plugin) -> None:

@@ -71,8 +71,18 @@ def test_a_file_registers_what_it_holds_once(tmp_path: Path) -> None:
     file.write_text(FILE.format(key="flat"))
     (entry,) = load_plugin_file(file)
     assert (entry.key, entry.origin) == ("flat", str(file))
-    assert load_plugin_file(str(file)) == [entry]
+    (again,) = load_plugin_file(str(file))
+    assert again.load() is entry.load()
     assert entry.build().width == 8
+
+
+def test_a_file_that_failed_is_run_again_once_it_is_mended(tmp_path: Path) -> None:
+    file = tmp_path / "my_lifter.py"
+    file.write_text("raise RuntimeError('not yet')")
+    with pytest.raises(PluginError):
+        load_plugin_file(file)
+    file.write_text(FILE.format(key="flat") + "# mended\n")
+    assert [entry.key for entry in load_plugin_file(file)] == ["flat"]
 
 
 def test_two_files_of_one_name_that_claim_one_key_are_both_named(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal, Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posezoo.registry.values import choices, convert, describe, is_known, to_text
@@ -107,6 +107,7 @@ def test_choices_and_words() -> None:
     assert describe(Decode | None) == "soft | hard | none"
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.integers(-(10**17), 10**17)
     | st.floats(allow_nan=False)

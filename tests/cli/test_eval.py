@@ -1,0 +1,65 @@
+import json
+
+KEYS = {
+    "mpjpe_mm",
+    "pa_mpjpe_mm",
+    "n_mpjpe_mm",
+    "error_2d_px",
+    "mean_pose_mpjpe_mm",
+    "samples",
+    "protocol",
+}
+
+
+def test_json_has_the_keys_that_scripts_rely_on(lifter_run, invoke):
+    result = invoke("eval", lifter_run, "--json")
+    found = json.loads(result.output)
+    assert found.keys() >= KEYS
+    assert found["protocol"]["key"] == "poses"
+    assert len(found["protocol"]["hash"]) == 10
+
+
+def test_the_number_is_that_of_the_end_of_training_to_the_last_digit(lifter_run, invoke):
+    found = json.loads(invoke("eval", lifter_run, "--json").output)
+    assert found == json.loads((lifter_run / "eval.json").read_text())
+
+
+def test_other_data_and_protocols_can_be_asked_for(lifter_run, invoke):
+    every = ("eval", lifter_run, "--data", "synthetic:split=all,items=30", "--json")
+    poses = json.loads(invoke(*every).output)
+    actions = json.loads(invoke(*every, "--protocol", "actions").output)
+    assert poses["samples"] == actions["samples"] == 30
+    means = [errors["mpjpe_mm"] for errors in poses["per_action"].values()]
+    assert abs(actions["mpjpe_mm"] - sum(means) / len(means)) < 1e-9
+    assert poses["protocol"]["hash"] != actions["protocol"]["hash"]
+
+
+def test_the_table_names_every_joint_and_the_protocol(lifter_run, invoke):
+    output = invoke("eval", lifter_run).output
+    assert "joint left_wrist" in output
+    assert "protocol poses (" in output
+
+
+def test_mistakes_are_one_clear_line(lifter_run, tmp_path, invoke):
+    for args, expected in (
+        ([tmp_path / "nothing"], "no run here"),
+        ([lifter_run, "--protocol", "pose"], "Did you mean 'poses'"),
+        ([lifter_run, "--data", "synthetc"], "Did you mean 'synthetic'"),
+    ):
+        result = invoke("eval", *args)
+        assert result.exit_code == 2
+        assert expected in result.output
+
+
+def test_a_flipped_byte_in_the_weights_is_refused(lifter_run, tmp_path, invoke):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(lifter_run, copy)
+    weights = copy / "best" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 16
+    weights.write_bytes(content)
+    result = invoke("eval", copy)
+    assert result.exit_code == 2
+    assert "damaged" in result.output
