@@ -205,9 +205,8 @@ class Stage:
 
     name: str
     trains: tuple[str, ...]  # names of pipeline parts: "backbone", "head", "lifter"
-    losses: Callable[
-        [Pipeline, Batch], dict[str, Tensor]
-    ]  # terms already weighted: their sum is minimised
+    # The terms come weighted: their sum is minimised.
+    losses: Callable[[Pipeline, Batch], dict[str, Tensor]]
     share: float = 1.0  # of the whole number of steps
 
 

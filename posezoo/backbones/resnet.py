@@ -72,6 +72,11 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            # Each unit starts as its shortcut alone (Goyal et al. 2017, arXiv:1706.02677).
+            if isinstance(module, BasicBlock):
+                nn.init.zeros_(module.bn2.weight)
+            if isinstance(module, Bottleneck):
+                nn.init.zeros_(module.bn3.weight)
 
 
 class BasicBlock(nn.Module):
