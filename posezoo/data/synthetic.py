@@ -1,7 +1,7 @@
 """Invented people doing invented things, drawn as pictures: training and testing with no download.
 
-Each item is a person (`body`), a pose (`activities`), a view of an invented studio camera
-(`views`), a crop and a drawing (`render`); all of it a function of (seed, index).
+Each item is a person (`body`) and a pose (`activities`), shown by a `scene`: a function of
+(seed, index) alone.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from posezoo.camera import world_to_camera
 from posezoo.contracts import Batch, Sample
 from posezoo.data.activities import NAMES
-from posezoo.data.batches import make_batch, only_sample
+from posezoo.data.batches import only_sample
 from posezoo.data.body import bone_lengths, stand_up
-from posezoo.data.crop import inside, person_crop
 from posezoo.data.people import split_people
 from posezoo.data.poses import pose as take_up
-from posezoo.data.render import render_batch
-from posezoo.data.views import Rig, place
+from posezoo.data.scene import Scene
 from posezoo.skeleton import H36M17, Skeleton
 
 _POSES_EACH = 250  # of each person, if the number of items is not given
@@ -44,7 +41,7 @@ class Synthetic:
         people: how many there are on both sides together.
         items: poses of this split; 0: 250 of each person.
         margin: room around the person on each side, as a share of the joints' box.
-        jitter: crops move and resize by up to this share.
+        jitter: training crops move and resize by up to this share.
 
     Raises:
         ValueError: a number that does not fit.
@@ -71,9 +68,14 @@ class Synthetic:
         self._bones = bone_lengths(self._person)
         self._items = items or _POSES_EACH * len(self.subjects)
         self._varied = split == "train"
-        self._rig = Rig.studio()
-        self._size, self._pictures, self._seed = image_size, pictures, seed
-        self._margin, self._jitter = margin, jitter
+        self._seed = seed
+        self._scene = Scene(
+            image_size=image_size,
+            pictures=pictures,
+            seed=seed,
+            margin=margin,
+            jitter=jitter if self._varied else 0.0,
+        )
 
     def __len__(self) -> int:
         return self._items
@@ -90,43 +92,11 @@ class Synthetic:
         who = item % len(self._person)
         index = (self._person[who] << 32) + index
         joints, activity = self._pose(who, item)
-        world = torch.from_numpy(joints)[:, None]
-        world = place(world, self._seed, index)[:, 0]
-        views = self._rig.draw(self._seed, index)
-        joints_mm = world_to_camera(world, views.rotation, views.position_mm)
-        joints2d, camera, image = views.camera.project(joints_mm), views.camera, None
-        visible = views.inside(joints2d)
-        subject = np.array(self.subjects)[who]
-        if self._size:
-            scale, offset = person_crop(
-                joints2d,
-                size=self._size,
-                margin=self._margin,
-                jitter=self._jitter,
-                seed=self._seed,
-                index=index,
-            )
-            camera = camera.resampled(scale[:, None], offset)
-            joints2d = camera.project(joints_mm)
-            visible = inside(joints2d, self._size)
-            if self._pictures:
-                image, visible = render_batch(
-                    joints_mm,
-                    camera,
-                    size=self._size,
-                    seed=self._seed,
-                    index=index,
-                    subject=subject.tolist(),
-                    up=views.rotation[:, :, 2],
-                )
-        return make_batch(
-            joints_mm=joints_mm,
-            joints2d=joints2d,
-            visible=visible,
-            camera=camera,
-            subject=subject,
+        return self._scene.show(
+            torch.from_numpy(joints),
+            index,
+            subject=np.array(self.subjects)[who],
             action=np.array(NAMES)[activity],
-            image=image,
         )
 
     def _pose(
