@@ -41,7 +41,7 @@ def forward(
     loss = torch.empty_like(weight, dtype=torch.float32)
     saved = maps.new_empty((*weight.shape, 8), dtype=torch.float32)
     if maps.numel():
-        c = cut_map(weight.numel(), size)
+        c = cut_map(weight.numel(), size, cells=2048, warps=4)
         launch(_forward, (weight.numel(),), maps)(
             maps.contiguous(), joints.float().contiguous(), weight.float().contiguous(),
             loss, saved, beta, -0.5 / sigma**2, sigma**2, strength, *scale,
@@ -69,7 +69,7 @@ def backward(
     size = tuple(maps.shape[2:])
     change = torch.empty_like(maps, memory_format=torch.contiguous_format)
     if maps.numel():
-        c = cut_map(weight.numel(), size, one_tile=True)
+        c = cut_map(weight.numel(), size, cells=2048, warps=4, one_tile=True)
         launch(_backward, (weight.numel(), c.parts), maps)(
             maps.contiguous(), joints.float().contiguous(),
             (grad * weight).float().contiguous(), saved, change,

@@ -30,7 +30,7 @@ def render(
     if maps.numel() == 0:
         return maps
     count = joints.shape[0] * joints.shape[1]
-    c = cut_map(count, tuple(size), one_tile=True)
+    c = cut_map(count, tuple(size), cells=2048, warps=2, one_tile=True)
     launch(_render, (count, c.parts), maps, num_warps=c.warps)(
         maps,
         joints.float().contiguous(),

@@ -79,7 +79,7 @@ def backward(
     if is_channels_last(maps):
         return channels_last.backward((maps, *arguments), numbers, quantised=quantised)
     change = torch.empty_like(maps, memory_format=torch.contiguous_format)
-    c = cut_map(count, size, one_tile=True)
+    c = cut_map(count, size, cells=2048, warps=2, one_tile=True)
     launch(_backward, (count, c.parts), maps, num_warps=c.warps)(
         maps.contiguous(),
         *arguments,

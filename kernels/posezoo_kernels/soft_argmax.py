@@ -55,7 +55,7 @@ def forward(
         partial = channels_last.partial_sums(maps, learnt, beta, shared)
         parts = partial.shape[1]
     else:
-        c = cut_map(count, size, cells=1024 if moments else 2048)
+        c = cut_map(count, size, cells=512 if moments else 1024)
         parts = c.parts
         partial = maps.new_empty((count, parts, 16) if parts > 1 else (0,), dtype=torch.float32)
         launch(_forward, (count, parts), maps, num_warps=c.warps)(
@@ -99,7 +99,7 @@ def backward(
     if strip:
         sums = channels_last.backward(arguments, beta, scale, shared)
     else:
-        c = cut_map(count, size, one_tile=True)
+        c = cut_map(count, size, cells=2048, warps=2, one_tile=True)
         sums = maps.new_empty((*wide, c.parts), dtype=torch.float32)
         launch(_backward, (count, c.parts), maps, num_warps=c.warps)(
             maps.contiguous(), *arguments[1:], sums, beta, *_three(scale), maps.shape[1],
@@ -161,9 +161,7 @@ def _finish(
         tl.store(to + 2, tl.maximum(xx / full - mean_x * mean_x, 0.0) * (scale_x * scale_x))
         tl.store(to + 3, cov_xy)
         tl.store(to + 2 + DIMS, cov_xy)
-        tl.store(
-            to + 3 + DIMS, tl.maximum(yy / full - mean_y * mean_y, 0.0) * (scale_y * scale_y)
-        )
+        tl.store(to + 3 + DIMS, tl.maximum(yy / full - mean_y * mean_y, 0.0) * (scale_y * scale_y))
         if DIMS == 3:
             cov_xz = (xz / full - mean_x * mean_z) * (scale_x * scale_z)
             cov_yz = (yz / full - mean_y * mean_z) * (scale_y * scale_z)

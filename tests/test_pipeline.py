@@ -1,0 +1,83 @@
+import pytest
+import torch
+
+from posezoo.assembly import build_dataset, build_pipeline, build_strategy
+from posezoo.ema import Ema
+from posezoo.loss_terms import describe_losses
+
+SMALL = "resnet18:cut=layer1-hm:block_b=false,kernel=3,strides=1,decode=soft+martinez:width=16"
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return build_dataset("synthetic", image_size=32).__getitems__(range(4))
+
+
+@pytest.fixture
+def pipeline():
+    torch.manual_seed(0)
+    return build_pipeline(SMALL)
+
+
+def test_a_picture_goes_in_and_17_joints_in_mm_come_out(pipeline, batch):
+    result = pipeline.eval()(batch.image, batch.camera)
+    assert result.maps.shape == (4, 17, 8, 8)
+    assert result.joints2d.shape == (4, 1, 17, 2)
+    assert result.joints3d.shape == (4, 1, 17, 3)
+    assert result.joints3d[:, :, 0].abs().max() == 0
+    assert result.confidence.shape == (4, 17)
+
+
+def test_bytes_and_floats_of_a_picture_are_the_same_picture(pipeline, batch):
+    pipeline.eval()
+    floats = pipeline.heatmaps(batch.image.float() / 255)
+    assert torch.equal(pipeline.heatmaps(batch.image), floats)
+
+
+def test_the_lifter_computes_in_float32_under_autocast(pipeline, batch):
+    pipeline.eval()
+    exact = pipeline.lift(batch.joints2d, batch.camera)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(pipeline.lift(batch.joints2d, batch.camera), exact)
+
+
+def test_a_pipeline_without_lifter_stops_at_2d(batch):
+    result = build_pipeline("resnet18:cut=layer1-hm:block_b=false").eval().predict(batch)
+    assert result.joints3d is None
+
+
+def test_data_without_pictures_is_a_clear_word(pipeline):
+    poses = build_dataset("synthetic", image_size=32, pictures=False).__getitems__(range(2))
+    with pytest.raises(ValueError, match="starts from pictures, and this data has none"):
+        pipeline.predict(poses)
+
+
+def test_describing_losses_changes_nothing(pipeline, batch):
+    stage = build_strategy("multitask").stages(pipeline)[0]
+    before = {name: value.clone() for name, value in pipeline.state_dict().items()}
+    random = torch.get_rng_state()
+    lines = describe_losses(pipeline, stage, batch)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(before[k], v) for k, v in pipeline.state_dict().items())
+    assert len(lines) == 2
+
+
+def test_the_2d_loss_sends_no_gradient_to_the_lifter(pipeline, batch):
+    stage = build_strategy("multitask").stages(pipeline)[0]
+    lines = describe_losses(pipeline, stage, batch)
+    assert "lifter 0" in lines[1]
+    assert "backbone 0," not in lines[0]
+
+
+def test_ema_follows_slowly_and_forgets_its_start():
+    module = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        module.weight.fill_(0.0)
+    ema = Ema(module, 0.9)
+    with torch.no_grad():
+        module.weight.fill_(1.0)
+    ema.update(module)
+    assert ema.state["weight"].item() == pytest.approx(1 - 2 / 11)
+    for _ in range(200):
+        ema.update(module)
+    assert ema.state["weight"].item() == pytest.approx(1.0, abs=1e-6)
