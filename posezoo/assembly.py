@@ -15,21 +15,22 @@ def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> 
     """Assemble a pipeline from its spec, e.g. "resnet50-hm+martinez:dropout=0.25".
 
     Raises:
-        ValueError: an unknown key or a wrong parameter.
+        ValueError: unknown keys or wrong parameters; all of them at once.
     """
     spec = registry.parse_pipeline(spec) if isinstance(spec, str) else spec
+    chosen = registry.resolve_pipeline(spec)
     backbone = head = lifter = None
-    if spec.backbone is not None and spec.head is not None:
-        backbone = _build("backbone", spec.backbone)
-        head = _build("head", spec.head, features=backbone.features, num_joints=skeleton.num_joints)
-    if spec.lifter is not None:
-        lifter = _build("lifter", spec.lifter, skeleton=skeleton)
+    if "backbone" in chosen:
+        backbone = chosen["backbone"].build()
+        head = chosen["head"].build(features=backbone.features, num_joints=skeleton.num_joints)
+    if "lifter" in chosen:
+        lifter = chosen["lifter"].build(skeleton=skeleton)
     return Pipeline(spec=spec, skeleton=skeleton, backbone=backbone, head=head, lifter=lifter)
 
 
 def build_strategy(spec: NodeSpec | str) -> Strategy:
     """A strategy from its node, e.g. "multitask:lambda_2d=0.01"."""
-    return cast(Strategy, _build("strategy", spec))
+    return cast(Strategy, registry.resolve("strategy", spec).build())
 
 
 def build_dataset(spec: NodeSpec | str, **defaults: Any) -> Dataset:
@@ -38,10 +39,4 @@ def build_dataset(spec: NodeSpec | str, **defaults: Any) -> Dataset:
     Raises:
         ValueError: a wrong parameter, or a file that cannot be used.
     """
-    node = registry.parse_node(spec) if isinstance(spec, str) else spec
-    return cast(Dataset, _build("dataset", node, **{**defaults, **node.params}))
-
-
-def _build(kind: str, spec: NodeSpec | str, **given: Any) -> Any:
-    node = registry.parse_node(spec) if isinstance(spec, str) else spec
-    return registry.find(kind, node.key).build(**{**node.params, **given})
+    return cast(Dataset, registry.resolve("dataset", spec).build(**defaults))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +10,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from posezoo import registry
 from posezoo.registry import catalog
 from posezoo.skeleton import H36M17
+
+if not torch.cuda.is_available():  # Triton reads it on import, and posezoo.ops imports Triton
+    os.environ["TRITON_INTERPRET"] = "1"
 
 STANZA = """\
 [lifter.graphlift]

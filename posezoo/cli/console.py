@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+import click
 import rich.console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from posezoo.cli.tables import print_table
 from posezoo.evaluate import Evaluation
 from posezoo.run_folder import RunFolder
 
@@ -78,28 +79,22 @@ class Console:
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Errors in all, then by action, subject and joint, as a table."""
-    console = rich.console.Console(highlight=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for name in evaluation.total:
-        table.add_column(_LABELS[name], justify="right", no_wrap=True)
+    """Errors by action, subject and joint, then in all, as a table."""
+    labels = [_LABELS[name] for name in evaluation.total]
     groups = {
         "action": evaluation.per_action,
         "subject": evaluation.per_subject,
         "joint": evaluation.per_joint,
+        "all": {"": evaluation.total},
     }
-    for kind, rows in groups.items():
-        for name, errors in rows.items():
-            values = (f"{value:.2f}" for value in errors.values())
-            table.add_row(escape(f"{kind} {name}"), *values)
-        table.add_section()
-    table.add_row("all", *(f"{value:.2f}" for value in evaluation.total.values()))
-    console.print(table)
+    rows = [
+        (f"{kind} {name}", *(f"{errors[k]:.2f}".rjust(len(_LABELS[k])) for k in evaluation.total))
+        for kind, group in groups.items()
+        for name, errors in group.items()
+    ]
+    print_table(rows, headings=("", *labels))
     protocol = evaluation.protocol
-    console.print(
-        escape(
-            f"{evaluation.samples} poses of {evaluation.data}; "
-            f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}"
-        )
+    click.echo(
+        f"{evaluation.samples} poses of {evaluation.data}; "
+        f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}"
     )

@@ -39,9 +39,10 @@ def info(key: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
         parts = [_card(entry, node) | {"weights": _weights_alone(entry, node)}]
         card = parts[0]
     else:
+        choices = registry.resolve_pipeline(spec)
         weights = _weights(spec)
         parts = [
-            _card(registry.find(kind, node.key), node) | {"weights": weights[kind]}
+            _card(choices[kind].entry, node) | {"weights": weights[kind]}
             for kind, node in spec.nodes.items()
         ]
         card = {"pipeline": str(spec), "weights": sum(weights.values()), "parts": parts}

@@ -8,6 +8,7 @@ Not differentiable; see `soft_argmax`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -212,10 +213,9 @@ def _newton(maps: Tensor, x: Tensor, y: Tensor, refine: str, blur: int) -> Tenso
 
 def _taps(width: int) -> list[float]:
     """The weights of OpenCV's Gaussian blur of this width."""
-    radius = width // 2
-    taps = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    taps = (-(taps**2) / (2 * _sigma(width) ** 2)).exp()
-    return (taps / taps.sum()).tolist()
+    falloff = -0.5 / _sigma(width) ** 2
+    taps = [math.exp(falloff * d * d) for d in range(-(width // 2), width // 2 + 1)]
+    return [tap / sum(taps) for tap in taps]
 
 
 def _sigma(width: int) -> float:

@@ -76,7 +76,9 @@ def test_a_required_parameter_is_marked_and_an_empty_default_too() -> None:
     assert ["cameras", "(empty)", "text"] in rows
 
 
-@pytest.mark.parametrize("key", ["martinez:widht=2", "mocap:stride=x", "resnet18-hm+martinez:a=1"])
+@pytest.mark.parametrize(
+    "key", ["martinez:widht=2", "mocap:stride=x", "resnet18-hm+martinez:a=1", "resnet18.x-hm"]
+)
 def test_a_wrong_parameter_is_refused(key: str) -> None:
     result = invoke(key)
     assert result.exit_code == 2

@@ -65,7 +65,7 @@ def test_the_temperature_decides_the_bias_of_a_perfect_gaussian() -> None:
     off = {b: (soft_argmax(maps, beta=b) - joints).abs().max().item() for b in (1.0, 10.0, 25.0)}
     assert off[1.0] > 5
     assert off[10.0] > 0.2
-    assert off[25.0] < 0.01
+    assert off[25.0] < 0.05
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
