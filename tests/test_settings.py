@@ -1,7 +1,9 @@
+from dataclasses import fields
+
 import pytest
 
-from posezoo.registry import SpecError, parse_node, parse_pipeline
-from posezoo.settings import disagreements, presets, resolve
+from posezoo.registry import SpecError, find, parse_node, parse_pipeline
+from posezoo.settings import Settings, disagreements, presets, resolve
 
 
 def settled(pipeline="resnet50-hm+martinez", strategy="multitask", data="synthetic", **changes):
@@ -59,15 +61,23 @@ def test_an_unknown_preset_suggests_a_near_one():
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_s_settings_exist(name):
     """A part's setting is skipped where the part lacks it, so a typo would go unseen."""
-    spec = "martinez" if presets()[name]["settings"]["image_size"] == 0 else "resnet50-hm+martinez"
-    strategy = "separate" if spec == "martinez" else "multitask"
-    settings = settled(spec, strategy, preset=name)
-    text = f"{settings.pipeline} {settings.strategy} {settings.data}"
-    for key, value in presets()[name]["settings"].items():
-        if "." in key and not key.startswith("data."):
-            assert f"{key.partition('.')[2]}={str(value).lower()}" in text, key
-        elif "." not in key:
-            assert getattr(settings, key) == value
+    known = {f.name for f in fields(Settings)}
+    parts = {"backbone": "resnet50", "head": "hm", "lifter": "martinez", "strategy": "multitask"}
+    for part, key in parts.items():
+        known |= {f"{part}.{parameter}" for parameter in find(part, key).parameters()}
+    for key in ("mocap", "synthetic"):
+        known |= {f"data.{parameter}" for parameter in find("dataset", key).parameters()}
+    assert presets()[name]["settings"].keys() <= known
+
+
+def test_a_preset_reaches_the_parts_that_have_its_parameters():
+    settings = settled(preset="laptop")
+    assert "resnet50:cut=layer2" in settings.pipeline
+    assert "strides=2" in settings.pipeline
+    assert "loss=mpjpe" in settings.pipeline
+    assert "people=60" in settings.data
+    assert "decode=soft_detach" in settings.strategy
+    assert "people" not in settled(preset="laptop", data="mocap:path=x.h5").data
 
 
 def disagree(settings, pipeline="resnet50-hm+martinez", **said):

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from posezoo.cli import main
+from posezoo.registry import catalog
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,11 @@ def lifter_run(tmp_path_factory, invoke, small):
     result = invoke("train", "martinez", "--out", out, *small)
     assert result.exit_code == 0, result.output
     return out
+
+
+@pytest.fixture
+def clean_registry():
+    """Forget what a test's plugin file has registered."""
+    before = catalog.entries()
+    yield
+    catalog.discard([entry for entry in catalog.entries() if entry not in before])

@@ -16,7 +16,7 @@ def test_the_run_says_what_it_does_and_what_the_report_s_settings_would_be(tmp_p
     result = invoke("train", spec, "--out", tmp_path / "r", "--image-size", 32, *small)
     assert result.exit_code == 0, result.output
     assert "preset laptop: " in result.output
-    assert "--preset report would be the source report's set-up: 256 px" in result.output
+    assert "--preset report would be the source report: 256 px" in result.output
     assert "loss 3d: " in result.output and "loss 2d: " in result.output
     assert "MPJPE mm" in result.output and "mean pose mm" in result.output
 
@@ -104,7 +104,7 @@ def test_without_out_runs_are_numbered_in_runs(tmp_path, invoke, small, monkeypa
     assert invoke("train", "martinez", "--resume").exit_code == 0
 
 
-def test_a_plugin_file_s_lifter_trains(tmp_path, invoke, small):
+def test_a_plugin_file_s_lifter_trains(tmp_path, invoke, small, clean_registry):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
         "import posezoo\n"

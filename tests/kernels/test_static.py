@@ -1,0 +1,96 @@
+"""What is known of a kernel before a GPU has seen it: spills, registers, vector width, int64."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+REGISTERS = 168  # of one thread; the largest so far is soft_argmax of a volume, with one warp
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[dict[str, Any]]:
+    """Compiled in a process of its own: this one has the interpreter."""
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    run = [sys.executable, "-m", "posezoo_kernels.static"]
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_every_kernel_compiles_for_both_architectures_in_both_widths(
+    reports: list[dict[str, Any]],
+) -> None:
+    seen = {(r["operation"].split()[0], r["arch"], r["dtype"]) for r in reports}
+    operations = {o for o, _, _ in seen}
+    assert operations == {
+        "decode", "dsnt_loss", "gaussian_heatmaps", "heatmap_mse", "moments", "soft_argmax"
+    }  # fmt: skip
+    assert seen == {
+        (o, a, d) for o in operations for a in (80, 90) for d in ("float32", "bfloat16")
+    }
+
+
+def test_nothing_spills_and_registers_keep_their_budget(reports: list[dict[str, Any]]) -> None:
+    assert [r for r in reports if r["spill_bytes"]] == []
+    assert [r for r in reports if r["registers"] > REGISTERS] == []
+
+
+def test_maps_are_read_and_written_sixteen_bytes_at_a_time(reports: list[dict[str, Any]]) -> None:
+    of_maps = [
+        r
+        for r in reports
+        if r["kernel"] != "_combine" and "channels_last" not in r["operation"]
+    ]
+    reading = [r for r in of_maps if r["kernel"] != "_render"]
+    writing = [r for r in of_maps if r["kernel"] in ("_render", "_backward")]
+    assert [r for r in reading if r["load_bits"] != 128] == []
+    assert [r for r in writing if r["store_bits"] != 128] == []
+
+
+def test_grids_fit_the_device(reports: list[dict[str, Any]]) -> None:
+    assert all(extent < 65536 for r in reports for extent in r["grid"][1:])
+
+
+def test_in_float32_the_memory_is_the_bottleneck_not_the_instructions(
+    reports: list[dict[str, Any]],
+) -> None:
+    bound = [
+        (r["operation"], r["kernel"], r["issue_us"], r["bytes_us"])
+        for r in reports
+        if r["arch"] == 90 and r["dtype"] == "float32" and r["issue_us"] > r["bytes_us"] > 0
+    ]
+    # Logarithms of the divergence, and rows of 17 joints in tiles of 32, cost more than bytes.
+    excused = ("dsnt_loss js", "channels_last")
+    assert [b for b in bound if not any(word in b[0] for word in excused)] == []
+
+
+def test_addresses_of_maps_pass_two_to_the_thirty_one() -> None:
+    """17 x 64^3 cells at a batch of 482: the address must be formed from an int64 index."""
+    from posezoo_kernels import (
+        decode,
+        dsnt_loss,
+        gaussian_heatmaps,
+        heatmap_mse,
+        heatmap_mse_channels_last,
+        soft_argmax,
+        soft_argmax_channels_last,
+    )
+
+    for module in (
+        decode, dsnt_loss, gaussian_heatmaps, heatmap_mse, heatmap_mse_channels_last, soft_argmax,
+        soft_argmax_channels_last,
+    ):  # fmt: skip
+        for name in ("_forward", "_backward", "_decode", "_render", "_combine"):
+            kernel = getattr(module, name, None)
+            if kernel is not None:
+                body = inspect.getsource(kernel.fn)
+                assert "tl.program_id(0).to(tl.int64)" in body, f"{module.__name__}.{name}"
+    assert torch.iinfo(torch.int32).max < 482 * 17 * 64**3
