@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,9 +57,14 @@ class TensorBoard:
     """Writes TensorBoard events."""
 
     def __init__(self, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - takes a second
+        self.folder = folder
 
-        self.writer = SummaryWriter(str(folder))
+    @cached_property
+    def writer(self) -> Any:
+        """Made when there is something to write: it makes the folder, and takes a second."""
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - see above
+
+        return SummaryWriter(str(self.folder))
 
     @staticmethod
     def installed() -> bool:

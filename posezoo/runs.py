@@ -115,20 +115,18 @@ def start(
     where = pick_device(device)
     if workers is None:
         workers = max(0, min(_cores() - 1, 8)) if pipeline.has_image else 0
+    everyone: list[Listener] = [JsonLines(run), *listeners]
+    if TensorBoard.installed():
+        everyone.append(TensorBoard(run.path / "tensorboard"))
+    if weights:
+        note = load_backbone(pipeline, weights)
+        for listener in everyone:
+            listener.note(note)
+    # Everything that can be refused is refused before the folder is touched.
+    training = Training(pipeline, settings, run, device=where, workers=workers, listeners=everyone)
     with run.locked():
         if not resume:
             run.start(settings)
-        logs: list[Listener] = [JsonLines(run)]
-        if TensorBoard.installed():
-            logs.append(TensorBoard(run.path / "tensorboard"))
-        everyone = [*logs, *listeners]
-        if weights:
-            note = load_backbone(pipeline, weights)
-            for listener in everyone:
-                listener.note(note)
-        training = Training(
-            pipeline, settings, run, device=where, workers=workers, listeners=everyone
-        )
         if run.has_checkpoint:
             training.resume()
         else:

@@ -53,8 +53,7 @@ class Training:
         self.stages = build_strategy(settings.strategy).stages(pipeline)
         self.protocol = find_protocol("poses")
         self.eval_every = settings.eval_every or math.ceil(settings.steps / 5)
-        self.step, self.best_step, self.best = 0, 0, math.inf
-        self.stop_early = False
+        self.step, self.best_step, self.best = 0, 0, math.inf  # the best is a stage's own
         self.ema = Ema(self.pipeline, settings.ema) if settings.ema else None
         self.restored: TrainingState | None = None  # for the optimiser of the stage to come
 
@@ -75,7 +74,7 @@ class Training:
         model, state = load_state(self.run.last)
         self.pipeline.load_state_dict(model)
         self.step, self.best_step = state.values["step"], state.values["best_step"]
-        self.best, self.stop_early = float(state.values["best"]), state.values["stop_early"]
+        self.best = float(state.values["best"])
         self.run.rewind(self.step)
         torch.set_rng_state(state.tensors["rng.cpu"])
         if self.device.type == "cuda":
@@ -97,7 +96,7 @@ class Training:
                 start, end = end, end + round(stage.share * self.settings.steps)
                 if stage is self.stages[-1]:
                     end = self.settings.steps
-                if self.step < end and not self.stop_early:
+                if self.step < end:
                     self._run_stage(stage, start, end, stop)
 
     def _run_stage(self, stage: Stage, start: int, end: int, stop: StopRequest) -> None:
@@ -112,6 +111,8 @@ class Training:
             )
             meter.restore(self.restored.values["meter"])
         self.restored = None
+        if self.step == start:
+            self.best, self.best_step = math.inf, start
         self._set_mode(stage)
         for loaded in meter.waiting(self._batches(end)):
             batch = loaded.to(self.device, non_blocking=True)
@@ -130,14 +131,16 @@ class Training:
             if due or self.step % self.settings.log_every == 0:
                 self._log(stage, meter, rate)
             if due:
-                self._evaluate(optimizer)
+                self._evaluate(stage, optimizer)
                 self._set_mode(stage)
+                if self._waited_enough() and self.step < end:
+                    self._note(f"no better evaluation since step {self.best_step}: stopped early")
+                    self.step = end
             if due or stop.signum:
                 self._save(optimizer, meter)
             if stop.signum:
                 raise Stopped(stop.signum)
-            if self.stop_early:
-                self._note(f"no better evaluation since step {self.best_step}: stopped early")
+            if self.step == end:
                 return
 
     def _batches(self, last: int) -> Iterable[Batch]:
@@ -174,7 +177,11 @@ class Training:
         for listener in self.listeners:
             listener.step(record, timing)
 
-    def _evaluate(self, optimizer: Optimizer) -> None:
+    def _waited_enough(self) -> bool:
+        patience = self.settings.early_stop * self.eval_every
+        return bool(patience) and self.step - self.best_step >= patience
+
+    def _evaluate(self, stage: Stage, optimizer: Optimizer) -> None:
         kept = None
         if self.ema:
             kept = {name: value.clone() for name, value in self.pipeline.state_dict().items()}
@@ -191,7 +198,8 @@ class Training:
         )
         for listener in self.listeners:
             listener.evaluation(self.step, evaluation)
-        error = evaluation.total.get("mpjpe_mm", evaluation.total["error_2d_px"])
+        # While only the head learns, the lifter's error says nothing of what is learned.
+        error = evaluation.total["mpjpe_mm" if "lifter" in stage.trains else "error_2d_px"]
         optimizer.schedule.observe(error)
         if error < self.best:
             self.best, self.best_step = error, self.step
@@ -199,8 +207,6 @@ class Training:
             save_checkpoint(
                 self.run.best, self.pipeline.state_dict(), pipeline=self.pipeline, provenance=origin
             )
-        patience = self.settings.early_stop * self.eval_every
-        self.stop_early = bool(patience) and self.step - self.best_step >= patience
         if kept is not None:
             self.pipeline.load_state_dict(kept)
 
@@ -217,7 +223,6 @@ class Training:
             "meter": meter.state(),
             "best": repr(self.best),
             "best_step": self.best_step,
-            "stop_early": self.stop_early,
             "ema_updates": self.ema.updates if self.ema else 0,
         }
         save_checkpoint(

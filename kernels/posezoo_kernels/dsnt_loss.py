@@ -41,7 +41,7 @@ def forward(
     loss = torch.empty_like(weight, dtype=torch.float32)
     saved = maps.new_empty((*weight.shape, 8), dtype=torch.float32)
     if maps.numel():
-        c = cut_map(weight.numel(), size, cells=2048, warps=4)
+        c = cut_map(weight.numel(), size, cells=512, warps=2)
         launch(_forward, (weight.numel(),), maps)(
             maps.contiguous(), joints.float().contiguous(), weight.float().contiguous(),
             loss, saved, beta, -0.5 / sigma**2, sigma**2, strength, *scale,

@@ -86,6 +86,7 @@ def test_a_file_that_cannot_be_used_is_named_with_its_fault(tmp_path, invoke, ma
     assert result.exit_code == 2, result.output
     assert f"error: {path}" in result.output
     assert expected in result.output
+    assert not (tmp_path / "run").exists()
 
 
 def test_epochs_become_steps(tmp_path, invoke, small):
