@@ -246,6 +246,10 @@ class _Meter:
     """Mean losses and speed since the last reading. Waits for the device only when it is read."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin to count."""
         self.sums: dict[str, Tensor | float] = {}
         self.steps = self.items = 0
         self.waited = 0.0
@@ -278,7 +282,7 @@ class _Meter:
         losses = {name: float(value) / self.steps for name, value in self.sums.items()}
         seconds = time.perf_counter() - self.since
         timing = {"items_per_s": self.items / seconds, "wait_share": self.waited / seconds}
-        self.__init__()  # type: ignore[misc] # counting starts anew
+        self.clear()
         return losses, timing
 
 

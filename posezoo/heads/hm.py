@@ -68,14 +68,14 @@ class HeatmapHead(nn.Module):
         self.peak, self.decoder, self.sharpness, self.loss_form = peak, decode, sharpness, loss
 
         c = source.channels
-        self.b = BlockB(c, batch_norm) if block_b else nn.Identity()
-        self.c = _chain(batch_norm, nn.Conv2d(c, 256, 1), _conv3(256, 128), nn.Conv2d(128, 256, 1))
+        self.block_b = BlockB(c, batch_norm) if block_b else nn.Identity()
+        self.block_c = _chain(batch_norm, nn.Conv2d(c, 256, 1), _conv3(256, 128), nn.Conv2d(128, 256, 1))
         widths = (256, *(width for _ in strides))
-        self.d = _chain(
+        self.block_d = _chain(
             batch_norm,
             *(_deconv(widths[i], width, kernel, stride) for i, stride in enumerate(strides)),
         )
-        self.e = nn.Sequential(
+        self.block_e = nn.Sequential(
             _chain(batch_norm, _conv3(width, 128)), nn.Conv2d(128, num_joints, 1)
         )
         for module in self.modules():
@@ -87,10 +87,10 @@ class HeatmapHead(nn.Module):
         features: tuple[Tensor, ...],  # the last: (B, C, H / s, W / s)
     ) -> Tensor:  # (B, J, h, w) heatmaps, of height `peak` where perfect
         """Compute the heatmaps."""
-        x = self.b(features[-1])
-        x = self.c(x)
-        x = self.d(x)
-        maps: Tensor = self.e(x)
+        x = self.block_b(features[-1])
+        x = self.block_c(x)
+        x = self.block_d(x)
+        maps: Tensor = self.block_e(x)
         return maps
 
     def encode(
@@ -211,6 +211,8 @@ def _deconv(channels: int, out: int, kernel: int, stride: int) -> nn.ConvTranspo
     """Exactly `stride` times the size. A kernel below the stride leaves cells that see nothing."""
     padding = max(0, math.ceil((kernel - stride) / 2))
     extra = 2 * padding - (kernel - stride)
+    if not 0 <= extra < stride:
+        raise ValueError(f"kernel={kernel} cannot give exactly {stride} times the size; take 3")
     return nn.ConvTranspose2d(channels, out, kernel, stride, padding, output_padding=extra)
 
 

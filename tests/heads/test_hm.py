@@ -36,9 +36,15 @@ def test_batch_norm_stands_after_each_layer_each_block_or_nowhere(batch_norm, co
     assert len(norms) == count
 
 
+def test_a_kernel_that_cannot_give_the_exact_size_is_refused():
+    assert head(kernel=3, strides=(1,)).stride == 16
+    with pytest.raises(ValueError, match="kernel=4 cannot give exactly 1 times the size"):
+        head(kernel=4, strides=(1,))
+
+
 def test_block_b_can_be_left_out():
     with_b, without = head(), head(block_b=False)
-    assert isinstance(without.b, nn.Identity)
+    assert isinstance(without.block_b, nn.Identity)
     fewer = sum(p.numel() for p in with_b.parameters()) - sum(
         p.numel() for p in without.parameters()
     )
