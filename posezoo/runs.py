@@ -53,7 +53,8 @@ def plan(
             otherwise than the arguments.
     """
     changes = changes or {}
-    name = "-".join(node.key for node in pipeline.nodes.values()).replace("/", "_")
+    keys = {kind: NodeSpec(node.key) for kind, node in pipeline.nodes.items()}
+    name = str(PipelineSpec(**keys)).replace("/", "_")
     run = RunFolder(out or _next_folder(name, resume=resume))
     if resume:
         settings = run.settings()
