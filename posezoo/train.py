@@ -100,26 +100,11 @@ class Training:
                     self._run_stage(stage, start, end, stop)
 
     def _run_stage(self, stage: Stage, start: int, end: int, stop: StopRequest) -> None:
-        for name, part in self.pipeline.parts.items():
-            part.requires_grad_(name in stage.trains)
-        learning = [p for p in self.pipeline.parameters() if p.requires_grad]
-        optimizer = Optimizer(learning, self.settings, end - start)
-        meter = _Meter()
-        if self.restored and self.step > start:
-            optimizer.restore(
-                _below("optimizer.", self.restored.tensors), self.restored.values["schedule"]
-            )
-            meter.restore(self.restored.values["meter"])
-        self.restored = None
-        if self.step == start:
-            self.best, self.best_step = math.inf, start
-        self._set_mode(stage)
+        optimizer, meter = self._begin(stage, start, end)
         for loaded in meter.waiting(self._batches(end)):
             batch = loaded.to(self.device, non_blocking=True)
             if self.step == start:
-                self._note(f"stage {stage.name}: {', '.join(stage.trains)} for {end - start} steps")
-                for line in describe_losses(self.pipeline, stage, batch):
-                    self._note(line)
+                self._introduce(stage, end - start, batch)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 terms = stage.losses(self.pipeline, batch)
             rate = optimizer.update(torch.stack([*terms.values()]).sum(), self.step - start)
@@ -132,7 +117,6 @@ class Training:
                 self._log(stage, meter, rate)
             if due:
                 self._evaluate(stage, optimizer)
-                self._set_mode(stage)
                 if self._waited_enough() and self.step < end:
                     self._note(f"no better evaluation since step {self.best_step}: stopped early")
                     self.step = end
@@ -142,6 +126,27 @@ class Training:
                 raise Stopped(stop.signum)
             if self.step == end:
                 return
+
+    def _begin(self, stage: Stage, start: int, end: int) -> tuple[Optimizer, _Meter]:
+        """Thaw what learns and freeze the rest; take up the state of a resumed run."""
+        for name, part in self.pipeline.parts.items():
+            part.requires_grad_(name in stage.trains)
+        self._set_mode(stage)
+        learning = [p for p in self.pipeline.parameters() if p.requires_grad]
+        optimizer, meter = Optimizer(learning, self.settings, end - start), _Meter()
+        if self.step == start:
+            self.best, self.best_step = math.inf, start
+        elif self.restored:
+            memory = _below("optimizer.", self.restored.tensors)
+            optimizer.restore(memory, self.restored.values["schedule"])
+            meter.restore(self.restored.values["meter"])
+        self.restored = None
+        return optimizer, meter
+
+    def _introduce(self, stage: Stage, steps: int, batch: Batch) -> None:
+        self._note(f"stage {stage.name}: {', '.join(stage.trains)} for {steps} steps")
+        for line in describe_losses(self.pipeline, stage, batch):
+            self._note(line)
 
     def _batches(self, last: int) -> Iterable[Batch]:
         batches = training_batches(
@@ -209,6 +214,7 @@ class Training:
             )
         if kept is not None:
             self.pipeline.load_state_dict(kept)
+        self._set_mode(stage)
 
     def _save(self, optimizer: Optimizer, meter: _Meter) -> None:
         tensors = {"rng.cpu": torch.get_rng_state()}

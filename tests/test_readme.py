@@ -11,9 +11,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def zoo_table():
-    rows = [
-        f"| {e.kind} | `{e.key}` | {e.summary} | {e.paper or ''} |" for e in registry.entries()
-    ]
+    rows = [f"| {e.kind} | `{e.key}` | {e.summary} | {e.paper or ''} |" for e in registry.entries()]
     return "\n".join(["| kind | key | what | paper |", "|---|---|---|---|", *rows])
 
 

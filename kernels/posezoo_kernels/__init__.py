@@ -1,4 +1,4 @@
-"""Triton kernels of posezoo, one file per operation, called by the file of that name in posezoo.ops.
+"""Triton kernels of posezoo, one file per operation, called by its namesake in posezoo.ops.
 
 Each file: the launchers that allocate and launch, then the kernels, with their mathematics on top.
 Maps of D x H x W cells are ROWS = D * H rows of W cells; a 2D map has D = 1. A tile is BR rows of

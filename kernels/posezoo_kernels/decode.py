@@ -81,7 +81,7 @@ def _blur_x(patch, d, dx, falloff, RADIUS: tl.constexpr):
 
 @triton.jit
 def _log(column, d, dy, falloff, centre, floor, RADIUS: tl.constexpr):
-    """log of the blurred map at one cell, relative to the centre."""
+    """Logarithm of the blurred map at one cell, relative to the centre."""
     blurred = tl.sum(column * _tap(d - dy, falloff, RADIUS), 0)
     return tl.log(tl.maximum(blurred / centre, floor))
 
@@ -105,7 +105,7 @@ def _decode(
         mask = inside(rows, columns, H, W, EVEN)
         y, x = rows[:, None], columns[None, :]
         v = _cells(maps, flipped, n, mirror, y, x, mask, FLIP, SHIFT, H, W)
-        v = tl.where(v == v, v, float("inf"))
+        v = tl.where(v == v, v, float("inf"))  # noqa: PLR0124 - false for NaN
         v = tl.where(mask, v, float("-inf"))
         better = v > best
         index = tl.where(better, y * W + x, index)

@@ -55,7 +55,7 @@ def bounds(sigma: float, cut: bool) -> tuple[float, float]:
 
 @triton.jit
 def factor(cells, centre, falloff, cut, SIZE: tl.constexpr, QUANTISED: tl.constexpr):
-    """g along one axis, 0 if the nearest cell is off it (also for NaN)."""
+    """The factor along one axis, 0 if the nearest cell is off it (also for NaN)."""
     nearest = tl.floor(centre + 0.5)
     if QUANTISED:
         centre = nearest
@@ -72,7 +72,7 @@ def row_factor(
     rows, joint, falloff, cut,
     H: tl.constexpr, ROWS: tl.constexpr, DIMS: tl.constexpr, QUANTISED: tl.constexpr,
 ):  # fmt: skip
-    """g(y) g(z) of rows, `joint` pointing at (x, y[, z])."""
+    """The factors of rows, g(y) g(z), `joint` pointing at (x, y[, z])."""
     y = (rows % H).to(tl.float32)
     value = factor(y, tl.load(joint + 1), falloff, cut, H, QUANTISED)
     if DIMS == 3:

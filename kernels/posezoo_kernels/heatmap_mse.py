@@ -55,7 +55,7 @@ def forward(
         BW=c.tile_columns,
         EVEN=c.even,
     )
-    return sums.sum(-1) if c.parts > 1 else sums[..., 0]
+    return sums.sum(-1) if c.parts > 1 else sums.view(weight.shape)
 
 
 def backward(

@@ -74,7 +74,7 @@ def _forward(
     joint_y = tl.load(joint + 1, mask=real, other=-9.0)
     gx = factor(columns.to(tl.float32)[:, None], joint_x, falloff, cut, W, QUANTISED) * peak
     total = tl.zeros((BW, BJ), tl.float32)
-    for step in range(0, PART):
+    for step in range(PART):
         row = part * PART + step
         gy = factor(row.to(tl.float32), joint_y, falloff, cut, H, QUANTISED)
         mask = (columns < W)[:, None] & used[None, :] & (row < H)

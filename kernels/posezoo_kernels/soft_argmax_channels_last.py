@@ -15,9 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 from posezoo_kernels.launch import launch
-
-LOG2_E = tl.constexpr(1.4426950408889634)
-SUMS = tl.constexpr(16)
+from posezoo_kernels.soft_argmax_sums import LOG2_E, SUMS
 
 
 def partial_sums(

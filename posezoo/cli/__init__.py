@@ -13,6 +13,7 @@ _COMMANDS = {
     "info": ("posezoo.cli.info:info", "The card of an entry or a pipeline."),
     "train": ("posezoo.cli.train:train", "Train a pipeline."),
     "eval": ("posezoo.cli.eval:evaluate", "Evaluate a trained pipeline."),
+    "bench": ("posezoo.cli.bench:bench", "Time the operations, and check them first."),
     "env": ("posezoo.cli.env:env", "Versions, hardware, and the path that kernels take."),
 }
 # What a user's mistake raises in the library: one line, no traceback.

@@ -69,7 +69,9 @@ class HeatmapHead(nn.Module):
 
         c = source.channels
         self.block_b = BlockB(c, batch_norm) if block_b else nn.Identity()
-        self.block_c = _chain(batch_norm, nn.Conv2d(c, 256, 1), _conv3(256, 128), nn.Conv2d(128, 256, 1))
+        self.block_c = _chain(
+            batch_norm, nn.Conv2d(c, 256, 1), _conv3(256, 128), nn.Conv2d(128, 256, 1)
+        )
         widths = (256, *(width for _ in strides))
         self.block_d = _chain(
             batch_norm,

@@ -8,7 +8,6 @@ Not differentiable; see `soft_argmax`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -118,10 +117,11 @@ def _decode(
     x, y, score = _maximum(values)
     place = torch.stack([x, y], -1).to(values.dtype)
     if refine == "quarter":
-        place = place + _quarter(values, x, y)
+        place = place + _quarter(values, x, y, score)
     elif refine != "none":
         place = place + _newton(values, x, y, refine, blur).clamp(-limit, limit)
-    return place * place.new_tensor(scale) + place.new_tensor(offset), score
+    axes = zip(place.unbind(-1), scale, offset, strict=True)
+    return torch.stack([p * s + o for p, s, o in axes], -1), score
 
 
 def _maximum(
@@ -156,13 +156,14 @@ def _patch(
     return torch.where(inside, patch, 0.0)
 
 
-def _quarter(maps: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def _quarter(maps: Tensor, x: Tensor, y: Tensor, score: Tensor) -> Tensor:
     height, width = maps.shape[-2:]
-    patch = _patch(maps, x, y, 1)
-    along_x = (patch[..., 1, 2] - patch[..., 1, 0]).sign() * ((x > 0) & (x < width - 1))
-    along_y = (patch[..., 2, 1] - patch[..., 0, 1]).sign() * ((y > 0) & (y < height - 1))
-    positive = patch[..., 1, 1, None] > 0
-    return torch.where(positive, torch.stack([along_x, along_y], -1) * 0.25, 0.0)
+    at = (y * width + x)[..., None]
+    around = torch.cat([at + 1, at - 1, at + width, at - width], -1)
+    near = maps.flatten(2).gather(2, around.clamp_(0, height * width - 1))
+    along_x = (near[..., 0] - near[..., 1]).sign() * ((x > 0) & (x < width - 1))
+    along_y = (near[..., 2] - near[..., 3]).sign() * ((y > 0) & (y < height - 1))
+    return torch.stack([along_x, along_y], -1) * (0.25 * (score > 0))[..., None]
 
 
 def _newton(maps: Tensor, x: Tensor, y: Tensor, refine: str, blur: int) -> Tensor:
@@ -174,7 +175,7 @@ def _newton(maps: Tensor, x: Tensor, y: Tensor, refine: str, blur: int) -> Tenso
         patch = _patch(maps, x, y, reach)
     else:
         patch = _patch(maps, x, y, reach + blur // 2)
-        taps = torch.tensor(_taps(blur), dtype=maps.dtype, device=maps.device)
+        taps = _taps(blur, maps)
         band = torch.stack([F.pad(taps, (i, 2 * reach - i)) for i in range(2 * reach + 1)])
         with torch.autocast(maps.device.type, enabled=False):  # it would make this bfloat16
             patch = band @ patch @ band.T
@@ -211,11 +212,11 @@ def _newton(maps: Tensor, x: Tensor, y: Tensor, refine: str, blur: int) -> Tenso
     return torch.where(usable[..., None], step, 0.0)
 
 
-def _taps(width: int) -> list[float]:
+def _taps(width: int, like: Tensor) -> Tensor:
     """The weights of OpenCV's Gaussian blur of this width."""
-    falloff = -0.5 / _sigma(width) ** 2
-    taps = [math.exp(falloff * d * d) for d in range(-(width // 2), width // 2 + 1)]
-    return [tap / sum(taps) for tap in taps]
+    apart = torch.arange(-(width // 2), width // 2 + 1, dtype=like.dtype, device=like.device)
+    taps = (apart.square() * (-0.5 / _sigma(width) ** 2)).exp()
+    return taps / taps.sum()
 
 
 def _sigma(width: int) -> float:

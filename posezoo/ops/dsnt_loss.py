@@ -9,7 +9,6 @@ the Gaussian is exact down to e^-43 per axis rather than cut at 1e-24.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -105,7 +104,7 @@ def _dsnt_loss(
             regulariser=regulariser,
         )
     height, width = maps.shape[2:]
-    unit = joints.new_tensor(scale)
+    unit = torch.stack([joints.new_full((), s) for s in scale])
     log_p = F.log_softmax((maps.to(joints.dtype) * beta).flatten(2), -1).view(maps.shape)
     p = log_p.exp()
     arm_x = torch.arange(width, device=maps.device) - joints[..., 0, None]
@@ -129,12 +128,16 @@ def _dsnt_loss(
         along_y = along_y + bend[..., 1, None] * (arm_y**2 - var_y[..., None])
     arm = along_y[..., :, None] + along_x[..., None, :]
     if regulariser in ("js", "kl"):
-        log_q = _log_gaussian(joints, sigma, height, width)
-        ahead = log_q - log_p
-        log_ratio = math.log(2) - F.softplus(ahead) if regulariser == "js" else -ahead
+        log_q_x, log_q_y = _log_gaussian(joints, sigma, width, height)
+        log_q = log_q_y[..., :, None] + log_q_x[..., None, :]
+        # Products of factors: exp over a grid whose values underflow is slow on a CPU.
+        q = log_q_y.exp()[..., :, None] * log_q_x.exp()[..., None, :]
+        tiny = torch.finfo(p.dtype).tiny
+        log_m = ((p + q) * 0.5).clamp_(min=tiny).log_() if regulariser == "js" else log_q
+        log_ratio = log_p - log_m
         p_part = (p * log_ratio).flatten(2).sum(-1)
         if regulariser == "js":
-            q_part = (log_q.exp() * (log_ratio + ahead)).flatten(2).sum(-1)
+            q_part = (q * (log_q - log_m)).flatten(2).sum(-1)
             value = value + (0.5 * strength) * (p_part + q_part)
         else:
             value = value + strength * p_part
@@ -178,8 +181,8 @@ def _dsnt_loss_backward(
     return (slope * grad[..., None, None]).to(maps.dtype)
 
 
-def _log_gaussian(joints: Tensor, sigma: float, height: int, width: int) -> Tensor:
-    """Logarithm of the Gaussian with sum 1, held at e^-43 of its peak per axis: (B, J, h, w)."""
+def _log_gaussian(joints: Tensor, sigma: float, width: int, height: int) -> list[Tensor]:
+    """Logarithm of the factors (B, J, w), (B, J, h) with sum 1, at least e^-43 of their peak."""
     logs = []
     for axis, cells in enumerate((width, height)):
         centre = joints[..., axis, None]
@@ -187,7 +190,7 @@ def _log_gaussian(joints: Tensor, sigma: float, height: int, width: int) -> Tens
         least = ((centre + 0.5).floor() - centre).square()
         log = (((grid - centre).square() - least) * (-0.5 / sigma**2)).clamp(min=-43.0)
         logs.append(log - log.logsumexp(-1, keepdim=True))
-    return logs[1][..., :, None] + logs[0][..., None, :]
+    return logs
 
 
 def _setup(

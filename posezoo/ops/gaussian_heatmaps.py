@@ -84,7 +84,7 @@ def _gaussian_heatmaps(
         joints, size, sigma=sigma, peak=peak, cut=cut, quantised=quantised, dtype=dtype
     )
     for factor in others:
-        maps = factor.view(*factor.shape, *[1] * (maps.ndim - 2)) * maps[:, :, None]
+        maps = factor.reshape(*factor.shape, *[1] * (maps.ndim - 2)) * maps[:, :, None]
     return maps
 
 
@@ -100,21 +100,22 @@ def factors(
 ) -> list[Tensor]:  # n of (B, J, size of that axis), x first
     """The Gaussian along each axis, 1 (x: `peak`) at the nearest cell; zeros if that is off it."""
     joints = joints if joints.dtype == torch.float64 else joints.float()
+    limits = list(reversed(size))
+    length = max(limits)  # one set of calls for all axes: on a CPU their number is what costs
     nearest = (joints + 0.5).floor()
-    result = []
-    for axis, cells in enumerate(reversed(size)):
-        near = nearest[..., axis, None]
-        inside = (near >= 0) & (near < cells)
-        near = torch.where(inside, near, 0.0)  # NaN times 0 would be NaN
-        centre = near if quantised else torch.where(inside, joints[..., axis, None], 0.0)
-        least = (near - centre).square()
-        grid = torch.arange(cells, dtype=joints.dtype, device=joints.device)
-        distance = (grid - centre).square_()
-        factor = (distance - least).mul_(-0.5 / sigma**2).clamp_(min=_TAIL).exp_()
-        if cut:
-            factor *= (distance <= 9 * sigma**2) | (distance <= least)
-        result.append(factor.mul_(inside if axis else inside * peak).to(dtype))
-    return result
+    inside = torch.stack(_on_axes(nearest, limits), -1)
+    nearest = torch.where(inside, nearest, 0.0)  # NaN times 0 would be NaN
+    centre = nearest if quantised else torch.where(inside, joints, 0.0)
+    least = (nearest - centre).square_()[..., None]
+    grid = torch.arange(length, dtype=joints.dtype, device=joints.device)
+    distance = (grid - centre[..., None]).square_()
+    factor = (distance - least).mul_(-0.5 / sigma**2).clamp_(min=_TAIL).exp_()
+    if cut:
+        factor *= (distance <= 9 * sigma**2) | (distance <= least)
+    height = inside.to(factor.dtype)
+    height[..., 0] *= peak
+    factor = factor.mul_(height[..., None]).to(dtype)
+    return [factor[..., axis, :cells] for axis, cells in enumerate(limits)]
 
 
 def on_map(
@@ -122,9 +123,16 @@ def on_map(
     size: Sequence[int],  # n sizes, x last
 ) -> Tensor:  # (B, J) bool
     """True where the cell nearest to the joint is on the map; False for NaN."""
-    limits = torch.tensor(list(reversed(size)), dtype=joints.dtype, device=joints.device)
-    nearest = (joints + 0.5).floor()
-    return ((nearest >= 0) & (nearest < limits)).all(-1)
+    first, *others = _on_axes((joints + 0.5).floor(), list(reversed(size)))
+    for other in others:
+        first = first & other
+    return first
+
+
+def _on_axes(nearest: Tensor, limits: list[int]) -> list[Tensor]:
+    """By numbers, not by a tensor of them: that would be copied to the GPU, which waits for it."""
+    axes = zip(nearest.unbind(-1), limits, strict=True)
+    return [(cell >= 0) & (cell < limit) for cell, limit in axes]
 
 
 def check(joints_cells: Tensor, size: Sequence[int], sigma_cells: float) -> None:

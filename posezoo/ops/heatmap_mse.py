@@ -66,7 +66,7 @@ def heatmap_mse(
         peak=float(peak),
         cut=support == "3sigma",
         quantised=centres == "quantised",
-    )
+    )[0]
 
 
 @define("heatmap_mse")
@@ -79,13 +79,16 @@ def _heatmap_mse(
     peak: float,
     cut: bool,
     quantised: bool,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
+    """Loss; map - Gaussian (torch path, else empty: the kernel computes it again)."""
     if use_triton(maps):
         from posezoo_kernels.heatmap_mse import forward  # noqa: PLC0415 - only where used
 
-        return forward(maps, joints, weight, sigma=sigma, peak=peak, cut=cut, quantised=quantised)
+        loss = forward(maps, joints, weight, sigma=sigma, peak=peak, cut=cut, quantised=quantised)
+        return loss, maps.new_empty(0)
     difference = _difference(maps, joints, sigma=sigma, peak=peak, cut=cut, quantised=quantised)
-    return difference.square_().flatten(2).mean(-1) * weight
+    norm = torch.linalg.vector_norm(difference.flatten(2), dim=-1)
+    return norm.square() * (weight / math.prod(maps.shape[2:])), difference
 
 
 @define("heatmap_mse_backward")
@@ -94,23 +97,21 @@ def _heatmap_mse_backward(
     maps: Tensor,
     joints: Tensor,
     weight: Tensor,
+    difference: Tensor,
     *,
     sigma: float,
     peak: float,
     cut: bool,
     quantised: bool,
 ) -> Tensor:
-    if use_triton(maps):
+    if difference.ndim == 1:  # the path of the forward, wherever the backward is called
         from posezoo_kernels.heatmap_mse import backward  # noqa: PLC0415 - only where used
 
         return backward(
             grad, maps, joints, weight, sigma=sigma, peak=peak, cut=cut, quantised=quantised
         )
     each = (grad * weight * (2 / math.prod(maps.shape[2:])))[(...,) + (None,) * (maps.ndim - 2)]
-    difference = _difference(
-        maps, joints, sigma=sigma, peak=peak, cut=cut, quantised=quantised
-    ).mul_(each)
-    return difference.to(maps.dtype)
+    return (difference * each).to(maps.dtype)
 
 
 def _difference(
@@ -126,19 +127,26 @@ def _difference(
         dtype=joints.dtype,
     )
     for factor in others[:-1]:
-        target = factor.view(*factor.shape, *[1] * (target.ndim - 2)) * target[:, :, None]
-    last = others[-1].view(*others[-1].shape, *[1] * (target.ndim - 2))
+        target = factor.reshape(*factor.shape, *[1] * (target.ndim - 2)) * target[:, :, None]
+    last = others[-1].reshape(*others[-1].shape, *[1] * (target.ndim - 2))
     return torch.addcmul(maps.to(joints.dtype), last, target[:, :, None], value=-1)
 
 
 def _setup(
-    ctx: Any, inputs: tuple[Tensor, ...], keyword_only_inputs: dict[str, Any], output: Tensor
+    ctx: Any,
+    inputs: tuple[Tensor, ...],
+    keyword_only_inputs: dict[str, Any],
+    output: tuple[Tensor, ...],
 ) -> None:
-    ctx.save_for_backward(*inputs)
+    ctx.save_for_backward(*inputs, output[1])
+    ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)
     ctx.options = keyword_only_inputs
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return None, None, None
     return _heatmap_mse_backward(grad, *ctx.saved_tensors, **ctx.options), None, None
 
 

@@ -65,7 +65,7 @@ def expectation(
             f"start) and 'sum' does not take it; got normalize={normalize!r}, beta={beta!r}"
         )
     learnt = beta.expand(maps.shape[1]) if isinstance(beta, Tensor) else None
-    fixed = 1.0 if learnt is not None or beta is None else float(beta)  # type: ignore[arg-type]
+    fixed = 1.0 if learnt is not None or beta is None else float(beta)
     axes = maps.ndim - 2
     place, _, _, stats = _soft_argmax(
         maps,
@@ -113,7 +113,8 @@ def _soft_argmax(
         p = torch.where(norm[..., None] > 0, p / norm[..., None], 1 / p.shape[-1])
     p = p.view(maps.shape)
     mean = torch.stack([(m * _cells(m)).sum(-1) for m in _marginals(p)], -1)
-    place = mean * mean.new_tensor(scale) + mean.new_tensor(offset)
+    axes = zip(mean.unbind(-1), scale, offset, strict=True)
+    place = torch.stack([m * s + o for m, s, o in axes], -1)
     saved = torch.cat([mean, torch.zeros_like(norm)[..., None], norm[..., None]], -1)
     stats = _moments(p, mean, scale) if moments else p.new_empty((*p.shape[:2], 0))
     return place, saved, p, stats
@@ -137,7 +138,8 @@ def _soft_argmax_backward(
 
         return backward(grad, maps, learnt, saved, beta=beta, softmax=softmax, scale=scale)
     mean, norm = saved[..., :-2], saved[..., -1]
-    slope = grad.to(mean.dtype) * mean.new_tensor(scale)
+    axes = zip(grad.to(mean.dtype).unbind(-1), scale, strict=True)
+    slope = torch.stack([g * s for g, s in axes], -1)
     if softmax and learnt is None:
         slope = slope * beta
     elif not softmax:
@@ -178,15 +180,17 @@ def _marginals(p: Tensor) -> list[Tensor]:
 def _moments(p: Tensor, mean: Tensor, scale: list[float]) -> Tensor:
     """Greatest p, entropy in nats, and covariance row by row: (B, J, 2 + n * n)."""
     flat = p.flatten(2)
-    axes = range(p.ndim - 2)
-    arms = [
-        ((_cells(p.transpose(-1, -1 - a)) - mean[..., a, None]) * scale[a]).view(
-            *mean.shape[:2], *[-1 if d == a else 1 for d in reversed(axes)]
-        )
-        for a in axes
-    ]
-    cov = [(p * arms[a] * arms[b]).flatten(2).sum(-1) for a in axes for b in axes]
-    return torch.stack([flat.amax(-1), torch.special.entr(flat).sum(-1), *cov], -1)
+    entropy = -(flat.clamp(min=torch.finfo(p.dtype).tiny).log_().mul_(flat)).sum(-1)
+    marginals = _marginals(p)
+    n = len(marginals)
+    arms = [(_cells(m) - mean[..., a, None]) * scale[a] for a, m in enumerate(marginals)]
+    cov = [[(m * arm * arm).sum(-1)] * n for m, arm in zip(marginals, arms, strict=True)]
+    for a in range(n):
+        for b in range(a + 1, n):
+            plane = p if n == 2 else p.sum(p.ndim - 1 - (3 - a - b))  # (B, J, axis b, axis a)
+            along = (plane * arms[a][..., None, :]).sum(-1)
+            cov[a][b] = cov[b][a] = (along * arms[b]).sum(-1)
+    return torch.stack([flat.amax(-1), entropy, *[c for row in cov for c in row]], -1)
 
 
 def _cells(marginal: Tensor) -> Tensor:

@@ -52,5 +52,5 @@ def test_loading_leaves_torch_s_random_numbers_alone():
 
 def test_ordered_batches_end_with_a_short_one():
     data = Synthetic(image_size=0, items=7)
-    sizes = [len(b) for b in ordered_batches(data, indices=range(0, 7), batch_size=3)]
+    sizes = [len(b) for b in ordered_batches(data, indices=range(7), batch_size=3)]
     assert sizes == [3, 3, 1]

@@ -64,8 +64,8 @@ def both(
     if layout == "channels_last":
         maps = maps.contiguous(memory_format=torch.channels_last)
     results = []
-    for path, given in (("torch", maps.double()), ("triton", arena.hold(maps).to(DEVICE))):
-        given = given.requires_grad_()
+    for path, copy in (("torch", maps.double()), ("triton", arena.hold(maps).to(DEVICE))):
+        given = copy.requires_grad_()
         with backend(path):  # type: ignore[arg-type]
             assert dispatch.use_triton(given) == (path == "triton")
             value = function(given)
@@ -95,8 +95,8 @@ def test_gaussians(arena: Any, size: tuple[int, ...], dtype: torch.dtype, suppor
 @each_layout
 def test_heatmap_mse(arena: Any, size: tuple[int, ...], dtype: torch.dtype, layout: str) -> None:
     maps, joints = inputs(size, dtype)
-    weight = torch.tensor([[1.0, 0.5, 2.0], [0.3, 1.0, 0.0]])
-    maps[1, 2] = math.nan if layout == "contiguous" else 0  # of weight 0: not even read
+    weight = torch.tensor([[0.0, 0.5, 2.0], [0.3, 1.0, 1.0]])  # the last map counts: beyond it ends
+    maps[0, 0] = math.nan if layout == "contiguous" else 0  # of weight 0: not even read
 
     def loss(given: Tensor) -> Tensor:
         wide = given.dtype == torch.float64
@@ -214,7 +214,7 @@ def test_the_border_patches_of_dark_and_udp_take_zeros_from_beyond_the_map(arena
 def test_dsnt_loss(arena: Any, size: tuple[int, ...], regulariser: str) -> None:
     maps, joints = inputs(size, torch.float32)
     joints += 0.05  # at (1, 1) the distance would be 0, where the gradient is a convention
-    weight = torch.tensor([[1.0, 0.5, 2.0], [0.3, 1.0, 0.0]])
+    weight = torch.tensor([[0.0, 0.5, 2.0], [0.3, 1.0, 1.0]])
 
     def loss(given: Tensor) -> Tensor:
         place = joints.to(given)

@@ -45,9 +45,7 @@ def test_nothing_spills_and_registers_keep_their_budget(reports: list[dict[str, 
 
 def test_maps_are_read_and_written_sixteen_bytes_at_a_time(reports: list[dict[str, Any]]) -> None:
     of_maps = [
-        r
-        for r in reports
-        if r["kernel"] != "_combine" and "channels_last" not in r["operation"]
+        r for r in reports if r["kernel"] != "combine" and "channels_last" not in r["operation"]
     ]
     reading = [r for r in of_maps if r["kernel"] != "_render"]
     writing = [r for r in of_maps if r["kernel"] in ("_render", "_backward")]
@@ -59,17 +57,28 @@ def test_grids_fit_the_device(reports: list[dict[str, Any]]) -> None:
     assert all(extent < 65536 for r in reports for extent in r["grid"][1:])
 
 
+# Instructions over bytes where that is known to be above 1: logarithms, squares, and rows of 17
+# joints in tiles of 32.
+ABOVE_ONE = {
+    "dsnt_loss js": 2.9,
+    "dsnt_loss variance": 1.25,
+    "moments": 1.1,
+    "heatmap_mse channels_last": 1.2,
+    "soft_argmax channels_last": 1.6,
+    "moments channels_last": 2.7,
+}
+
+
 def test_in_float32_the_memory_is_the_bottleneck_not_the_instructions(
     reports: list[dict[str, Any]],
 ) -> None:
-    bound = [
-        (r["operation"], r["kernel"], r["issue_us"], r["bytes_us"])
+    share = {
+        (r["operation"], r["kernel"], *r["shape"]): r["issue_us"] / r["bytes_us"]
         for r in reports
-        if r["arch"] == 90 and r["dtype"] == "float32" and r["issue_us"] > r["bytes_us"] > 0
-    ]
-    # Logarithms of the divergence, and rows of 17 joints in tiles of 32, cost more than bytes.
-    excused = ("dsnt_loss js", "channels_last")
-    assert [b for b in bound if not any(word in b[0] for word in excused)] == []
+        if r["issue_us"] and r["bytes_us"]
+    }
+    assert len(share) > 20
+    assert [key for key, value in share.items() if value > ABOVE_ONE.get(key[0], 1.0)] == []
 
 
 def test_addresses_of_maps_pass_two_to_the_thirty_one() -> None:
@@ -82,13 +91,14 @@ def test_addresses_of_maps_pass_two_to_the_thirty_one() -> None:
         heatmap_mse_channels_last,
         soft_argmax,
         soft_argmax_channels_last,
+        soft_argmax_sums,
     )
 
     for module in (
         decode, dsnt_loss, gaussian_heatmaps, heatmap_mse, heatmap_mse_channels_last, soft_argmax,
-        soft_argmax_channels_last,
+        soft_argmax_channels_last, soft_argmax_sums,
     ):  # fmt: skip
-        for name in ("_forward", "_backward", "_decode", "_render", "_combine"):
+        for name in ("_forward", "_backward", "_decode", "_render", "combine"):
             kernel = getattr(module, name, None)
             if kernel is not None:
                 body = inspect.getsource(kernel.fn)

@@ -152,7 +152,9 @@ def test_traced_and_eager_agree_on_ties_and_on_what_is_not_a_number() -> None:
 
 def test_what_cannot_be_decoded_is_refused() -> None:
     maps = torch.zeros(1, 2, 4, 4)
-    with pytest.raises(ValueError, match="refine: expected one of none, quarter, taylor, dark, udp"):
+    with pytest.raises(
+        ValueError, match="refine: expected one of none, quarter, taylor, dark, udp"
+    ):
         decode(maps, refine="darkpose")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="blur_cells: expected an odd number"):
         decode(maps, refine="dark", blur_cells=10)

@@ -154,10 +154,47 @@ find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *a: None if name == "triton" else find(name, *a)
 from posezoo.ops import backend_in_use, soft_argmax, heatmap_mse
 maps = torch.randn(2, 3, 6, 7, requires_grad=True)
-(soft_argmax(maps, beta=1.0).sum() + heatmap_mse(maps, torch.ones(2, 3, 2), sigma_cells=1.0).sum()).backward()
+loss = heatmap_mse(maps, torch.ones(2, 3, 2), sigma_cells=1.0).sum()
+(loss + soft_argmax(maps, beta=1.0).sum()).backward()
 print(backend_in_use(), maps.grad.isfinite().all().item())
 """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     run = [sys.executable, "-W", "error", "-c", code]
     result = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
     assert result.stdout.strip() == "torch True", result.stderr
+
+
+def test_on_a_gpu_that_is_not_there_every_operation_would_launch_its_kernels() -> None:
+    code = """
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from posezoo_kernels.launch import recording
+from posezoo.ops import decode, dsnt_loss, gaussian_heatmaps, heatmap_mse, moments, soft_argmax
+with FakeTensorMode():
+    maps = torch.empty(4, 17, 64, 64, device="cuda", dtype=torch.bfloat16)
+    joints = torch.empty(4, 17, 2, device="cuda")
+    for call in (
+        lambda: decode(maps, refine="udp"),
+        lambda: dsnt_loss(maps, joints, sigma_cells=1.0),
+        lambda: gaussian_heatmaps(joints, (64, 64), sigma_cells=1.0),
+        lambda: heatmap_mse(maps, joints, sigma_cells=1.0),
+        lambda: moments(maps, beta=1.0),
+        lambda: soft_argmax(maps, beta=1.0),
+    ):
+        with recording() as launches:
+            call()
+        print(*(item.kernel.__name__ for item in launches))
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    run = [sys.executable, "-c", code]
+    result = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+    launched = [
+        "_decode",
+        "_forward",
+        "_render",
+        "_forward",
+        "_forward combine",
+        "_forward combine",
+    ]
+    assert result.stdout.splitlines() == launched, result.stderr

@@ -47,7 +47,9 @@ def test_three_sigma_cuts_each_axis_and_keeps_the_nearest_cell() -> None:
     ("x", "y", "total"),
     [(-0.51, 1, 0), (-0.5, 1, 1), (4.49, 1, 1), (4.5, 1, 0), (2, -0.51, 0), (2, 2.5, 0)],
 )
-def test_a_joint_counts_while_its_nearest_cell_is_on_the_map(x: float, y: float, total: int) -> None:
+def test_a_joint_counts_while_its_nearest_cell_is_on_the_map(
+    x: float, y: float, total: int
+) -> None:
     assert one(x, y).max() == total
 
 

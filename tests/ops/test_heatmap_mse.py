@@ -73,7 +73,10 @@ def test_half_precision_maps_lose_in_float32_and_get_gradients_of_their_own_type
 
 
 def test_empty_batches_and_strided_maps_are_maps_too() -> None:
-    assert heatmap_mse(torch.zeros(0, 3, 4, 4), torch.zeros(0, 3, 2), sigma_cells=1.0).shape == (0, 3)
+    assert heatmap_mse(torch.zeros(0, 3, 4, 4), torch.zeros(0, 3, 2), sigma_cells=1.0).shape == (
+        0,
+        3,
+    )
     maps, joints = torch.rand(2, 3, 4, 6), torch.rand(2, 3, 2) * 3
     turned = maps.transpose(2, 3).contiguous().transpose(2, 3)
     straight, strided = (heatmap_mse(m, joints, sigma_cells=1.0) for m in (maps, turned))

@@ -55,7 +55,9 @@ def test_the_gradient_is_that_of_the_definition(shape: tuple[int, ...]) -> None:
     beta = torch.rand(shape[1], dtype=torch.float64, requires_grad=True)
     assert gradcheck(lambda m: soft_argmax(m, beta=1.7, scale=4.0, offset=1.5), (maps,))
     assert gradcheck(lambda m, b: soft_argmax(m, beta=b, scale=4.0), (maps, beta))
-    assert gradcheck(lambda m, b: soft_argmax(m, beta=b), (maps, beta[:1].detach().requires_grad_()))
+    assert gradcheck(
+        lambda m, b: soft_argmax(m, beta=b), (maps, beta[:1].detach().requires_grad_())
+    )
     assert gradcheck(lambda m: soft_argmax(m.square() + 0.1, normalize="sum"), (maps,))
 
 

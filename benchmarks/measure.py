@@ -1,0 +1,201 @@
+"""Clocks and counters: CPU time of one thread, or CUDA events; bytes; launches; memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_BURST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Milliseconds of repetitions."""
+
+    best: float
+    p20: float
+    p50: float
+    p80: float
+
+
+def interleaved(
+    ways: dict[str, Callable[[], Any]], device: torch.device, *, seconds: float
+) -> dict[str, Times]:
+    """Time all ways turn by turn for about `seconds` each, after one warm-up of each.
+
+    Turns are of a few runs: the best is with the caches as this formulation leaves them, p80 nearer
+    to what the others leave. On the CPU it is CPU time of this process, so that neighbours count
+    less, and freed memory is kept. On a GPU it is events around a run, with the L2 emptied before.
+    """
+    clock = _cuda_ms if device.type == "cuda" else _cpu_ms
+    if sys.platform == "linux":
+        keep_memory()
+    samples: dict[str, list[float]] = {name: [] for name in ways}
+    for function in ways.values():
+        function()
+        clock(function)
+    start = time.perf_counter()
+    rounds = 0
+    while rounds < 5 or (rounds < 100 and time.perf_counter() - start < seconds * len(ways)):
+        for name, function in ways.items():
+            samples[name] += [clock(function) for _ in range(_BURST)]
+        rounds += 1
+    return {name: _times(values) for name, values in samples.items()}
+
+
+def keep_memory() -> bool:
+    """Have glibc keep freed memory, as a caching allocator does: True if it will.
+
+    Otherwise it hands large blocks back to the system, and the page faults of the next allocation,
+    at random one formulation's or another's, cost more than the arithmetic.
+    """
+    if not hasattr(ctypes.CDLL(None), "mallopt"):
+        return False
+    trim_threshold, mmap_threshold, limit = -1, -3, 2**30
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(mallopt(trim_threshold, limit) and mallopt(mmap_threshold, limit))
+
+
+def _times(values: list[float]) -> Times:
+    ordered = sorted(values)
+
+    def at(share: float) -> float:
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+    return Times(ordered[0], at(0.2), at(0.5), at(0.8))
+
+
+def _cpu_ms(function: Callable[[], Any]) -> float:
+    start = time.process_time()
+    function()
+    return (time.process_time() - start) * 1e3
+
+
+def _cuda_ms(function: Callable[[], Any]) -> float:
+    torch.empty(64 * 2**20, dtype=torch.float32, device="cuda").zero_()  # 256 MB: out of any L2
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    function()
+    end.record()
+    torch.cuda.synchronize()
+    return start.elapsed_time(end)
+
+
+def copy_gbps(device: torch.device, numel: int = 64 * 2**20) -> float:
+    """Bandwidth of a copy, read and write counted, in this run on this device."""
+    source = torch.zeros(numel if device.type == "cuda" else numel // 4, device=device)
+    target = torch.empty_like(source)
+    best = interleaved({"copy": lambda: target.copy_(source)}, device, seconds=0.3)["copy"].best
+    return 2 * source.numel() * 4 / best / 1e6
+
+
+class Counter(TorchDispatchMode):
+    """Counts what eager execution runs: operations that touch memory, and the bytes they touch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels, self.bytes = 0, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Open posezoo's operators on their torch path; count the others from outside."""
+        kwargs = kwargs or {}
+        if func.namespace == "posezoo" and not any(
+            t.is_cuda for t in args if isinstance(t, Tensor)
+        ):
+            body = torch._library.custom_ops.OPDEFS[func.name()]._init_fn
+            with self:
+                return body(*args, **kwargs)
+        result = func(*args, **kwargs)
+        if not func.is_view and "empty" not in func.name() and "detach" not in func.name():
+            self.kernels += 1
+            inputs = _tensors((args, tuple(kwargs.values())))
+            for tensor in inputs + _tensors(result):
+                self.bytes += tensor.untyped_storage().nbytes() and (
+                    min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
+                )
+        return result
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [tensor for item in value for tensor in _tensors(item)]
+    return []
+
+
+def counted(function: Callable[[], Any]) -> tuple[int, int]:
+    """Operations launched and bytes touched by one run."""
+    with Counter() as counter:
+        function()
+    return counter.kernels, counter.bytes
+
+
+def peak_mb(function: Callable[[], Any], device: torch.device) -> float | None:
+    """Peak of allocated memory above what was there before, on a GPU."""
+    if device.type != "cuda":
+        return None
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    function()
+    torch.cuda.synchronize()
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
+
+
+def circumstances(device: torch.device) -> dict[str, Any]:
+    """Hardware, versions and commit: without them a number is not shown."""
+    gpu = torch.cuda.get_device_name() if device.type == "cuda" else None
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "device": gpu or _cpu_name(),
+        "threads": torch.get_num_threads(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "triton": _version("triton"),
+        "numpy": _version("numpy"),
+        "opencv": _version("opencv-python-headless"),
+        "system": platform.platform(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    folder = Path(__file__).parent
+    run = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(run, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # no git
+        return None
+    return done.stdout.strip() or None
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.partition(':')[2].strip()}, {os.cpu_count()} cores"
+    return platform.processor() or platform.machine()
