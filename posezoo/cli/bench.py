@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,6 +59,9 @@ def bench(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     where = torch.device(device)
     if where.type == "cpu":
+        click.get_current_context().call_on_close(
+            partial(torch.set_num_threads, torch.get_num_threads())
+        )
         torch.set_num_threads(1)
     rows: list[Any] = []
     for group in groups or _GROUPS:

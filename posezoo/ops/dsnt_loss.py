@@ -60,7 +60,7 @@ def dsnt_loss(
         )
     joints = joints_cells.detach().to(torch.float64 if maps.dtype == torch.float64 else torch.float)
     counts = on_map(joints, maps.shape[2:])
-    joints = torch.where(counts[..., None], joints, 0.0)
+    joints = torch.where(counts.unsqueeze(-1), joints, 0.0)
     counts = counts.to(joints.dtype)
     return _dsnt_loss(
         maps,

@@ -37,4 +37,5 @@ def moments(
     """
     mean, stats = expectation(maps, beta, normalize, scale, offset, moments=True)
     n = mean.shape[-1]
-    return Moments(mean, stats[..., 2:].unflatten(-1, (n, n)), stats[..., 0], stats[..., 1])
+    peak, entropy, covariance = stats.split([1, 1, n * n], -1)
+    return Moments(mean, covariance.unflatten(-1, (n, n)), peak.squeeze(-1), entropy.squeeze(-1))
