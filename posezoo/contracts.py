@@ -125,6 +125,7 @@ class Head(Protocol):
     """
 
     stride: float  # image px per cell of the maps
+    decoder: str  # how `decode` reads: "soft" if it is `decode_soft`, else a hard reading
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""The conversions between frames: cells and pixels, root-centring, rotations, Procrustes.
+"""The conversions between frames: cells and pixels, root-centring, the optical axis, Procrustes.
 
 This is the only place where heatmap cells become pixels. Pixel centres are integers: the centre
 of the top-left pixel is (0, 0). The centre of cell (i, j) of a map of stride s therefore lies at
@@ -40,19 +40,6 @@ def root_relative(
 ) -> Tensor:  # (..., J, 3) mm, joint `root` exactly 0
     """Subtract the root joint."""
     return joints_mm - joints_mm[..., root : root + 1, :]
-
-
-def axis_angle_to_matrix(
-    axis_angle: Tensor,  # (..., 3) rad
-) -> Tensor:  # (..., 3, 3)
-    """Rotation about an axis by the vector's length (Rodrigues' formula), right-handed."""
-    angle = axis_angle.norm(dim=-1, keepdim=True).clamp_min(1e-12)
-    x, y, z = (axis_angle / angle).unbind(-1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-    sin, cos = angle.sin()[..., None], angle.cos()[..., None]
-    eye = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
-    return eye + sin * cross + (1 - cos) * (cross @ cross)
 
 
 def rotation_to_optical_axis(

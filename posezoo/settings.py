@@ -26,7 +26,6 @@ class Settings:
     strategy: str
     data: str
     preset: str
-    skeleton: str = "h36m17"
     steps: int = 5000
     batch_size: int = 32
     image_size: int = 64  # px; 0: no pictures
