@@ -76,18 +76,48 @@ def numpy_argmax(maps: np.ndarray) -> np.ndarray:
     return np.stack(places)
 
 
-def numpy_quarter(maps: np.ndarray) -> np.ndarray:
-    """A quarter of a cell towards the greater neighbour, joint by joint."""
+def numpy_quarter(maps: np.ndarray, scale: float, offset: float) -> np.ndarray:
+    """A quarter of a cell towards the greater neighbour, picture by picture and joint by joint.
+
+    As mmpose's codec decodes: a copy of the maps, place and value of the maximum, a loop, px.
+    """
+    return np.stack([_one_quarter(picture.copy(), scale, offset) for picture in maps])
+
+
+def _one_quarter(picture: np.ndarray, scale: float, offset: float) -> np.ndarray:
+    places = numpy_argmax(picture[None])[0]
+    joints, height, width = picture.shape
+    for joint in range(joints):
+        x, y = places[joint].astype(int)
+        dx = dy = 0.0
+        if 0 < x < width - 1:
+            dx = picture[joint, y, x + 1] - picture[joint, y, x - 1]
+        if 0 < y < height - 1:
+            dy = picture[joint, y + 1, x] - picture[joint, y - 1, x]
+        places[joint] += np.sign([dx, dy], dtype=np.float32) * 0.25
+    return places * np.float32(scale) + np.float32(offset)
+
+
+def numpy_quarter_to_image(maps: np.ndarray, scale: float, offset: float) -> np.ndarray:
+    """The same to the px of the picture by an affine matrix, one joint after the other.
+
+    As the evaluation of the simple baselines does; it leaves the matrix to OpenCV.
+    """
     places = numpy_argmax(maps)
-    height, width = maps.shape[2:]
-    for person in range(len(maps)):
-        for joint in range(maps.shape[1]):
-            x, y = places[person, joint].astype(int)
-            one = maps[person, joint]
-            dx = one[y, x + 1] - one[y, x - 1] if 0 < x < width - 1 else 0.0
-            dy = one[y + 1, x] - one[y - 1, x] if 0 < y < height - 1 else 0.0
-            places[person, joint] += np.sign([dx, dy], dtype=np.float32) * 0.25
-    return places
+    people, joints, height, width = maps.shape
+    result = np.empty_like(places)
+    for person in range(people):
+        matrix = np.array([[scale, 0, offset], [0, scale, offset]])
+        for joint in range(joints):
+            one = maps[person][joint]
+            x = math.floor(places[person][joint][0] + 0.5)
+            y = math.floor(places[person][joint][1] + 0.5)
+            if 0 < x < width - 1 and 0 < y < height - 1:
+                slope = np.array([one[y][x + 1] - one[y][x - 1], one[y + 1][x] - one[y - 1][x]])
+                places[person][joint] += np.sign(slope) * 0.25
+            place = places[person][joint]
+            result[person, joint] = np.dot(matrix, np.array([place[0], place[1], 1.0]))
+    return result
 
 
 def has_opencv() -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from benchmarks import groups, measure, tables
-from benchmarks.groups import Row
+from benchmarks.rows import Row
 from posezoo.ops import backend, decode, heatmap_mse, soft_argmax
 
 ROOT = Path(__file__).parents[1]
@@ -91,8 +91,9 @@ def _row(operation: str, failure: str = "") -> Row:
 
 def _tests(rehearse: bool) -> Iterator[Row]:
     """The tests of operations and kernels, which take the GPU where there is one."""
-    chosen = ["-k", "gaussians"] if rehearse else []
-    run = [sys.executable, "-m", "pytest", "-q", "tests/kernels/test_maps.py", *chosen]
+    chosen = ["-k", "gaussians or empty"] if rehearse else []
+    files = ["tests/kernels/test_maps.py", "tests/kernels/test_heads.py"]
+    run = [sys.executable, "-m", "pytest", "-q", *files, *chosen]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
     last = (done.stdout.splitlines() or [done.stderr])[-1]
     print(last, flush=True)
@@ -181,9 +182,8 @@ def _step(device: torch.device, rehearse: bool) -> Iterator[Row]:
     batch = 1 if rehearse else 64
     extent = 64 if rehearse else 256
     model: Any = posezoo.build("resnet50-hm+martinez").placed(device).train()
-    image = torch.rand(batch, 3, extent, extent, device=device)
-    image = image.contiguous(memory_format=torch.channels_last)
-    joints = torch.rand(batch, model.skeleton.num_joints, 2, device=device) * extent
+    people = groups.synthetic_batch(batch, extent).to(device)
+    image = people.image.contiguous(memory_format=torch.channels_last)
     parameters = [p for part in (model.backbone, model.head) for p in part.parameters()]
 
     def train(path: str) -> Callable[[], Any]:
@@ -191,7 +191,7 @@ def _step(device: torch.device, rehearse: bool) -> Iterator[Row]:
             with backend(path):  # type: ignore[arg-type]
                 with torch.autocast(device.type, dtype=torch.bfloat16):
                     maps = model.heatmaps(image)
-                loss = model.head.loss(maps, joints)
+                loss = model.head.loss(maps, people)
             torch.autograd.grad(loss, parameters)
 
         return run
@@ -203,7 +203,7 @@ def _step(device: torch.device, rehearse: bool) -> Iterator[Row]:
     def loss_alone(path: str) -> Callable[[], Any]:
         def run() -> None:
             with backend(path):  # type: ignore[arg-type]
-                torch.autograd.grad(model.head.loss(leaf, joints), leaf)
+                torch.autograd.grad(model.head.loss(leaf, people), leaf)
 
         return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import field as others
@@ -17,7 +19,9 @@ from posezoo.ops import (
     decode,
     dsnt_loss,
     gaussian_heatmaps,
+    head_mse,
     heatmap_mse,
+    integral_head,
     moments,
     soft_argmax,
 )
@@ -34,7 +38,7 @@ class Case:
     dtype: torch.dtype
     ways: dict[str, Callable[[], Any]]  # forward
     passes: int  # over the maps that the operation cannot do without, forward and backward
-    leaf: Tensor | None = None  # the maps, where there is a backward
+    leaf: tuple[Tensor, ...] = ()  # what has a gradient: the maps, or features and filters
     tolerance: float = 1e-4  # of the gate, in the unit of the result
     truth: Callable[[], Tensor] | None = field(default=None)  # in float64
 
@@ -53,6 +57,7 @@ def cases(
     build = partial(_both_paths, device=device, compiled=compiled)
     if len(size) == 2:
         yield from _planes(maps, joints, build)
+    yield from _heads(shape, joints, build, dtype)
     leaf = maps.clone().requires_grad_()
     wide = maps.double() if maps.numel() < 5e7 else None  # the gate of larger maps takes too long
     common: dict[str, Any] = {"shape": shape, "dtype": dtype}
@@ -65,7 +70,7 @@ def cases(
             "marginals": lambda: others.marginal_soft_argmax(leaf, beta),
         },
         passes=3,
-        leaf=leaf,
+        leaf=(leaf,),
         tolerance=1e-3 if dtype == torch.float32 else 0.3,
         truth=None if wide is None else lambda: others.marginal_soft_argmax(wide, beta),
         **common,
@@ -75,7 +80,7 @@ def cases(
         ways=build(lambda: heatmap_mse(leaf, joints, sigma_cells=others.SIGMA))
         | (_loss_ways(leaf, joints) if len(size) == 2 else {}),
         passes=3,
-        leaf=leaf,
+        leaf=(leaf,),
         tolerance=1e-5,
         **common,
     )
@@ -109,27 +114,18 @@ def _planes(
             truth=lambda render=render: render().double(),
             **common,
         )
+    affine = {"scale": 4.0, "offset": 1.5}
     for refine in ("none", "quarter", "dark", "udp"):
-        hard = partial(decode, maps, refine=refine)
+        hard = partial(decode, maps, refine=refine, **(affine if refine == "quarter" else {}))
         ways = build(lambda hard=hard: hard()[0])
         if array is not None:
-            ways |= {
-                "none": {"numpy per picture": lambda: others.numpy_argmax(array)},
-                "quarter": {"numpy per joint": lambda: others.numpy_quarter(array)},
-                "dark": (
-                    {"numpy+opencv per joint": lambda: others.numpy_dark(array)}
-                    if others.has_opencv()
-                    else {}
-                ),
-            }.get(refine, {})
+            ways |= _field_decoders(array, affine).get(refine, {})
         yield Case(
             operation=f"decode {refine}",
             ways=ways,
             passes=1,
             tolerance=1e-3,
-            truth=lambda refine=refine: _in_torch(
-                lambda: decode(maps.double(), refine=refine)[0]  # type: ignore[arg-type]
-            ),
+            truth=lambda hard=hard: _in_torch(lambda: hard.func(maps.double(), **hard.keywords)[0]),
             **common,
         )
     leaf = maps.clone().requires_grad_()
@@ -138,7 +134,7 @@ def _planes(
         ways=build(lambda: dsnt_loss(leaf, joints, sigma_cells=others.SIGMA))
         | {"textbook": lambda: others.textbook_dsnt(leaf.float(), joints)},
         passes=3,
-        leaf=leaf,
+        leaf=(leaf,),
         tolerance=1e-2,
         **common,
     )
@@ -149,6 +145,62 @@ def _planes(
         tolerance=1e-3,
         truth=lambda: _in_torch(lambda: moments(maps.double(), beta=25.0).entropy),
         **common,
+    )
+
+
+def _field_decoders(
+    array: np.ndarray, affine: dict[str, float]
+) -> dict[str, dict[str, Callable[[], Any]]]:
+    blurred = {"numpy+opencv per joint": lambda: others.numpy_dark(array)}
+    return {
+        "none": {"numpy per picture": lambda: others.numpy_argmax(array)},
+        "quarter": {
+            "numpy per joint": lambda: others.numpy_quarter(array, **affine),
+            "numpy per joint, affine": lambda: others.numpy_quarter_to_image(array, **affine),
+        },
+        "dark": blurred if others.has_opencv() else {},
+    }
+
+
+def _heads(
+    shape: Shape, joints: Tensor, build: Callable[..., dict[str, Callable[[], Any]]], dtype: Any
+) -> Iterator[Case]:
+    """The operations with a convolution, on 256 channels, against the two operations."""
+    planes, device = len(shape) == 4, joints.device
+    people = shape[0] if device.type == "cuda" else min(shape[0], 8 if planes else 1)
+    seed = torch.Generator().manual_seed(1)
+    features = torch.randn(people, 256, *shape[-2:], generator=seed).to(device, dtype)
+    filters = torch.randn(math.prod(shape[1:-2]), 256, generator=seed).to(device, dtype) / 16
+    joints, leaf = joints[:people], (features.requires_grad_(), filters.requires_grad_())
+
+    def convolved() -> Tensor:
+        return F.conv2d(features, filters[..., None, None])
+
+    def fused() -> Tensor:
+        if planes:
+            return head_mse(features, filters, None, joints, sigma_cells=others.SIGMA)
+        return integral_head(features, filters, None, depth=shape[2], beta=1.0)
+
+    def apart() -> Tensor:
+        if planes:
+            return heatmap_mse(convolved(), joints, sigma_cells=others.SIGMA).sum()
+        return soft_argmax(convolved().view(people, *shape[1:]), beta=1.0)
+
+    def textbook() -> Tensor:
+        if planes:
+            target = others.torch_targets_full(joints, tuple(shape[2:]))  # type: ignore[arg-type]
+            return others.torch_mse(convolved().float(), target).sum()
+        return others.textbook_soft_argmax(convolved().view(people, *shape[1:]), 1.0)
+
+    yield Case(
+        operation="head_mse" if planes else "integral_head",
+        ways=build(fused)
+        | {"convolution, then posezoo": apart, "convolution, then textbook": textbook},
+        passes=2 if planes else 3,
+        leaf=leaf,
+        tolerance=1e-2 if dtype == torch.float32 else 1.0,
+        shape=tuple(features.shape),
+        dtype=dtype,
     )
 
 
@@ -177,7 +229,10 @@ def _both_paths(
         ways = {"posezoo triton": function, "posezoo torch": lambda: _in_torch(function)}
     if compiled:
         # Traced inside the block, so that what is compiled is the torch path.
-        whole = torch.compile(function)
+        # Not dynamic: after planes, torch would compile volumes for any size, 30 times slower.
+        # No caches: they know an operator by its name, and would give what it was before an edit.
+        torch.compiler.config.force_disable_caches = True
+        whole = torch.compile(function, dynamic=False)
         ways["torch.compile"] = lambda: _in_torch(whole)
     return ways
 

@@ -10,17 +10,19 @@ Forward reads a map twice, the second time from the cache; backward reads once a
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from posezoo_kernels import dsnt_loss_channels_last as channels_last
+from posezoo_kernels.gaussian_heatmaps import LOG_2, log_factor
 from posezoo_kernels.launch import cut as cut_map
-from posezoo_kernels.launch import inside, launch
+from posezoo_kernels.launch import inside, is_channels_last, launch
 
-LOG_2 = tl.constexpr(0.6931471805599453)
-_NONE, _JS, _KL, _VARIANCE = range(4)
-_REGULARISERS = {"none": _NONE, "js": _JS, "kl": _KL, "variance": _VARIANCE}
+_REGULARISERS = {"none": 0, "js": 1, "kl": 2, "variance": 3}
 
 
 def forward(
@@ -39,16 +41,23 @@ def forward(
     size = tuple(maps.shape[2:])
     loss = torch.empty_like(weight, dtype=torch.float32)
     saved = maps.new_empty((*weight.shape, 8), dtype=torch.float32)
-    if maps.numel():
-        # 8 cells a thread (16 of 16 bits, to load 16 bytes): with more, float32 spills on sm_80.
-        c = cut_map(weight.numel(), size, cells=2048 // maps.element_size(), warps=2)
-        launch(_forward, (weight.numel(),), maps)(
-            maps.contiguous(), joints.float().contiguous(), weight.float().contiguous(),
-            loss, saved, beta, -0.5 / sigma**2, sigma**2, strength, *scale,
-            L1=distance == "l1", REGULARISER=_REGULARISERS[regulariser], H=size[0], W=size[1],
-            BR=c.tile_rows, BW=c.tile_columns, EVEN=c.even, BH=triton.next_power_of_2(size[0]),
-        )  # fmt: skip
-    return loss, saved, maps.new_empty(0)
+    outputs = loss, saved, maps.new_empty(0)
+    if maps.numel() == 0:
+        return outputs
+    arguments = joints.float().contiguous(), weight.float().contiguous(), loss, saved
+    numbers = beta, -0.5 / sigma**2, sigma**2, strength, *scale
+    options = _options(distance, regulariser, size)
+    if is_channels_last(maps):
+        channels_last.forward((maps, *arguments), numbers, options)
+        return outputs
+    # 8 cells a thread (16 of 16 bits, to load 16 bytes): with more, float32 spills on sm_80.
+    c = cut_map(weight.numel(), size, cells=2048 // maps.element_size(), warps=2)
+    launch(_forward, (weight.numel(),), maps)(
+        maps.contiguous(), *arguments, *numbers,
+        BR=c.tile_rows, BW=c.tile_columns, EVEN=c.even, BH=triton.next_power_of_2(size[0]),
+        **options,
+    )  # fmt: skip
+    return outputs
 
 
 def backward(
@@ -67,25 +76,25 @@ def backward(
 ) -> Tensor:  # like maps
     """Launch `_backward`."""
     size = tuple(maps.shape[2:])
+    if maps.numel() == 0:
+        return torch.empty_like(maps)
+    arguments = joints.float().contiguous(), (grad * weight).float().contiguous(), saved
+    numbers = beta, -0.5 / sigma**2, sigma**2, strength, *scale
+    options = _options(distance, regulariser, size)
+    if is_channels_last(maps):
+        return channels_last.backward((maps, *arguments), numbers, options)
     change = torch.empty_like(maps, memory_format=torch.contiguous_format)
-    if maps.numel():
-        c = cut_map(weight.numel(), size, cells=2048, warps=4, one_tile=True)
-        launch(_backward, (weight.numel(), c.parts), maps)(
-            maps.contiguous(), joints.float().contiguous(),
-            (grad * weight).float().contiguous(), saved, change,
-            beta, -0.5 / sigma**2, sigma**2, strength, *scale,
-            L1=distance == "l1", REGULARISER=_REGULARISERS[regulariser], H=size[0], W=size[1],
-            BR=c.tile_rows, BW=c.tile_columns, EVEN=c.even,
-        )  # fmt: skip
+    c = cut_map(weight.numel(), size, cells=2048, warps=4, one_tile=True)
+    launch(_backward, (weight.numel(), c.parts), maps)(
+        maps.contiguous(), *arguments, change, *numbers,
+        BR=c.tile_rows, BW=c.tile_columns, EVEN=c.even, **options,
+    )  # fmt: skip
     return change
 
 
-@triton.jit
-def _log_factor(cells, centre, falloff):
-    """Logarithm of the Gaussian along one axis, 0 at the nearest cell, at least -43."""
-    nearest = tl.floor(centre + 0.5)
-    least = (nearest - centre) * (nearest - centre)
-    return tl.maximum(((cells - centre) * (cells - centre) - least) * falloff, -43.0)
+def _options(distance: str, regulariser: str, size: tuple[int, ...]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"L1": distance == "l1", "REGULARISER": _REGULARISERS[regulariser]}
+    return chosen | {"H": size[0], "W": size[1]}
 
 
 @triton.jit
@@ -134,9 +143,9 @@ def _forward(
         tl.store(to + 4, var_x)
         tl.store(to + 5, var_y)
     if (REGULARISER == 1) | (REGULARISER == 2):
-        log_x = _log_factor(x, joint_x, falloff)
+        log_x = log_factor(x, joint_x, falloff)
         all_rows = tl.arange(0, BH)
-        log_rows = _log_factor(all_rows.to(tl.float32), joint_y, falloff)
+        log_rows = log_factor(all_rows.to(tl.float32), joint_y, falloff)
         q_x = tl.exp(log_x)
         norm = tl.log(tl.sum(tl.where(columns < W, q_x, 0.0), 0))
         norm += tl.log(tl.sum(tl.where(all_rows < H, tl.exp(log_rows), 0.0), 0))
@@ -148,7 +157,7 @@ def _forward(
             mask = inside(rows, columns, H, W, EVEN)
             at = maps + n * (H * W) + rows[:, None] * W + columns[None, :]
             log_p = tl.load(at, mask=mask, other=0.0).to(tl.float32) * beta - ease
-            log_y = _log_factor(rows.to(tl.float32), joint_y, falloff)
+            log_y = log_factor(rows.to(tl.float32), joint_y, falloff)
             log_q = log_y[:, None] + (log_x - norm)[None, :]
             p = tl.where(mask, tl.exp(log_p), 0.0)
             if REGULARISER == 1:
@@ -215,8 +224,8 @@ def _backward(
         p = tl.exp(log_p)
         if (REGULARISER == 1) | (REGULARISER == 2):
             p_sum, norm = tl.load(from_saved + 4), tl.load(from_saved + 5)
-            log_x = _log_factor(x, joint_x, falloff) - norm
-            log_y = _log_factor(y, joint_y, falloff)
+            log_x = log_factor(x, joint_x, falloff) - norm
+            log_y = log_factor(y, joint_y, falloff)
             if REGULARISER == 1:
                 both = p + tl.exp(log_y)[:, None] * tl.exp(log_x)[None, :]
                 log_m = tl.log(tl.maximum(both, 1e-37)) - LOG_2

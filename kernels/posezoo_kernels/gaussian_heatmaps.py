@@ -14,6 +14,8 @@ from torch import Tensor
 from posezoo_kernels.launch import cut as cut_map
 from posezoo_kernels.launch import inside, launch
 
+LOG_2 = tl.constexpr(0.6931471805599453)
+
 
 def render(
     joints: Tensor,  # (B, J, n) cells
@@ -51,6 +53,14 @@ def render(
 def bounds(sigma: float, cut: bool) -> tuple[float, float]:
     """The exponent's factor, and the square distance beyond which the Gaussian is cut to 0."""
     return -0.5 / sigma**2, 9 * sigma**2 if cut else 3.0e38
+
+
+@triton.jit
+def log_factor(cells, centre, falloff):
+    """Logarithm of the Gaussian along one axis, 0 at the nearest cell, at least -43."""
+    nearest = tl.floor(centre + 0.5)
+    least = (nearest - centre) * (nearest - centre)
+    return tl.maximum(((cells - centre) * (cells - centre) - least) * falloff, -43.0)
 
 
 @triton.jit

@@ -15,7 +15,7 @@ from torch import Tensor
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
-_ENOUGH_PROGRAMS = 528  # 4 for each of the 132 multiprocessors of an H100 or H200
+ENOUGH_PROGRAMS = 528  # 4 for each of the 132 multiprocessors of an H100 or H200
 
 
 class Cut(NamedTuple):
@@ -43,10 +43,16 @@ class Launch(NamedTuple):
     grid: tuple[int, ...]
     arguments: dict[str, Any]
     num_warps: int
+    trips: tuple[int, ...]  # of its loops in order, inner before outer; `static` counts by them
 
 
 def launch(
-    kernel: Any, grid: tuple[int, ...], like: Tensor, *, num_warps: int = 4
+    kernel: Any,
+    grid: tuple[int, ...],
+    like: Tensor,
+    *,
+    num_warps: int = 4,
+    trips: tuple[int, ...] = (),
 ) -> Callable[..., None]:
     """`kernel[grid]` on the device of `like`, in the form that torch can trace.
 
@@ -56,7 +62,7 @@ def launch(
     def run(*arguments: Any, **constants: Any) -> None:
         if _record is not None:
             named = dict(zip(kernel.arg_names, arguments, strict=False)) | constants
-            _record.append(Launch(kernel, grid, named, num_warps))
+            _record.append(Launch(kernel, grid, named, num_warps, trips))
             return
         several = like.is_cuda and torch.cuda.is_available() and torch.cuda.device_count() > 1
         runner = kernel[grid] if INTERPRETED else torch.library.wrap_triton(kernel)[grid]
@@ -108,14 +114,30 @@ def cut(
     tiles = triton.cdiv(rows, tile)
     if one_tile:
         wanted = tiles
-    elif maps >= _ENOUGH_PROGRAMS:
+    elif maps >= ENOUGH_PROGRAMS:
         wanted = 1
     else:
-        wanted = min(tiles, triton.cdiv(4 * _ENOUGH_PROGRAMS, warps * maps))
+        wanted = min(tiles, triton.cdiv(4 * ENOUGH_PROGRAMS, warps * maps))
     part = triton.cdiv(tiles, wanted)
     parts = triton.cdiv(tiles, part)
     even = columns == size[-1] and parts * part * tile == rows
     return Cut(rows, tile, columns, parts, part * tile, even, warps)
+
+
+def cut_cells(maps: Tensor, cells: int, *, one_tile: bool = False) -> tuple[int, int, int, int]:
+    """Cut channels-last maps: BJ, BP, programs per image, cells per program (a multiple of BP)."""
+    total = maps.shape[2] * maps.shape[3]
+    bj = triton.next_power_of_2(maps.shape[1])
+    bp = min(max(1, cells // bj), triton.next_power_of_2(total))
+    tiles = triton.cdiv(total, bp)
+    parts, part = (tiles, 1) if one_tile else spread(maps.shape[0], tiles, fill=2)
+    return bj, bp, parts, part * bp
+
+
+def spread(units: int, tiles: int, *, fill: int = 1) -> tuple[int, int]:
+    """Programs for each unit, and tiles for each program, to fill the device `fill` times."""
+    part = triton.cdiv(tiles, min(tiles, triton.cdiv(fill * ENOUGH_PROGRAMS, units)))
+    return triton.cdiv(tiles, part), part
 
 
 _record: list[Launch] | None = None

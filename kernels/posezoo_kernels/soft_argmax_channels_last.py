@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from posezoo_kernels.launch import launch
+from posezoo_kernels.launch import cut_cells, launch
 from posezoo_kernels.soft_argmax_sums import LOG2_E, SUMS
 
 
@@ -51,17 +51,6 @@ def backward(
         *arguments, sums, beta, *scale, J=joints, BP=bp, BJ=bj, **shared
     )
     return sums
-
-
-def cut_cells(maps: Tensor, cells: int, *, one_tile: bool = False) -> tuple[int, int, int, int]:
-    """BJ, BP, programs per image, and cells per program (a multiple of BP)."""
-    total = maps.shape[2] * maps.shape[3]
-    bj = triton.next_power_of_2(maps.shape[1])
-    bp = min(max(1, cells // bj), triton.next_power_of_2(total))
-    tiles = triton.cdiv(total, bp)
-    wanted = tiles if one_tile else min(tiles, triton.cdiv(1056, maps.shape[0]))
-    part = triton.cdiv(tiles, wanted)
-    return bj, bp, triton.cdiv(tiles, part), part * bp
 
 
 @triton.jit

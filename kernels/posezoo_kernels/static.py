@@ -26,7 +26,15 @@ from torch import Tensor
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from posezoo_kernels import decode, dsnt_loss, gaussian_heatmaps, heatmap_mse, soft_argmax
+from posezoo_kernels import (
+    decode,
+    dsnt_loss,
+    gaussian_heatmaps,
+    head_mse,
+    heatmap_mse,
+    integral_head,
+    soft_argmax,
+)
 from posezoo_kernels.launch import Launch, recording
 
 ARCHITECTURES = (80, 90)
@@ -35,6 +43,7 @@ _TYPES = {
     torch.float32: "*fp32",
     torch.float16: "*fp16",
     torch.bfloat16: "*bf16",
+    torch.int32: "*i32",
     torch.int64: "*i64",
 }
 
@@ -118,27 +127,58 @@ def _calls(
             yield soft, partial(soft_argmax.backward, *arguments, scale=affine["scale"], **options)
         options = {"beta": 1.0, "softmax": True, "moments": True}
         yield "moments" + suffix, partial(soft_argmax.forward, laid, None, **options, **affine)
-    if axes == 2:
-        yield from _planar_calls(maps, joints, weight, affine, thorough=thorough)
+        if axes == 2:
+            yield from _planar_calls(suffix, laid, joints, weight, affine, thorough=thorough)
+            if thorough or bool(suffix) == (dtype == torch.bfloat16):
+                yield from _head_calls(suffix, laid, joints, weight)
 
 
 def _planar_calls(
-    maps: Tensor, joints: Tensor, weight: Tensor, affine: dict[str, Any], *, thorough: bool
+    suffix: str,
+    maps: Tensor,
+    joints: Tensor,
+    weight: Tensor,
+    affine: dict[str, Any],
+    *,
+    thorough: bool,
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The operations that exist in two dimensions only."""
     order = torch.empty(maps.shape[1], dtype=torch.int64, device="meta")
     blur: dict[str, Any] = {"blur_cells": 11, "blur_sigma": 2.0, "limit": 1.0, "flip_shift": False}
     for refine in ("dark", "none", "quarter", "taylor", "udp")[: 5 if thorough else 1]:
         call = partial(decode.forward, maps, refine=refine, **blur, **affine)
-        yield f"decode {refine}", partial(call, None, None)
-        yield f"decode {refine} flip", partial(call, maps, order)
+        yield f"decode {refine}{suffix}", partial(call, None, None)
+        yield f"decode {refine} flip{suffix}", partial(call, torch.empty_like(maps), order)
     kept = torch.empty((*weight.shape, 8), device="meta")
     options: dict[str, Any] = {"beta": 1.0, "sigma": 2.0, "strength": 1.0, "scale": [1.0, 1.0]}
     for regulariser in ("js", "variance", "none", "kl")[: 4 if thorough else 2]:
         options |= {"distance": "euclidean", "regulariser": regulariser}
-        name, inputs = f"dsnt_loss {regulariser}", (maps, joints, weight)
+        name, inputs = f"dsnt_loss {regulariser}{suffix}", (maps, joints, weight)
         yield name, partial(dsnt_loss.forward, *inputs, **options)
         yield name, partial(dsnt_loss.backward, weight, *inputs, kept, **options)
+
+
+def _head_calls(
+    suffix: str, maps: Tensor, joints: Tensor, weight: Tensor
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The operations with a convolution, on features of as many channels as their kernels take."""
+    batch, count, height, width = maps.shape
+    features = maps.new_empty((batch, head_mse.MOST_CHANNELS, height, width))
+    if suffix:
+        features = features.to(memory_format=torch.channels_last)
+    filters = maps.new_empty((count, features.shape[1]))
+    target = {"sigma": 2.0, "peak": 1.0, "cut": False, "quantised": False}
+    inputs = features, filters, weight[0], joints, weight
+    yield "head_mse" + suffix, partial(head_mse.forward, *inputs, **target)
+    depth = min(height, integral_head.MOST_PRODUCTS // features.shape[1])
+    volumes = maps.new_empty((count * depth, features.shape[1]))
+    options: dict[str, Any] = {"joints": count, "beta": 1.0, "scale": [1.0] * 3}
+    inputs = features, volumes, volumes[:, 0]
+    offset = [0.0] * 3
+    name = "integral_head" + suffix
+    yield name, partial(integral_head.forward, *inputs, offset=offset, **options)
+    grad, saved = weight.new_empty((batch, count, 3)), weight.new_empty((batch, count, 5))
+    yield name, partial(integral_head.backward, grad, *inputs, saved, **options)
 
 
 def _source(item: Launch) -> ASTSource:
@@ -206,10 +246,10 @@ def _widest(ptx: str, operation: str) -> int:
 
 
 def _issued(assembly: str, item: Launch) -> int:
-    """Instructions that one warp issues: those of a loop over tiles once for each tile."""
+    """Instructions that one warp issues, those of a loop as often as the launcher says."""
     named, tile = item.arguments, item.arguments.get("BR", item.arguments.get("BP", 1))
     rows = named.get("PART", named["H"] if len(item.grid) == 1 else tile)
-    trips = triton.cdiv(rows, tile)
+    trips = list(item.trips)
     labels: dict[str, int] = {}
     total = 0
     for line in assembly.splitlines():
@@ -219,16 +259,19 @@ def _issued(assembly: str, item: Launch) -> int:
             total += 1
             jump = re.search(r"\bBRA\S* .*?(\w+);", line)
             if jump and (start := labels.get(jump.group(1))) is not None:
-                total += (total - start) * (trips - 1)
+                again = trips.pop(0) if trips else triton.cdiv(rows, tile)
+                total += (total - start) * (again - 1)
     return total
 
 
 def _bytes(item: Launch, shape: tuple[int, ...]) -> int:
-    """Bytes of all arguments as large as the maps: each is read or written once."""
+    """Bytes of all arguments as large as the maps or larger: each is read or written once."""
+    if item.kernel.fn.__name__ == "_refine":  # a patch of each map
+        return 0
     large = {
         id(value): value.numel() * value.element_size()
         for value in item.arguments.values()
-        if isinstance(value, Tensor) and value.numel() == math.prod(shape)
+        if isinstance(value, Tensor) and value.numel() >= math.prod(shape)
     }
     return sum(large.values())
 

@@ -10,7 +10,9 @@ from posezoo.ops.decode import decode
 from posezoo.ops.dispatch import BackendUnavailable, backend, backend_in_use
 from posezoo.ops.dsnt_loss import dsnt_loss
 from posezoo.ops.gaussian_heatmaps import gaussian_heatmaps
+from posezoo.ops.head_mse import head_mse
 from posezoo.ops.heatmap_mse import heatmap_mse
+from posezoo.ops.integral_head import integral_head
 from posezoo.ops.moments import Moments, moments
 from posezoo.ops.soft_argmax import soft_argmax
 
@@ -22,7 +24,9 @@ __all__ = [
     "decode",
     "dsnt_loss",
     "gaussian_heatmaps",
+    "head_mse",
     "heatmap_mse",
+    "integral_head",
     "moments",
     "soft_argmax",
 ]

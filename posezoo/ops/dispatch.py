@@ -8,6 +8,7 @@ Triton's interpreter: slow, for tests.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +17,12 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 Backend = Literal["auto", "torch", "triton"]
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
+_REAL = (Tensor, torch.nn.Parameter)  # and not a subclass, by which torch traces
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 
@@ -69,40 +72,84 @@ def use_triton(tensor: Tensor) -> bool:
 
 def is_concrete(tensor: Tensor) -> bool:
     """True for a real CPU tensor, whose memory Python may read; False while tracing."""
-    return tensor.device.type == "cpu" and type(tensor) in (Tensor, torch.nn.Parameter)
+    return tensor.device.type == "cpu" and type(tensor) in _REAL
 
 
-def define(name: str) -> Callable[[Callable[..., Any]], Any]:
+class Operator:
+    """A function and the operator `posezoo::name` that torch knows it by.
+
+    A call that nobody watches runs the function itself, with its gradient: passing the dispatcher
+    costs 0.1 ms, as much as many of these operations take on small maps. While tracing,
+    transforming or counting it is the operator that is called. A function called by itself has a
+    context with `alone`: nobody else sees what it saved, so that backward may write into it.
+    """
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.setup: Callable[..., None] | None = None
+        self.backward: Callable[..., Any] | None = None
+        self.operator: Any
+        if HAS_TRITON:
+            self.operator = torch.library.triton_op(f"posezoo::{name}", function, mutates_args=())
+        else:
+            self.operator = torch.library.custom_op(f"posezoo::{name}", function, mutates_args=())
+            self.operator.register_fake(function)
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Run it on the path in use."""
+        if not _unwatched(inputs):
+            return self.operator(*inputs, **options)
+        if self.backward is not None and any(_wants_gradient(each) for each in inputs):
+            return _WithGradient.apply(self, options, *inputs)
+        return self.function(*inputs, **options)
+
+    def register_autograd(
+        self, backward: Callable[..., Any], *, setup_context: Callable[..., None]
+    ) -> None:
+        """Give it a gradient, as `torch.library.CustomOpDef.register_autograd` does."""
+        self.setup, self.backward = setup_context, backward
+        self.operator.register_autograd(backward, setup_context=setup_context)
+
+
+class _WithGradient(torch.autograd.Function):
+    """The function of an operator with the gradient that the operator has."""
+
+    @staticmethod
+    def forward(ctx: Any, operator: Operator, options: dict[str, Any], *inputs: Any) -> Any:
+        output = operator.function(*inputs, **options)
+        assert operator.setup is not None
+        operator.setup(ctx, inputs, options, output)
+        ctx.operator, ctx.alone = operator, True
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+        return None, None, *ctx.operator.backward(ctx, *grads)
+
+
+def define(name: str) -> Callable[[Callable[..., Any]], Operator]:
     """Make a function the operator `posezoo::name`, traceable through its body.
 
     The body chooses its path by `use_triton`. Under `torch.compile` it is opened, so that Inductor
     fuses the torch path and inlines the Triton kernels; `torch.export` keeps the operator.
     """
-    if HAS_TRITON:
-        return torch.library.triton_op(f"posezoo::{name}", mutates_args=())
-
-    def without_triton(function: Callable[..., Any]) -> Any:
-        operator = torch.library.custom_op(f"posezoo::{name}", function, mutates_args=())
-        operator.register_fake(function)
-        return operator
-
-    return without_triton
+    return functools.partial(Operator, name)
 
 
-def per_axis(
-    value: float | Sequence[float],
-    axes: int,
-    name: str,
-) -> list[float]:
-    """One number for each axis.
+def _wants_gradient(given: Any) -> bool:
+    return isinstance(given, Tensor) and given.requires_grad and torch.is_grad_enabled()
 
-    Raises:
-        ValueError: there are not as many numbers as axes.
-    """
-    values = [float(v) for v in value] if isinstance(value, Sequence) else [float(value)] * axes
-    if len(values) != axes:
-        raise ValueError(f"{name}: expected a number or {axes} of them (x first), got {value!r}")
-    return values
+
+def _unwatched(inputs: Sequence[Any]) -> bool:
+    """True if all tensors are real ones and only autograd looks at what is done with them."""
+    return (
+        not torch.compiler.is_compiling()
+        and all(type(each) in _REAL for each in inputs if isinstance(each, Tensor))
+        and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._functorch.maybe_current_level() is None  # vmap, func.grad
+        and not torch.jit.is_tracing()
+    )
 
 
 def _checked(name: str, source: str) -> Backend:

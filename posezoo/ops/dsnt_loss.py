@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from posezoo.ops.dispatch import define, per_axis, use_triton
+from posezoo.ops.axes import per_axis
+from posezoo.ops.dispatch import define, use_triton
 from posezoo.ops.gaussian_heatmaps import check, on_map
 
 Distance = Literal["euclidean", "l1"]

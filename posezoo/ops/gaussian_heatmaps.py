@@ -20,7 +20,7 @@ from posezoo.ops.dispatch import define, use_triton
 Support = Literal["full", "3sigma"]
 Centres = Literal["unbiased", "quantised"]
 
-_TAIL = -43.0  # exp(-43) is 2e-19: below it, products of two factors would be denormal and slow
+_TAIL = -62.0  # 2^-62 is 2e-19: below it, products of two factors would be denormal and slow
 
 
 def gaussian_heatmaps(
@@ -100,22 +100,34 @@ def factors(
 ) -> list[Tensor]:  # n of (B, J, size of that axis), x first
     """The Gaussian along each axis, 1 (x: `peak`) at the nearest cell; zeros if that is off it."""
     joints = joints if joints.dtype == torch.float64 else joints.float()
+    joints = joints.nan_to_num(nan=-1.0, posinf=-1.0, neginf=-1.0)  # infinity less itself is NaN
     limits = list(reversed(size))
     length = max(limits)  # one set of calls for all axes: on a CPU their number is what costs
-    nearest = (joints + 0.5).floor()
-    inside = torch.stack(_on_axes(nearest, limits), -1)
-    nearest = torch.where(inside, nearest, 0.0)  # NaN times 0 would be NaN
-    centre = nearest if quantised else torch.where(inside, joints, 0.0)
-    least = (nearest - centre).square_()[..., None]
+    nearest = (joints + 0.5).floor_()
+    one_cell = quantised or (cut and sigma < 1 / 6)  # no cell but the nearest within 3 sigma
+    centre = nearest if one_cell else joints
+    square = 0.5 / (sigma**2 * math.log(2))  # on a CPU torch.exp takes three times exp2's time
     grid = torch.arange(length, dtype=joints.dtype, device=joints.device)
-    distance = (grid - centre[..., None]).square_()
-    factor = (distance - least).mul_(-0.5 / sigma**2).clamp_(min=_TAIL).exp_()
+    factor = (grid - centre[..., None]).square_().mul_(-square)
     if cut:
-        factor *= (distance <= 9 * sigma**2) | (distance <= least)
-    height = inside.to(factor.dtype)
-    height[..., 0] *= peak
-    factor = factor.mul_(height[..., None]).to(dtype)
-    return [factor[..., axis, :cells] for axis, cells in enumerate(limits)]
+        torch.threshold_(factor, -9 * sigma**2 * square * (1 + 1e-6), 2 * _TAIL)
+    if not one_cell:
+        factor += (nearest - centre).square_().mul_(square)[..., None]
+    factor.clamp_(min=_TAIL).exp2_()
+    if cut:
+        torch.threshold_(factor, 1.1 * 2**_TAIL, 0.0)
+    height = _inside(nearest, limits)
+    if peak != 1:
+        height[..., 0] *= peak
+    factor *= height[..., None]
+    factor = factor.to(dtype)
+    # A view of memory, so that Inductor has to store the factors. It leaves out short chains of
+    # calls, and would take the exponential again for every cell of the map.
+    strides = factor.stride()
+    return [
+        factor.as_strided((*joints.shape[:2], cells), (*strides[:2], 1), axis * length)
+        for axis, cells in enumerate(limits)
+    ]
 
 
 def on_map(
@@ -123,16 +135,15 @@ def on_map(
     size: Sequence[int],  # n sizes, x last
 ) -> Tensor:  # (B, J) bool
     """True where the cell nearest to the joint is on the map; False for NaN."""
-    first, *others = _on_axes((joints + 0.5).floor(), list(reversed(size)))
-    for other in others:
-        first = first & other
-    return first
+    return _inside((joints + 0.5).floor(), list(reversed(size))).bool().all(-1)
 
 
-def _on_axes(nearest: Tensor, limits: list[int]) -> list[Tensor]:
-    """By numbers, not by a tensor of them: that would be copied to the GPU, which waits for it."""
+def _inside(nearest: Tensor, limits: list[int]) -> Tensor:
+    """1 where an axis has this cell, else 0. A tensor of limits would make a GPU wait for it."""
+    if min(limits) == max(limits):
+        return nearest.clamp(0, limits[0] - 1).eq_(nearest)
     axes = zip(nearest.unbind(-1), limits, strict=True)
-    return [(cell >= 0) & (cell < limit) for cell, limit in axes]
+    return torch.stack([cell.clamp(0, limit - 1).eq_(cell) for cell, limit in axes], -1)
 
 
 def check(joints_cells: Tensor, size: Sequence[int], sigma_cells: float) -> None:

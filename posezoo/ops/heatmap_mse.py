@@ -58,7 +58,7 @@ def heatmap_mse(
     counts = on_map(joints, maps.shape[2:]).to(joints.dtype)
     if weight is not None:
         counts = counts * weight.detach()
-    return _heatmap_mse(
+    return heatmap_mse_of(
         maps,
         joints,
         counts,
@@ -70,7 +70,7 @@ def heatmap_mse(
 
 
 @define("heatmap_mse")
-def _heatmap_mse(
+def heatmap_mse_of(
     maps: Tensor,
     joints: Tensor,
     weight: Tensor,
@@ -86,9 +86,10 @@ def _heatmap_mse(
 
         loss = forward(maps, joints, weight, sigma=sigma, peak=peak, cut=cut, quantised=quantised)
         return loss, maps.new_empty(0)
-    difference = _difference(maps, joints, sigma=sigma, peak=peak, cut=cut, quantised=quantised)
-    norm = torch.linalg.vector_norm(difference.flatten(2), dim=-1)
-    return norm.square() * (weight / math.prod(maps.shape[2:])), difference
+    difference = difference_to_gaussian(
+        maps, joints, sigma=sigma, peak=peak, cut=cut, quantised=quantised
+    )
+    return mean_square(difference, weight), difference
 
 
 @define("heatmap_mse_backward")
@@ -110,13 +111,28 @@ def _heatmap_mse_backward(
         return backward(
             grad, maps, joints, weight, sigma=sigma, peak=peak, cut=cut, quantised=quantised
         )
-    each = (grad * weight * (2 / math.prod(maps.shape[2:])))[(...,) + (None,) * (maps.ndim - 2)]
-    return (difference * each).to(maps.dtype)
+    return (difference * _each(grad, weight, maps)).to(maps.dtype)
 
 
-def _difference(
+def _each(grad: Tensor, weight: Tensor, maps: Tensor) -> Tensor:
+    """What the difference of each joint's cells is multiplied by."""
+    each = grad * weight * (2 / math.prod(maps.shape[2:]))
+    return each.view(*each.shape, *[1] * (maps.ndim - 2))
+
+
+def mean_square(
+    difference: Tensor,  # (B, J, ...)
+    weight: Tensor,  # (B, J)
+) -> Tensor:  # (B, J)
+    """The loss."""
+    norm = torch.linalg.vector_norm(difference.flatten(2), dim=-1)
+    return norm.square() * (weight / math.prod(difference.shape[2:]))
+
+
+def difference_to_gaussian(
     maps: Tensor, joints: Tensor, *, sigma: float, peak: float, cut: bool, quantised: bool
 ) -> Tensor:
+    """The maps less the Gaussians of `gaussian_heatmaps`."""
     target, *others = factors(
         joints,
         maps.shape[2:],
@@ -142,12 +158,21 @@ def _setup(
     ctx.mark_non_differentiable(output[1])
     ctx.set_materialize_grads(False)
     ctx.options = keyword_only_inputs
+    ctx.spent = False
 
 
 def _backward(ctx: Any, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Alone, the torch path makes the difference the gradient; a second backward redoes it."""
     if grad is None:
         return None, None, None
-    return _heatmap_mse_backward(grad, *ctx.saved_tensors, **ctx.options), None, None
+    maps, joints, weight, difference = ctx.saved_tensors
+    if difference.ndim == 1 or not getattr(ctx, "alone", False):
+        change = _heatmap_mse_backward(grad, maps, joints, weight, difference, **ctx.options)
+        return change, None, None
+    if ctx.spent:
+        difference = difference_to_gaussian(maps, joints, **ctx.options)
+    ctx.spent = True
+    return difference.data.mul_(_each(grad, weight, maps)).to(maps.dtype), None, None
 
 
-_heatmap_mse.register_autograd(_backward, setup_context=_setup)
+heatmap_mse_of.register_autograd(_backward, setup_context=_setup)

@@ -11,10 +11,19 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from posezoo.ops.dispatch import define, per_axis, use_triton
+from posezoo.ops.axes import affine, per_axis
+from posezoo.ops.dispatch import define, use_triton
+from posezoo.ops.soft_argmax_sums import (
+    lever,
+    mean_and_sum,
+    middle_if_empty,
+    powers,
+    scaled,
+    spread,
+    wide,
+)
 
 
 def soft_argmax(
@@ -90,7 +99,7 @@ def _soft_argmax(
     scale: list[float],
     offset: list[float],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Positions; what backward needs per map: mean in cells, max, sum; p (torch path); moments."""
+    """Positions; mean in cells and sum, for backward; p * sum (torch path, else empty); moments."""
     if use_triton(maps):
         from posezoo_kernels.soft_argmax import forward  # noqa: PLC0415 - only where used
 
@@ -103,21 +112,13 @@ def _soft_argmax(
             scale=scale,
             offset=offset,
         )
-    values = maps.to(_wide(maps))
-    if softmax:
-        p = F.softmax(_scaled(values, learnt, beta).flatten(2), -1)
-        norm = p.new_ones(p.shape[:2])
-    else:
-        p = values.relu().flatten(2)
-        norm = p.sum(-1)
-        p = torch.where(norm[..., None] > 0, p / norm[..., None], 1 / p.shape[-1])
-    p = p.view(maps.shape)
-    mean = torch.stack([(m * _cells(m)).sum(-1) for m in _marginals(p)], -1)
-    axes = zip(mean.unbind(-1), scale, offset, strict=True)
-    place = torch.stack([m * s + o for m, s, o in axes], -1)
-    saved = torch.cat([mean, torch.zeros_like(norm)[..., None], norm[..., None]], -1)
-    stats = _moments(p, mean, scale) if moments else p.new_empty((*p.shape[:2], 0))
-    return place, saved, p, stats
+    values = maps.to(wide(maps))
+    w = powers(values, learnt, beta) if softmax else values.relu()
+    mean, norm = mean_and_sum(w)
+    if not softmax:
+        mean = middle_if_empty(mean, norm, list(reversed(maps.shape[2:])))
+    stats = spread(w, norm, mean, scale) if moments else w.new_empty(0)
+    return affine(mean, scale, offset), torch.cat([mean, norm], -1), w, stats
 
 
 @define("soft_argmax_backward")
@@ -126,75 +127,29 @@ def _soft_argmax_backward(
     maps: Tensor,
     learnt: Tensor | None,
     saved: Tensor,
-    p: Tensor,
+    w: Tensor,
     *,
     beta: float,
     softmax: bool,
     scale: list[float],
 ) -> tuple[Tensor, Tensor]:
     """Gradient of the maps, and of the learnt temperature per map (B, J) (empty without one)."""
-    if p.ndim == 1:  # the path of the forward, wherever the backward is called
+    if w.ndim == 1:  # the path of the forward, wherever the backward is called
         from posezoo_kernels.soft_argmax import backward  # noqa: PLC0415 - only where used
 
         return backward(grad, maps, learnt, saved, beta=beta, softmax=softmax, scale=scale)
-    mean, norm = saved[..., :-2], saved[..., -1]
-    axes = zip(grad.to(mean.dtype).unbind(-1), scale, strict=True)
-    slope = torch.stack([g * s for g, s in axes], -1)
-    if softmax and learnt is None:
-        slope = slope * beta
-    elif not softmax:
-        slope = torch.where(norm[..., None] > 0, slope / norm[..., None], 0.0)
-    lever: Tensor | None = None
-    for axis, cells in enumerate(reversed(maps.shape[2:])):
-        arm = torch.arange(cells, device=maps.device) - mean[..., axis, None]
-        arm = (arm * slope[..., axis, None]).view(*arm.shape, *[1] * axis)
-        lever = arm if lever is None else arm + lever[:, :, None]
-    assert lever is not None
+    sizes = list(reversed(maps.shape[2:]))
+    mean, norm = saved[..., :-1], saved[..., -1:]
+    slope = affine(grad.to(mean.dtype), scale if learnt is not None else [beta * s for s in scale])
+    slope = slope / norm if softmax else torch.where(norm > 0, slope / norm, 0.0)
+    arm = lever(slope, mean, sizes)
     if not softmax:
-        return torch.where(maps > 0, lever, 0.0).to(maps.dtype), maps.new_empty(0)
-    change = lever.mul_(p)
+        return torch.where(maps > 0, arm, 0.0).to(maps.dtype), maps.new_empty(0)
+    change = arm.mul_(w)
     if learnt is None:
         return change.to(maps.dtype), maps.new_empty(0)
     learnt_grad = (change * maps).flatten(2).sum(-1) * beta
-    return _scaled(change, learnt, beta).to(maps.dtype), learnt_grad
-
-
-def _wide(maps: Tensor) -> torch.dtype:
-    return torch.float64 if maps.dtype == torch.float64 else torch.float32
-
-
-def _scaled(values: Tensor, learnt: Tensor | None, beta: float) -> Tensor:
-    if learnt is not None:
-        return values * (learnt * beta).view(-1, *[1] * (values.ndim - 2))
-    return values if beta == 1 else values * beta
-
-
-def _marginals(p: Tensor) -> list[Tensor]:
-    """Sums over all axes but one, x first."""
-    if p.ndim == 5:
-        plane = p.sum(2)
-        return [plane.sum(-2), plane.sum(-1), p.sum((-2, -1))]
-    return [p.sum(-2), p.sum(-1)]
-
-
-def _moments(p: Tensor, mean: Tensor, scale: list[float]) -> Tensor:
-    """Greatest p, entropy in nats, and covariance row by row: (B, J, 2 + n * n)."""
-    flat = p.flatten(2)
-    entropy = -(flat.clamp(min=torch.finfo(p.dtype).tiny).log_().mul_(flat)).sum(-1)
-    marginals = _marginals(p)
-    n = len(marginals)
-    arms = [(_cells(m) - mean[..., a, None]) * scale[a] for a, m in enumerate(marginals)]
-    cov = [[(m * arm * arm).sum(-1)] * n for m, arm in zip(marginals, arms, strict=True)]
-    for a in range(n):
-        for b in range(a + 1, n):
-            plane = p if n == 2 else p.sum(p.ndim - 1 - (3 - a - b))  # (B, J, axis b, axis a)
-            along = (plane * arms[a][..., None, :]).sum(-1)
-            cov[a][b] = cov[b][a] = (along * arms[b]).sum(-1)
-    return torch.stack([flat.amax(-1), entropy, *[c for row in cov for c in row]], -1)
-
-
-def _cells(marginal: Tensor) -> Tensor:
-    return torch.arange(marginal.shape[-1], dtype=marginal.dtype, device=marginal.device)
+    return scaled(change, learnt, beta).to(maps.dtype), learnt_grad
 
 
 def _setup(
@@ -203,18 +158,18 @@ def _setup(
     keyword_only_inputs: dict[str, Any],
     output: tuple[Tensor, ...],
 ) -> None:
-    _, saved, p, stats = output
-    ctx.save_for_backward(*inputs, saved, p)
+    _, saved, w, stats = output
+    ctx.save_for_backward(*inputs, saved, w)
     ctx.options = {name: keyword_only_inputs[name] for name in ("beta", "softmax", "scale")}
-    ctx.mark_non_differentiable(saved, p, stats)
+    ctx.mark_non_differentiable(saved, w, stats)
     ctx.set_materialize_grads(False)
 
 
 def _backward(ctx: Any, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
     if grad is None:
         return None, None
-    maps, learnt, saved, p = ctx.saved_tensors
-    maps_grad, learnt_grad = _soft_argmax_backward(grad, maps, learnt, saved, p, **ctx.options)
+    maps, learnt, saved, w = ctx.saved_tensors
+    maps_grad, learnt_grad = _soft_argmax_backward(grad, maps, learnt, saved, w, **ctx.options)
     return maps_grad, None if learnt is None else learnt_grad.sum(0)
 
 

@@ -157,6 +157,14 @@ def test_moments(arena: Any, size: tuple[int, ...], layout: str, how: str) -> No
         assert max(distances) < 1e-5
 
 
+def test_one_program_may_go_through_a_whole_channels_last_map(
+    arena: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posezoo_kernels.launch.ENOUGH_PROGRAMS", 1)
+    maps, _ = inputs((37, 41), torch.float32)
+    assert max(both(arena, lambda m: soft_argmax(m, beta=3.0), maps, "channels_last")) < 2e-6
+
+
 def test_volumes_of_few_maps_are_shared_by_programs_and_their_sums_combined(arena: Any) -> None:
     maps = torch.randn(1, 1, 40, 40, 32, generator=torch.Generator().manual_seed(0))
     value, pull = both(arena, lambda m: soft_argmax(m, beta=5.0), maps, "contiguous", torch.ones(1))
@@ -164,37 +172,51 @@ def test_volumes_of_few_maps_are_shared_by_programs_and_their_sums_combined(aren
     assert pull < 2e-6
 
 
-@pytest.mark.parametrize("size", [*PLANES, (24, 20)], ids=str)
+LAYOUTS = ["contiguous", "channels_last"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("refine", ["none", "quarter", "taylor", "dark", "udp"])
-@pytest.mark.parametrize("flip", [False, True], ids=["once", "flip"])
-def test_decode(arena: Any, size: tuple[int, ...], refine: str, flip: bool) -> None:
+@pytest.mark.parametrize(
+    ("size", "flip"),
+    [*((size, False) for size in [*PLANES, (24, 20)]), ((11, 13), True), ((31, 17), True)],
+    ids=str,
+)
+def test_decode(arena: Any, size: tuple[int, ...], refine: str, flip: bool, layout: str) -> None:
     noise, joints = inputs(size, torch.float32)
     maps = gaussian_heatmaps(joints, size, sigma_cells=2.0) + 1e-3 * noise
     mirrored = maps.flip(-1).roll(1, 1) * 0.9
-    for part in (0, 1):
+    order = torch.tensor([1, 2, 0])
 
-        def found(given: Tensor) -> Tensor:
-            over, order = mirrored.to(given), torch.tensor([1, 2, 0], device=given.device)
-            options = {"flipped": over, "flip_joints": order} if flip else {}
-            return decode(
-                given,
-                refine=refine,  # type: ignore[arg-type]
-                scale=(4.0, 3.0),
-                offset=1.5,
-                flip_shift=size[0] == 11,
-                **options,
-            )[part]  # noqa: B023
+    def found(given: Tensor) -> Tensor:
+        over = {"flipped": mirrored.to(given), "flip_joints": order.to(given.device)}
+        place, score = decode(
+            given,
+            refine=refine,  # type: ignore[arg-type]
+            scale=(4.0, 3.0),
+            offset=1.5,
+            flip_shift=size[0] == 11,
+            **(over if flip else {}),
+        )
+        return torch.cat([place, score[..., None]], -1)
 
-        assert max(both(arena, found, maps)) < 2e-5
+    assert max(both(arena, found, maps, layout)) < 2e-5
 
 
-def test_decode_takes_the_first_of_equal_cells_and_survives_what_is_not_finite(arena: Any) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("programs", [1, 528])
+def test_decode_takes_the_first_of_equal_cells_and_survives_what_is_not_finite(
+    arena: Any, layout: str, programs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posezoo_kernels.launch.ENOUGH_PROGRAMS", programs)
     seed = torch.Generator().manual_seed(0)
     maps = torch.randint(0, 3, (2, 3, 37, 41), generator=seed).float()
     maps[0, 1], maps[1, 0], maps[1, 1] = 7.0, -math.inf, -5.0
     maps[1, 2, 30, 40] = math.nan
     with backend("torch"):
         truth = decode(maps)[0]
+    if layout == "channels_last":
+        maps = maps.contiguous(memory_format=torch.channels_last)
     with backend("triton"):
         found = decode(arena.hold(maps).to(DEVICE))[0]
     assert found.tolist() == truth.tolist()
@@ -209,9 +231,10 @@ def test_the_border_patches_of_dark_and_udp_take_zeros_from_beyond_the_map(arena
         assert max(place) < 1e-5
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("regulariser", ["none", "js", "kl", "variance"])
 @pytest.mark.parametrize("size", [(11, 13), (1, 1), (3, 129), (32, 32)], ids=str)
-def test_dsnt_loss(arena: Any, size: tuple[int, ...], regulariser: str) -> None:
+def test_dsnt_loss(arena: Any, size: tuple[int, ...], regulariser: str, layout: str) -> None:
     maps, joints = inputs(size, torch.float32)
     joints += 0.05  # at (1, 1) the distance would be 0, where the gradient is a convention
     weight = torch.tensor([[0.0, 0.5, 2.0], [0.3, 1.0, 1.0]])
@@ -230,7 +253,7 @@ def test_dsnt_loss(arena: Any, size: tuple[int, ...], regulariser: str) -> None:
             weight=weight.to(place),
         )
 
-    value, pull = both(arena, loss, maps, "contiguous", torch.arange(1.0, 7.0).view(2, 3))
+    value, pull = both(arena, loss, maps, layout, torch.arange(1.0, 7.0).view(2, 3))
     assert value < 5e-6
     assert pull < 1e-5
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import json
+import math
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 REGISTERS = 168  # of one thread; the largest so far is soft_argmax of a volume, with one warp
+HEADS = ("head_mse", "integral_head")  # their filters' gradients fill the registers
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def test_every_kernel_compiles_for_both_architectures_in_both_widths(
     seen = {(r["operation"].split()[0], r["arch"], r["dtype"]) for r in reports}
     operations = {o for o, _, _ in seen}
     assert operations == {
-        "decode", "dsnt_loss", "gaussian_heatmaps", "heatmap_mse", "moments", "soft_argmax"
+        "decode", "dsnt_loss", "gaussian_heatmaps", "heatmap_mse", "moments", "soft_argmax", *HEADS
     }  # fmt: skip
     assert seen == {
         (o, a, d) for o in operations for a in (80, 90) for d in ("float32", "bfloat16")
@@ -40,7 +43,10 @@ def test_every_kernel_compiles_for_both_architectures_in_both_widths(
 
 def test_nothing_spills_and_registers_keep_their_budget(reports: list[dict[str, Any]]) -> None:
     assert [r for r in reports if r["spill_bytes"]] == []
-    assert [r for r in reports if r["registers"] > REGISTERS] == []
+    most = dict.fromkeys(HEADS, 255)
+    assert [
+        r for r in reports if r["registers"] > most.get(r["operation"].split()[0], REGISTERS)
+    ] == []
 
 
 def test_maps_are_read_and_written_sixteen_bytes_at_a_time(reports: list[dict[str, Any]]) -> None:
@@ -66,6 +72,9 @@ ABOVE_ONE = {
     "heatmap_mse channels_last": 1.2,
     "soft_argmax channels_last": 1.6,
     "moments channels_last": 2.7,
+    "dsnt_loss js channels_last": 2.9,
+    "dsnt_loss variance channels_last": 2.1,
+    "integral_head": math.inf,  # matrix products: arithmetic is its bound
 }
 
 
@@ -83,24 +92,13 @@ def test_in_float32_the_memory_is_the_bottleneck_not_the_instructions(
 
 def test_addresses_of_maps_pass_two_to_the_thirty_one() -> None:
     """17 x 64^3 cells at a batch of 482: the address must be formed from an int64 index."""
-    from posezoo_kernels import (
-        decode,
-        dsnt_loss,
-        gaussian_heatmaps,
-        heatmap_mse,
-        heatmap_mse_channels_last,
-        soft_argmax,
-        soft_argmax_channels_last,
-        soft_argmax_sums,
-    )
+    import posezoo_kernels
 
-    for module in (
-        decode, dsnt_loss, gaussian_heatmaps, heatmap_mse, heatmap_mse_channels_last, soft_argmax,
-        soft_argmax_channels_last, soft_argmax_sums,
-    ):  # fmt: skip
-        for name in ("_forward", "_backward", "_decode", "_render", "combine"):
-            kernel = getattr(module, name, None)
-            if kernel is not None:
-                body = inspect.getsource(kernel.fn)
-                assert "tl.program_id(0).to(tl.int64)" in body, f"{module.__name__}.{name}"
+    found = 0
+    for path in Path(posezoo_kernels.__file__).parent.glob("*.py"):
+        for kernel in re.split(r"^@triton.jit\n", path.read_text(), flags=re.MULTILINE)[1:]:
+            if "tl.program_id(0)" in kernel:
+                assert "tl.program_id(0).to(tl.int64)" in kernel, f"{path}: {kernel[:30]}"
+                found += 1
+    assert found >= 18
     assert torch.iinfo(torch.int32).max < 482 * 17 * 64**3

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.library import opcheck
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from posezoo.ops import (
     backend,
@@ -19,12 +20,17 @@ from posezoo.ops import (
     dispatch,
     dsnt_loss,
     gaussian_heatmaps,
+    head_mse,
     heatmap_mse,
+    integral_head,
     moments,
     soft_argmax,
 )
 
 JOINTS = torch.tensor([[[2.2, 3.1], [4.4, 0.3], [1.0, 1.6]]]).expand(2, 3, 2)
+
+
+FILTERS = torch.linspace(-1, 1, 18).view(6, 3)
 
 
 def maps(*, grad: bool = True) -> Tensor:
@@ -40,6 +46,8 @@ OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "moments": lambda m: moments(m, beta=2.0).covariance + moments(m, beta=1.0).mean[..., None],
     "decode": lambda m: decode(m, refine="dark")[0] + m.mean(),
     "dsnt_loss": lambda m: dsnt_loss(m, JOINTS, sigma_cells=1.0),
+    "head_mse": lambda m: head_mse(m, FILTERS[:3], None, JOINTS, sigma_cells=1.0) * 2,
+    "integral_head": lambda m: integral_head(m, FILTERS, None, depth=2, beta=1.0),
 }
 each_operation = pytest.mark.parametrize("name", OPERATIONS)
 
@@ -110,6 +118,11 @@ DSNT: dict[str, Any] = {"beta": 1.0, "sigma": 1.0, "strength": 1.0, "scale": [1.
             (maps(), JOINTS, torch.ones(2, 3)),
             DSNT | {"distance": "l1", "regulariser": "js"},
         ),
+        (
+            "integral_head",
+            (maps(), FILTERS.clone().requires_grad_(), torch.zeros(6)),
+            {"depth": 2, "beta": 1.0, "scale": [1.0] * 3, "offset": [0.0] * 3},
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -117,6 +130,40 @@ def test_torch_finds_the_operator_sound(
     operator: str, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> None:
     opcheck(getattr(torch.ops.posezoo, operator).default, arguments, options)
+
+
+@each_operation
+def test_a_call_that_nobody_watches_passes_no_dispatcher_and_gives_the_same(name: str) -> None:
+    class Watching(TorchDispatchMode):
+        names: list[str] = []  # noqa: RUF012 - of this class only
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.names.append(func.namespace)
+            return func(*args, **(kwargs or {}))
+
+    plain = value_and_gradient(OPERATIONS[name])
+    with Watching() as mode:
+        watched = value_and_gradient(OPERATIONS[name])
+    assert "posezoo" in mode.names
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(plain, watched, strict=True))
+    with torch.profiler.profile() as profile:
+        OPERATIONS[name](maps())
+    assert [e.key for e in profile.key_averages() if e.key.startswith("posezoo::")] == []
+
+
+@pytest.mark.parametrize("name", ["heatmap_mse", "soft_argmax", "dsnt_loss", "head_mse"])
+def test_a_graph_that_is_kept_gives_the_same_gradient_twice(name: str) -> None:
+    given = maps()
+    value = OPERATIONS[name](given).square().sum()
+    first = torch.autograd.grad(value, given, retain_graph=True)[0].clone()
+    assert torch.equal(torch.autograd.grad(value, given)[0], first)
+
+
+def test_a_gradient_of_a_gradient_is_refused_rather_than_wrong() -> None:
+    given = maps()
+    value = soft_argmax(given, beta=1.0).square().sum()
+    with pytest.raises(RuntimeError):
+        torch.autograd.grad(value, given, create_graph=True)[0].sum().backward()
 
 
 def test_on_a_machine_without_cuda_auto_is_torch_and_the_choice_ends_with_its_block() -> None:
@@ -169,10 +216,12 @@ def test_on_a_gpu_that_is_not_there_every_operation_would_launch_its_kernels() -
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from posezoo_kernels.launch import recording
-from posezoo.ops import decode, dsnt_loss, gaussian_heatmaps, heatmap_mse, moments, soft_argmax
+from posezoo.ops import decode, dsnt_loss, gaussian_heatmaps, head_mse, heatmap_mse
+from posezoo.ops import integral_head, moments, soft_argmax
 with FakeTensorMode():
     maps = torch.empty(4, 17, 64, 64, device="cuda", dtype=torch.bfloat16)
     joints = torch.empty(4, 17, 2, device="cuda")
+    filters = torch.empty(17, 17, device="cuda")
     for call in (
         lambda: decode(maps, refine="udp"),
         lambda: dsnt_loss(maps, joints, sigma_cells=1.0),
@@ -180,6 +229,8 @@ with FakeTensorMode():
         lambda: heatmap_mse(maps, joints, sigma_cells=1.0),
         lambda: moments(maps, beta=1.0),
         lambda: soft_argmax(maps, beta=1.0),
+        lambda: head_mse(maps, filters, None, joints, sigma_cells=1.0),
+        lambda: integral_head(maps, filters, None, depth=1, beta=1.0),
     ):
         with recording() as launches:
             call()
@@ -195,6 +246,8 @@ with FakeTensorMode():
         "_render",
         "_forward",
         "_forward combine",
+        "_forward combine",
+        "_sweep",
         "_forward combine",
     ]
     assert result.stdout.splitlines() == launched, result.stderr
