@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks import measure
-from benchmarks.groups import Row
+from benchmarks.rows import Row
 
 HEADINGS = (
     *("operation", "implementation", "shape", "type", "mode", "best ms", "p20", "p50", "p80"),
@@ -39,8 +40,35 @@ def cells(row: Row) -> tuple[str, ...]:
         *(row.floor_us, row.copy_percent, row.kernels, row.moved_mb, row.peak_mb),
     )
     shape = "x".join(map(str, row.shape or ()))
-    texts = (row.operation, row.implementation, shape, row.dtype or "", row.mode or "")
+    operation = ", ".join(filter(None, (row.operation, row.setting)))
+    texts = (operation, row.implementation, shape, row.dtype or "", row.mode or "")
     return *texts, *("" if n is None else f"{n:.4g}" for n in numbers), note
+
+
+def codec_headings(rows: list[Row]) -> tuple[str, ...]:
+    return "map", "ratio, sigma cells, centres", *_decoders(rows)
+
+
+def codec_cells(rows: list[Row]) -> Iterator[tuple[str, ...]]:
+    """One line for each way of drawing, with the error left by each decoder in px and mm."""
+    left: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+    for row in rows:
+        if row.setting and row.value is not None:
+            line = left.setdefault(("x".join(map(str, row.shape or ())), row.setting), {})
+            line[row.implementation, row.operation] = row.value
+    for head, values in left.items():
+        yield (
+            *head,
+            *(
+                f"{values[name, 'mean error']:.2f} px "
+                f"{values[name, 'mean error at true depth']:.1f} mm"
+                for name in _decoders(rows)
+            ),
+        )
+
+
+def _decoders(rows: list[Row]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.implementation for row in rows))
 
 
 def static_cells(report: dict[str, Any]) -> tuple[str, ...]:
@@ -73,7 +101,7 @@ def save(path: Path, device: torch.device, rows: list[Row], static: list[dict[st
 def compare(rows: list[Row], path: Path) -> list[tuple[str, ...]]:
     """Best time of each row now and in a saved run, and their ratio; rows of both only."""
     kept = json.loads(path.read_text())["results"]
-    names = ("group", "operation", "implementation", "shape", "dtype", "mode")
+    names = ("group", "operation", "implementation", "shape", "setting", "dtype", "mode")
 
     def key(row: dict[str, Any]) -> tuple[str, ...]:
         return tuple(json.dumps(row.get(name)) for name in names)
