@@ -1,9 +1,11 @@
-"""Joint sets as data: names, parents, left/right pairs and the root of each set."""
+"""Joint sets: names, parents, left/right pairs and the root of each, read from skeletons.toml."""
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Skeleton:
     left: tuple[int, ...]  # left[k] and right[k] change places in a mirror
     right: tuple[int, ...]
     root: int = 0
+    family: str = ""  # sets of one family call the same point of the body by the same name
 
     @property
     def num_joints(self) -> int:
@@ -37,35 +40,6 @@ class Skeleton:
         return tuple(swap.get(j, j) for j in range(self.num_joints))
 
 
-H36M17 = Skeleton(
-    name="h36m17",
-    joints=(
-        "pelvis",
-        "right_hip",
-        "right_knee",
-        "right_ankle",
-        "left_hip",
-        "left_knee",
-        "left_ankle",
-        "spine",
-        "thorax",
-        "neck",
-        "head",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
-        "right_shoulder",
-        "right_elbow",
-        "right_wrist",
-    ),
-    parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
-    left=(4, 5, 6, 11, 12, 13),
-    right=(1, 2, 3, 14, 15, 16),
-)
-
-SKELETONS = {skeleton.name: skeleton for skeleton in (H36M17,)}
-
-
 def get_skeleton(name: str) -> Skeleton:
     """The joint set of that name.
 
@@ -75,3 +49,25 @@ def get_skeleton(name: str) -> Skeleton:
     if name not in SKELETONS:
         raise ValueError(f"unknown joint set '{name}'. Known: {', '.join(sorted(SKELETONS))}")
     return SKELETONS[name]
+
+
+def _read(path: Path) -> dict[str, Skeleton]:
+    with path.open("rb") as file:
+        return {name: _skeleton(name, **entry) for name, entry in tomllib.load(file).items()}
+
+
+def _skeleton(name: str, family: str, joints: list[str], parents: list[int]) -> Skeleton:
+    left = [j for j, joint in enumerate(joints) if joint.startswith("left_")]
+    return Skeleton(
+        name=name,
+        joints=tuple(joints),
+        parents=tuple(parents),
+        left=tuple(left),
+        right=tuple(joints.index(joints[j].replace("left_", "right_")) for j in left),
+        root=parents.index(-1),
+        family=family,
+    )
+
+
+SKELETONS = _read(Path(__file__).with_name("skeletons.toml"))
+H36M17 = SKELETONS["h36m17"]

@@ -43,9 +43,11 @@ def person_crop(
 
 
 def inside(
-    joints2d: Tensor,  # (N, J, 2) px
+    joints2d: Tensor,  # (N, ..., 2) px
     size_px: Tensor | int,  # (N, 2) width and height, or the side of a square
-) -> Tensor:  # (N, J) bool
+) -> Tensor:  # (N, ...) bool
     """Which points lie on a pixel of the picture: from -0.5 to its size less 0.5."""
-    limit = size_px[:, None] - 0.5 if isinstance(size_px, Tensor) else size_px - 0.5
+    limit: Tensor | float = size_px - 0.5
+    if isinstance(limit, Tensor):
+        limit = limit.view(-1, *(1 for _ in joints2d.shape[1:-1]), 2)
     return ((joints2d >= -0.5) & (joints2d < limit)).all(-1)

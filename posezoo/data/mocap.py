@@ -18,6 +18,7 @@ from torch import Tensor
 from posezoo.contracts import Batch, Sample
 from posezoo.data import draws
 from posezoo.data.batches import only_sample
+from posezoo.data.clips import Clips
 from posezoo.data.mocap_file import find_mocap_files, read_mocap
 from posezoo.data.people import balanced_items, split_people
 from posezoo.data.scene import Scene
@@ -44,11 +45,14 @@ class Mocap:
         seed: of every draw.
         cameras: a JSON file of cameras; empty: invented studio cameras.
         val: people held out, their names between "/"; empty: about a fifth of them, by a hash.
+        without: people of no split, their names between "/".
         stride: take every n-th pose of a trial.
         radius_mm: how far from the room's middle a person may stand.
         margin: room around the person on each side, as a share of the joints' box.
         jitter: training crops move and resize by up to this share.
         scale: training bodies grow or shrink by up to this share.
+        frames: poses of an item: one, or a clip around it (at the files' own rate, `stride` apart).
+        future: how many of a clip come after the item's own pose.
         mirror: half of the training people have left and right exchanged.
         balance: people of a training pass count as their poses to the power 1 - balance: 0 takes
             each pose once, 1 all people equally often. No pose is left out at any balance.
@@ -69,7 +73,10 @@ class Mocap:
         seed: int = 0,
         cameras: str = "",
         val: str = "",
+        without: str = "",
         stride: int = 1,
+        frames: int = 1,
+        future: int = 0,
         radius_mm: float = 1000.0,
         margin: float = 0.15,
         jitter: float = 0.05,
@@ -79,17 +86,25 @@ class Mocap:
     ) -> None:
         _check_numbers(image_size=image_size, stride=stride, scale=scale, balance=balance)
         recordings = [each for file in find_mocap_files(path) for each in read_mocap(file)]
-        self.subjects = split_people(sorted({each.subject for each in recordings}), val, split)
+        self.subjects = split_people(
+            sorted({each.subject for each in recordings}), val, split, without
+        )
         kept = [each for each in recordings if each.subject in self.subjects]
         poses = [each.positions_mm[::stride] for each in kept]
         lengths = [len(each) for each in poses]
         self._poses = torch.from_numpy(np.concatenate(poses))
+        trial = np.repeat(np.arange(len(kept)), lengths)
+        self._sequence = np.array([f"{each.subject}/{each.trial}" for each in kept])[trial]
+        frame = np.concatenate([each.frame[::stride] for each in kept])
+        self._clips = Clips(trial, frame, frames=frames, future=future)
         self._subject = np.repeat(np.array([each.subject for each in kept]), lengths)
         self._action = np.repeat(np.array([each.action for each in kept]), lengths)
         self._varied = split == "train"
         self._items = balanced_items(self._subject, balance if self._varied else 0.0)
         rig = Rig.from_file(cameras) if cameras else Rig.studio()
         rig.check_room(radius_mm + _REACH_MM * (1 + scale))
+        if pictures and image_size and frames > 1:
+            raise ValueError(f"mocap: frames is {frames}, but pictures are drawn one at a time")
         self._seed, self._scale, self._mirror = seed, scale, mirror
         self._scene = Scene(
             image_size=image_size,
@@ -113,22 +128,29 @@ class Mocap:
         item = self._items[index % len(self)]
         if not self._varied:
             index = index % len(self)
-        joints = self._poses[torch.from_numpy(item)].double()
+        joints = self._poses[torch.from_numpy(self._clips.window(item))].double()
         if self._varied:
             joints = self._change_body(joints, index)
         return self._scene.show(
-            joints, index, subject=self._subject[item], action=self._action[item]
+            joints,
+            index,
+            present=self._clips.present,
+            subject=self._subject[item],
+            action=self._action[item],
+            sequence=self._sequence[item],
         )
 
     def _change_body(
         self,
-        joints: Tensor,  # (N, J, 3) mm, world frame
+        joints: Tensor,  # (N, T, J, 3) mm, world frame
         index: NDArray[np.int64],  # (N,)
-    ) -> Tensor:  # (N, J, 3) mm, world frame
+    ) -> Tensor:  # (N, T, J, 3) mm, world frame
         u = torch.from_numpy(draws.uniform(self._seed, index, 2, "body"))
+        side, size = u[:, None, None].unbind(-1)
         if self._mirror:
-            joints = torch.where(u[:, :1, None] < 0.5, mirrored(joints, self.skeleton), joints)
-        return joints * (1 + self._scale * (2 * u[:, 1:, None] - 1))
+            turned = mirrored(joints, self.skeleton)
+            joints = torch.where(side[..., None] < 0.5, turned, joints)
+        return joints * (1 + self._scale * (2 * size[..., None] - 1))
 
 
 def mirrored(

@@ -1,4 +1,4 @@
-"""Reading a motion-capture file (`*_poses17.h5`) and refusing one that is not what it says.
+"""A motion-capture file (`*_poses17.h5`): writing one, and refusing one that is not what it says.
 
 Layout (docs/data.md): `/<subject>/<trial>/positions_mm`, (T, 17, 3), Human3.6M-17 order, mm, z up.
 Wrong units, a wrong axis and a wrong joint order train without any error message, so they are
@@ -7,6 +7,8 @@ looked for in the numbers as well as in the attributes.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +27,11 @@ class Recording:
     """One trial of one person."""
 
     subject: str
+    trial: str
     action: str
+    fps: float  # poses a second; 0 if the file does not say
     positions_mm: NDArray[np.float32]  # (T, 17, 3) mm, world frame, z up
+    frame: NDArray[np.int64]  # (T,) of the source, rising; gaps where frames were dropped
 
 
 def find_mocap_files(path: str | Path) -> list[Path]:
@@ -69,6 +74,53 @@ def read_mocap(path: Path) -> list[Recording]:
     return recordings
 
 
+def write_mocap(
+    path: str | Path,
+    recordings: Iterable[Recording],
+    *,
+    licence: str = "unknown",
+    credit: str = "",
+) -> None:
+    """Write recordings as they come: whole or not at all.
+
+    Args:
+        path: the new file; nothing may be there. Folders are searched for `*_poses17.h5`.
+        recordings: no two of them with one subject and trial.
+        licence: of the poses.
+        credit: who must be named where they are used.
+
+    Raises:
+        ValueError: the file exists, two recordings have one name, or it could not be read again.
+            Nothing is left behind.
+    """
+    path = Path(path)
+    if path.exists():
+        raise ValueError(f"{path}: exists already; remove it first or take another name")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with h5py.File(part, "w") as file:
+            file.attrs.update(units="mm", up_axis="z", skeleton=H36M17.name)
+            file.attrs.update(licence=licence, credit=credit)
+            file.attrs.update(joint_names=list(H36M17.joints), parents=H36M17.parents)
+            for each in recordings:
+                if f"{each.subject}/{each.trial}" in file:
+                    raise ValueError(
+                        f"{path}: {each.subject} has two trials named {each.trial}; put the files "
+                        "of different people into folders of their own"
+                    )
+                trial = file.create_group(f"{each.subject}/{each.trial}")
+                trial.create_dataset("positions_mm", data=each.positions_mm.astype(np.float32))
+                trial.create_dataset("frame_index", data=each.frame.astype(np.int32))
+                trial.attrs.update(fps=each.fps, action=each.action, subject=each.subject)
+        read_mocap(part)
+        part.rename(path)
+    except OSError as error:
+        raise ValueError(f"{path}: not written ({error}); nothing was left behind") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _groups(path: Path, parent: h5py.Group) -> list[str]:
     for name, item in parent.items():
         if not isinstance(item, h5py.Group):
@@ -97,9 +149,20 @@ def _read_trial(path: Path, subject: str, trial: h5py.Group) -> Recording:
             f"{path}: {trial.name}: frame {frame} has no number for {H36M17.joints[joint]} "
             f"({len(broken)} joints in all); leave such frames out of the file"
         )
-    attributes = trial.attrs
-    action = attributes.get("action_class") or attributes.get("action") or trial.name.split("/")[-1]
-    return Recording(subject, str(action), values)
+    frame = trial["frame_index"][()] if "frame_index" in trial else np.arange(len(values))
+    if frame.shape != values.shape[:1]:
+        raise ValueError(
+            f"{path}: {trial.name}: frame_index is {frame.shape}, expected ({len(values)},)"
+        )
+    name, attributes = trial.name.split("/")[-1], trial.attrs
+    return Recording(
+        subject=subject,
+        trial=name,
+        action=str(attributes.get("action_class") or attributes.get("action") or name),
+        fps=float(attributes.get("fps", 0)),
+        positions_mm=values,
+        frame=frame.astype(np.int64),
+    )
 
 
 def _check_attributes(path: Path, file: h5py.File) -> None:

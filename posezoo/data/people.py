@@ -21,6 +21,7 @@ def split_people(
     people: Sequence[str],
     val: str,
     split: str,
+    without: str = "",
 ) -> tuple[str, ...]:
     """The people of a split, sorted.
 
@@ -29,26 +30,32 @@ def split_people(
         val: who is held out, names between "/"; empty: each with a chance of one fifth by a hash
             of the name, at least one.
         split: "train" (all but those held out), "val" (those) or "all".
+        without: who is in no split at all, names between "/".
 
     Raises:
         ValueError: an unknown split or name, or nobody left in the split.
     """
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
-    people = sorted(set(people))
+    left_out = set(without.split("/")) if without else set()
+    if unknown := sorted(left_out.difference(people)):
+        raise ValueError(f"without names {', '.join(unknown)}; the people are {_names(people)}")
+    people = sorted(set(people) - left_out)
     if val:
         held_out = set(val.split("/"))
         if unknown := sorted(held_out.difference(people)):
-            raise ValueError(f"val names {', '.join(unknown)}; the people are {'/'.join(people)}")
-    else:
+            raise ValueError(f"val names {', '.join(unknown)}; the people are {_names(people)}")
+    elif people:
         luck = {name: _luck(name) for name in people}
         held_out = {name for name in people if luck[name] < 0.2} or {
             min(luck, key=luck.__getitem__)
         }
+    else:
+        held_out = set()
     in_split = {"train": set(people) - held_out, "val": held_out, "all": set(people)}[split]
     if not in_split:
         raise ValueError(
-            f"nobody is left for split {split!r} of {'/'.join(people)}; hold out fewer by val="
+            f"nobody is left for split {split!r} of {_names(people)}; hold out fewer by val="
         )
     return tuple(sorted(in_split))
 
@@ -67,6 +74,10 @@ def balanced_items(
     for number, (count, share) in enumerate(zip(counts, shares, strict=True)):
         items.append(np.flatnonzero(person == number)[np.arange(share) * count // share])
     return np.concatenate(items)
+
+
+def _names(people: Sequence[str]) -> str:
+    return "/".join(sorted(set(people)))
 
 
 def _luck(name: str) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from posezoo.camera import Camera
-from posezoo.data.store_file import StoreFile
+from posezoo.data.store_file import NAMED, StoreFile
 from posezoo.data.units import check_millimetres
 
 _CHUNK = 65536  # items looked at together, to keep memory small
@@ -27,7 +27,10 @@ def check_numbers(store: StoreFile) -> None:
     for start in range(0, items, _CHUNK):
         _check_finite(store, slice(start, start + _CHUNK))
     _check_tables(store)
-    some = np.unique(np.linspace(0, items - 1, min(items, _PROJECTED)).astype(np.int64))
+    whole = np.flatnonzero(store["labelled3d"].all(1))
+    some = whole[np.unique(np.linspace(0, len(whole) - 1, min(len(whole), _PROJECTED)).astype(int))]
+    if not len(some):
+        return  # 2D only
     try:
         check_millimetres(store["joints3d_mm"][some], store.skeleton)
     except ValueError as error:
@@ -56,7 +59,7 @@ def _check_finite(store: StoreFile, part: slice) -> None:
 
 
 def _check_tables(store: StoreFile) -> None:
-    for kind in ("subject", "action"):
+    for kind in NAMED:
         numbers, known = store[kind], len(store[f"{kind}_names"])
         if numbers.min() < 0 or numbers.max() >= known:
             raise ValueError(
@@ -84,7 +87,8 @@ def _check_projection(
             "be in the camera frame: x right, y down, z forward"
         )
     projected = Camera(torch.from_numpy(store["camera"][items])).project(joints).numpy()
-    error = np.abs(projected - store["joints2d_px"][items]).max((1, 2))
+    error = np.abs(projected - store["joints2d_px"][items]).max(2)
+    error = (error * store["labelled2d"][items]).max(1)
     if error.max() > _REPROJECTION_PX:
         raise ValueError(
             f"{store.path}: item {items[error.argmax()]} projects {error.max():.4g} px away from "

@@ -16,24 +16,33 @@ import numpy as np
 
 from posezoo.skeleton import Skeleton, get_skeleton
 
-FORMAT, VERSION = "posezoo-store", 1
+FORMAT, VERSION = "posezoo-store", 2
 
-# dtype and shape of every column: N items, J joints, S people, A actions, "*" any length
+# dtype and shape of every column: N items, J joints, "*" any length; S people, A actions,
+# Q sequences, V views
 LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "joints2d_px": ("<f4", ("N", "J", 2)),
     "joints3d_mm": ("<f4", ("N", "J", 3)),
     "root_mm": ("<f4", ("N", 3)),
+    "labelled2d": ("|u1", ("N", "J")),
+    "labelled3d": ("|u1", ("N", "J")),
     "visible": ("|u1", ("N", "J")),
     "camera": ("<f8", ("N", 10)),
     "subject": ("<i4", ("N",)),
     "action": ("<i4", ("N",)),
+    "sequence": ("<i4", ("N",)),
+    "view": ("<i4", ("N",)),
+    "frame": ("<i8", ("N",)),
     "size_px": ("<i4", ("N", 2)),
     "picture_end": ("<i8", ("N",)),
     "pictures": ("|u1", ("*",)),
     "subject_names": ("S", ("S",)),
     "action_names": ("S", ("A",)),
+    "sequence_names": ("S", ("Q",)),
+    "view_names": ("S", ("V",)),
     "held_out": ("|u1", ("S",)),
 }
+NAMED = ("subject", "action", "sequence", "view")  # columns of numbers into a table of names
 
 
 class Column:
@@ -71,7 +80,7 @@ class StoreFile:
         return self.columns[name].array
 
     def names(self, kind: str) -> np.ndarray:
-        """The names of `subject` or `action`, in the order of their numbers."""
+        """The names of a column of `NAMED`, in the order of their numbers."""
         return np.char.decode(self[f"{kind}_names"], "utf-8")
 
     def verify(self) -> None:

@@ -12,17 +12,27 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, TypeAlias
 
 import h5py
 import numpy as np
+import torch
 
-from posezoo.contracts import Dataset, Sample
+from posezoo.contracts import Dataset
 from posezoo.data.crop import inside
 from posezoo.data.people import split_people
 from posezoo.data.pictures import check_picture, encode_jpeg
+from posezoo.data.shot import Shot
 from posezoo.data.store_check import check_numbers
-from posezoo.data.store_file import FORMAT, LAYOUT, VERSION, as_bytes, checksum, open_store
+from posezoo.data.store_file import (
+    FORMAT,
+    LAYOUT,
+    NAMED,
+    VERSION,
+    as_bytes,
+    checksum,
+    open_store,
+)
 from posezoo.skeleton import Skeleton
 
 Columns: TypeAlias = dict[str, np.ndarray]
@@ -32,26 +42,25 @@ _SPARE_BYTES = 16 << 20  # left free on the disk beyond what the store takes
 
 def write_store(
     path: str | Path,
-    samples: Iterable[tuple[Sample, bytes]],  # single pictures (T = 1), each with its JPEG or PNG
+    shots: Iterable[Shot],
     *,
     skeleton: Skeleton,
     val: str = "",
     licence: str = "unknown",
     credit: str = "",
 ) -> None:
-    """Write samples with their pictures as they are (empty bytes: no picture).
+    """Write shots with their pictures as they are.
 
     Args:
         path: the new file; nothing may be there.
-        samples: 2D in px of the whole picture as its file holds it, and its camera. A sample's own
-            `image` is not looked at.
-        skeleton: the joint set of the samples.
+        shots: all with pictures, or all without.
+        skeleton: the joint set of the shots.
         val: people to be held out, names between "/"; empty: about a fifth of them, by a hash.
         licence: of pictures and poses.
         credit: who must be named where they are used.
 
     Raises:
-        ValueError: the file exists, the disk is full, or a sample or the whole cannot be a store.
+        ValueError: the file exists, the disk is full, or a shot or the whole cannot be a store.
             Nothing is left behind.
     """
     path = Path(path)
@@ -61,7 +70,7 @@ def write_store(
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with tempfile.TemporaryFile(dir=path.parent) as pictures:
-            columns = _gather(samples, skeleton, pictures)
+            columns = _gather(shots, skeleton, pictures)
             columns |= _tables(columns, val)
             attributes = {"licence": licence, "credit": credit, "skeleton": skeleton.name}
             _write(part, columns, attributes)
@@ -86,81 +95,90 @@ def export(
 ) -> None:
     """Write the first `count` items of any dataset to a store, pictures as JPEG where it has them.
 
+    Each item is a sequence of its own, so that no clip spans two of them.
+
     Raises:
         ValueError: as `write_store`.
     """
 
-    def items() -> Iterator[tuple[Sample, bytes]]:
+    def shots() -> Iterator[Shot]:
         for index in range(count):
             sample = dataset[index]
-            yield sample, b"" if sample.image is None else encode_jpeg(sample.image)
+            picture = None if sample.image is None else encode_jpeg(sample.image)
+            yield Shot.single(sample, picture, sequence=f"item{index}")
 
-    write_store(path, items(), skeleton=dataset.skeleton, val=val, licence=licence, credit=credit)
+    write_store(path, shots(), skeleton=dataset.skeleton, val=val, licence=licence, credit=credit)
 
 
-def _gather(
-    samples: Iterable[tuple[Sample, bytes]], skeleton: Skeleton, pictures: IO[bytes]
-) -> Columns:
-    rows: dict[str, list[Any]] = {
+def _gather(shots: Iterable[Shot], skeleton: Skeleton, pictures: IO[bytes]) -> Columns:
+    rows: dict[str, list[np.ndarray]] = {
         name: [] for name, (_, shape) in LAYOUT.items() if shape[0] == "N"
     }
-    for number, (sample, picture) in enumerate(samples):
+    for number, shot in enumerate(shots):
         try:
-            row = _row(sample, picture, skeleton)
+            columns = _columns(shot, skeleton, pictures)
         except ValueError as error:
-            raise ValueError(f"sample {number}: {error}") from error
-        pictures.write(picture)
-        row["picture_end"] = pictures.tell()
-        for name, value in row.items():
-            rows[name].append(value)
-    if not rows["subject"]:
-        raise ValueError("there are no samples to write")
-    if len({min(side) > 0 for side in rows["size_px"]}) > 1:
-        raise ValueError("some samples have a picture and some have none; expected all or none")
+            place = f"shot {number} ({shot.subject}, {shot.sequence}, {shot.view})"
+            raise ValueError(f"{place}: {error}") from error
+        for name, values in columns.items():
+            rows[name].append(values)
+    if not sum(map(len, rows["subject"])):
+        raise ValueError("there is nothing to write: no shot has a frame")
+    columns = {name: np.concatenate(parts) for name, parts in rows.items()}
+    has_picture = columns["size_px"].min(1) > 0
+    if has_picture.any() != has_picture.all():
+        raise ValueError("some shots have pictures and some have none; expected all or none")
     pictures.flush()
-    columns = {name: np.array(values) for name, values in rows.items()}
     columns["pictures"] = np.memmap(pictures, np.uint8, "r") if pictures.tell() else np.zeros(0)
     return columns
 
 
-def _row(sample: Sample, picture: bytes, skeleton: Skeleton) -> dict[str, Any]:
-    expected = (1, skeleton.num_joints, 3)
-    if tuple(sample.joints3d.shape) != expected:
-        raise ValueError(
-            f"joints3d is {tuple(sample.joints3d.shape)}, expected {expected} (T, J, 3): one frame "
-            f"of the joints {', '.join(skeleton.joints)}"
-        )
-    width, height = size = (0, 0)
-    visible = sample.visible
-    if picture:
-        try:
-            width, height = size = check_picture(picture)
-        except ValueError as error:
-            raise ValueError(f"the picture {error}") from error
-        visible = visible & inside(sample.joints2d, sample.joints2d.new_tensor([[width, height]]))
-    return {
-        "joints2d_px": sample.joints2d[0].numpy(),
-        "joints3d_mm": sample.joints3d[0].numpy(),
-        "root_mm": sample.root_mm[0].numpy(),
-        "visible": visible[0].numpy(),
-        "camera": sample.camera.parameters.numpy(),
-        "subject": sample.subject,
-        "action": sample.action,
-        "size_px": size,
+def _columns(shot: Shot, skeleton: Skeleton, pictures: IO[bytes]) -> Columns:
+    count, joints = len(shot), skeleton.num_joints
+    shapes: dict[str, tuple[int, ...]] = {
+        "joints2d_px": (count, joints, 2),
+        "joints3d_mm": (count, joints, 3),
+        "root_mm": (count, 3),
+        **dict.fromkeys(("labelled2d", "labelled3d", "visible"), (count, joints)),
     }
+    columns: Columns = {name: np.asarray(getattr(shot, name)) for name in shapes}
+    for name, values in columns.items():
+        if values.shape != shapes[name]:
+            raise ValueError(
+                f"{name} is {values.shape}, expected {shapes[name]}: {count} frames of the joints "
+                f"{', '.join(skeleton.joints)}"
+            )
+    columns["camera"] = np.broadcast_to(shot.camera, (count, 10))
+    columns |= {name: np.full(count, getattr(shot, name)) for name in NAMED}
+    columns["frame"] = np.asarray(shot.frame)
+    columns["size_px"] = np.zeros((count, 2), np.int32)
+    columns["picture_end"] = np.full(count, pictures.tell())
+    if shot.pictures is not None:
+        if len(shot.pictures) != count:
+            raise ValueError(f"has {len(shot.pictures)} pictures, expected {count}")
+        for k, picture in enumerate(shot.pictures):
+            try:
+                columns["size_px"][k] = check_picture(picture)
+            except ValueError as error:
+                raise ValueError(f"the picture of frame {shot.frame[k]} {error}") from error
+            pictures.write(picture)
+            columns["picture_end"][k] = pictures.tell()
+        on_picture = inside(
+            torch.from_numpy(columns["joints2d_px"]), torch.from_numpy(columns["size_px"])
+        )
+        columns["visible"] = columns["visible"].astype(bool) & on_picture.numpy()
+    return columns
 
 
 def _tables(columns: Columns, val: str) -> Columns:
     """Names to numbers, with the tables of names, and who is held out."""
-    people, subject = np.unique(columns["subject"], return_inverse=True)
-    actions, action = np.unique(columns["action"], return_inverse=True)
-    return {
-        "subject": subject,
-        "subject_names": np.char.encode(people, "utf-8"),
-        "held_out": np.isin(people, split_people(people.tolist(), val, "val")),
-        "action": action,
-        "action_names": np.char.encode(actions, "utf-8"),
-    }
+    tables: Columns = {}
+    for kind in NAMED:
+        names, tables[kind] = np.unique(columns[kind], return_inverse=True)
+        tables[f"{kind}_names"] = np.char.encode(names, "utf-8")
+    people = np.unique(columns["subject"])
+    tables["held_out"] = np.isin(people, split_people(people.tolist(), val, "val"))
+    return tables
 
 
 def _write(part: Path, columns: Columns, attributes: dict[str, str]) -> None:

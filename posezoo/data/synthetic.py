@@ -39,6 +39,8 @@ class Synthetic:
         pictures: draw the picture; without, 2D is still in px of the crop.
         seed: of every draw.
         people: how many there are on both sides together.
+        val: people held out, their names ("P00") between "/"; empty: about a fifth, by a hash.
+        without: people of no split, their names between "/".
         items: poses of this split; 0: 250 of each person.
         margin: room around the person on each side, as a share of the joints' box.
         jitter: training crops move and resize by up to this share.
@@ -57,13 +59,15 @@ class Synthetic:
         pictures: bool = True,
         seed: int = 0,
         people: int = 40,
+        val: str = "",
+        without: str = "",
         items: int = 0,
         margin: float = 0.15,
         jitter: float = 0.05,
     ) -> None:
         _check_numbers(image_size=image_size, people=people, items=items)
         names = [f"P{number:02d}" for number in range(people)]
-        self.subjects = split_people(names, "", split)
+        self.subjects = split_people(names, val, split, without)
         self._person = np.array([int(name[1:]) for name in self.subjects])
         self._bones = bone_lengths(self._person)
         self._items = items or _POSES_EACH * len(self.subjects)
@@ -93,7 +97,7 @@ class Synthetic:
         index = (self._person[who] << 32) + index
         joints, activity = self._pose(who, item)
         return self._scene.show(
-            torch.from_numpy(joints),
+            torch.from_numpy(joints)[:, None],
             index,
             subject=np.array(self.subjects)[who],
             action=np.array(NAMES)[activity],

@@ -20,6 +20,8 @@ def check_millimetres(
     Raises:
         ValueError: the median thigh is too short or too long for a person.
     """
+    if not {"right_hip", "right_knee"}.issubset(skeleton.joints):
+        return
     hip, knee = skeleton.joints.index("right_hip"), skeleton.joints.index("right_knee")
     thigh = float(np.median(np.linalg.norm(positions[:, knee] - positions[:, hip], axis=-1)))
     low, high = _THIGH_MM

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from posezoo.camera import Camera
 from posezoo.data import draws
-from posezoo.data.crop import inside
 
 # Invented cameras: (lowest, highest) of each number, flat between. Intrinsics are of the size of
 # Human3.6M's four cameras, whose toolbox leaves out the tangential factor 2: hence factor 1.
@@ -59,13 +58,6 @@ class Views:
         return Views(
             self.camera[index], self.rotation[index], self.position_mm[index], self.size_px[index]
         )
-
-    def inside(
-        self,
-        joints2d: Tensor,  # (N, J, 2) px
-    ) -> Tensor:  # (N, J) bool
-        """Which points lie on the picture."""
-        return inside(joints2d, self.size_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +126,11 @@ def place(
     seed: int,
     index: NDArray[np.int64],  # (N,)
     *,
+    present: int = 0,  # the frame of each clip that is put there
     radius_mm: float = 1000.0,
     root: int = 0,
 ) -> Tensor:  # (N, T, J, 3) mm, world frame
-    """Turn each clip about the vertical and put its mean root within the radius of the middle.
+    """Turn each clip about the vertical and put its root within the radius of the middle.
 
     Heights stay; the new place is uniform over the disc.
     """
@@ -147,7 +140,7 @@ def place(
     cos, sin, zero, one = np.cos(yaw), np.sin(yaw), np.zeros(len(u)), np.ones(len(u))
     turn_t = np.stack([cos, sin, zero, -sin, cos, zero, zero, zero, one], -1).reshape(-1, 1, 3, 3)
     goal = np.stack([distance * np.cos(bearing), distance * np.sin(bearing), zero], -1)
-    pivot = joints_world[:, :, root].mean(1) * joints_world.new_tensor([1.0, 1.0, 0.0])
+    pivot = joints_world[:, present, root] * joints_world.new_tensor([1.0, 1.0, 0.0])
     turned = (joints_world - pivot[:, None, None]) @ torch.from_numpy(turn_t).to(joints_world)
     return turned + torch.from_numpy(goal).to(joints_world)[:, None, None]
 

@@ -29,6 +29,18 @@ def test_somebody_is_always_held_out():
     assert len(split_people(["S01", "S16"], "", "val")) == 1
 
 
+def test_people_left_out_are_in_no_split_and_the_others_stay_where_they_were():
+    held_out = split_people(CMU, "", "val")
+    without = "/".join((held_out[0], "S01"))
+    assert split_people(CMU, "", "val", without) == held_out[1:]
+    assert not {held_out[0], "S01"} & set(split_people(CMU, "", "all", without))
+
+
+def test_a_stranger_cannot_be_left_out():
+    with pytest.raises(ValueError, match="without names bob; the people are anna/ben"):
+        split_people(["anna", "ben"], "", "train", "bob")
+
+
 @pytest.mark.parametrize(
     ("people", "val", "split", "message"),
     [

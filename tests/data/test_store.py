@@ -1,6 +1,7 @@
 import multiprocessing
 import pickle
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader
 from posezoo.contracts import Batch, Dataset
 from posezoo.data.mocap import Mocap
 from posezoo.data.pictures import encode_jpeg
+from posezoo.data.shot import Shot
 from posezoo.data.store import Store
 from posezoo.data.store_file import checksum, open_store
 from posezoo.data.store_writer import write_store
@@ -46,8 +48,8 @@ def samples(make_mocap, tmp_path_factory):
 @pytest.fixture(scope="module")
 def store_path(samples, tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "store.h5"
-    with_pictures = ((sample, picture_of(sample)) for sample in samples)
-    write_store(path, with_pictures, skeleton=Mocap.skeleton, val="ben", licence="CC0")
+    shots = (Shot.single(s, picture_of(s), sequence=f"{k}") for k, s in enumerate(samples))
+    write_store(path, shots, skeleton=Mocap.skeleton, val="ben", licence="CC0")
     return path
 
 
@@ -208,7 +210,7 @@ def replaced(name, values):
         (replaced("root_mm", np.zeros((21, 3), np.float64)), "root_mm is <f8 .*expected <f4"),
         (lambda file: file.pop("visible"), "lacks visible"),
         (lambda file: file.attrs.update(complete=0), "its writing was not finished"),
-        (lambda file: file.attrs.update(version=2), "is posezoo-store, version 2; expected"),
+        (lambda file: file.attrs.update(version=1), "is posezoo-store, version 1; expected"),
         (lambda file: file.attrs.update(skeleton="h36m18"), "unknown joint set 'h36m18'"),
     ],
 )
@@ -242,3 +244,53 @@ def test_what_is_not_there_is_named(store_path):
         Store(path="nowhere.h5")
     with pytest.raises(ValueError, match="val names bob"):
         Store(path=str(store_path), val="bob")
+
+
+def test_joints_without_a_label_neither_widen_the_crop_nor_are_checked(samples, tmp_path):
+    """A 2D-only store: no 3D at all, and a wrist that nobody marked."""
+    sample = samples[0]
+    known = torch.ones(1, 17, dtype=torch.bool)
+    known[:, 16] = False
+    joints2d = sample.joints2d.clone()
+    joints2d[:, 16] = 0
+    flat = replace(
+        sample,
+        joints2d=joints2d,
+        joints3d=torch.zeros(1, 17, 3),
+        root_mm=torch.zeros(1, 3),
+        labelled2d=known,
+        labelled3d=torch.zeros_like(known),
+    )
+    path = tmp_path / "flat.h5"
+    shot = Shot.single(flat, picture_of(sample), sequence="photo")
+    write_store(path, [shot], skeleton=Mocap.skeleton, val=sample.subject)
+    found = Store(path=str(path), split="val", image_size=64)[0]
+    assert torch.equal(found.labelled2d, known)
+    assert not found.labelled3d.any()
+    marked = found.joints2d[found.labelled2d]
+    # margin 0.15 on each side: the marked joints fill 1 / 1.3 of the crop.
+    assert (marked.amax(0) - marked.amin(0)).max() == pytest.approx(64 / 1.3, abs=0.1)
+
+
+def test_clips_of_a_store_stay_in_one_sequence_of_one_camera(samples, tmp_path):
+    def shot(view, count):
+        one = Shot.single(samples[0], None, sequence="walk")
+        labels = ("labelled2d", "labelled3d", "visible")
+        rows = {
+            name: np.repeat(getattr(one, name), count, 0)
+            for name in ("joints2d_px", "joints3d_mm", "root_mm", *labels)
+        }
+        rows["joints2d_px"] = rows["joints2d_px"].copy()
+        rows["joints2d_px"][:, 16, 0] += 0.01 * np.arange(count)
+        return replace(one, view=view, frame=np.arange(count), **rows)
+
+    path = tmp_path / "clips.h5"
+    shots = [shot("left", 4), shot("right", 3)]
+    write_store(path, shots, skeleton=Mocap.skeleton, val=samples[0].subject)
+    store = Store(path=str(path), split="val", frames=3, future=1)
+    moved = [
+        ((store[item].joints2d[:, 16, 0] - store[0].joints2d[0, 16, 0]) * 100).round().tolist()
+        for item in (0, 3, 4, 6)
+    ]
+    assert moved == [[0, 0, 1], [2, 3, 3], [0, 0, 1], [1, 2, 2]]
+    assert store[0].sequence == f"{samples[0].subject}/walk"  # people may have takes of one name

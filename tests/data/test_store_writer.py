@@ -10,6 +10,7 @@ import torch
 from posezoo.data import store_writer
 from posezoo.data.mocap import Mocap
 from posezoo.data.pictures import encode_jpeg
+from posezoo.data.shot import Shot
 from posezoo.data.store import Store
 from posezoo.data.store_file import LAYOUT
 from posezoo.data.store_writer import export, write_store
@@ -23,7 +24,8 @@ def poses(write_mocap):
 
 
 def write(path, samples, **options):
-    write_store(path, samples, skeleton=Mocap.skeleton, **options)
+    shots = (Shot.single(s, jpeg, sequence=f"{k}") for k, (s, jpeg) in enumerate(samples))
+    write_store(path, shots, skeleton=Mocap.skeleton, **options)
 
 
 def test_any_dataset_becomes_a_store(poses, tmp_path):
@@ -66,12 +68,12 @@ def test_joints_off_the_picture_are_not_visible(poses, tmp_path):
         (
             {"joints3d": torch.zeros(1, 15, 3)},
             JPEG,
-            r"sample 1: joints3d is \(1, 15, 3\), expected",
+            r"shot 1 \(.*\): joints3d_mm is \(1, 15, 3\), expected",
         ),
-        ({"joints3d": torch.zeros(9, 17, 3)}, JPEG, "one frame of the joints pelvis, right_hip"),
-        ({}, JPEG[:800], "sample 1: the picture is damaged"),
-        ({}, b"<html>", "sample 1: the picture is not a picture"),
-        ({}, b"", "some samples have a picture and some have none"),
+        ({"joints3d": torch.zeros(9, 17, 3)}, JPEG, "1 frames of the joints pelvis, right_hip"),
+        ({}, JPEG[:800], "shot 1 .*: the picture of frame 0 is damaged"),
+        ({}, b"<html>", "shot 1 .*: the picture of frame 0 is not a picture"),
+        ({}, None, "some shots have pictures and some have none"),
         ({"joints2d": torch.full((1, 17, 2), torch.nan)}, JPEG, "joints2d_px of item 1 has no"),
         ({"root_mm": torch.tensor([[0.0, 0.0, -5000.0]])}, JPEG, "behind the camera"),
     ],
@@ -91,8 +93,8 @@ def test_an_existing_file_is_left_alone(poses, tmp_path):
     assert (tmp_path / "mine.h5").read_text() == "precious"
 
 
-def test_no_samples_make_no_store(tmp_path):
-    with pytest.raises(ValueError, match="there are no samples"):
+def test_no_shots_make_no_store(tmp_path):
+    with pytest.raises(ValueError, match="there is nothing to write"):
         write(tmp_path / "none.h5", [])
 
 

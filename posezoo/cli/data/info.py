@@ -1,0 +1,56 @@
+"""`posezoo data info`: who and what is in a store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from posezoo.cli.tables import print_table
+
+_EPILOG = """\b
+Examples:
+  posezoo data info people.h5
+  posezoo data info cmu_poses17.h5 --json
+"""
+_LISTED = 20  # names of one kind in the table; --json has all
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("store", metavar="STORE", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(store: Path, as_json: bool) -> None:
+    """Count what is in STORE: a store, a *_poses17.h5 file, or a folder of these."""
+    from posezoo.data.overview import overview
+
+    found = overview(store)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=1))
+        return
+    joints = f"{found.joint_set} ({found.joints} joints)"
+    labelled = f"2D {found.labelled2d:.1%}, 3D {found.labelled3d:.1%} of the joints"
+    if found.format != "store":
+        labelled = "3D, world frame"
+    pictures = f"{found.pictures} of {found.picture_px} px" if found.pictures else "none"
+    print_table([
+        ("file", f"{found.path} ({found.format}, {found.bytes / 1e6:.1f} MB)"),
+        ("poses", f"{found.poses} in {found.sequences} sequences"),
+        ("joint set", joints),
+        ("labelled", labelled),
+        ("pictures", pictures),
+        ("people", _list(found.subject)),
+        ("held out", ", ".join(found.held_out) or "nobody"),
+        ("actions", _list(found.action)),
+        ("cameras", _list(found.view) or "no names"),
+        ("licence", found.licence),
+        ("credit", found.credit or "nobody named"),
+    ])  # fmt: skip
+
+
+def _list(counts: dict[str, int]) -> str:
+    """The commonest first: "walk 120, run 40"."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    text = ", ".join(f"{name} {count}" for name, count in ordered[:_LISTED])
+    more = len(ordered) - _LISTED
+    return text + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,216 @@
+"""A whole conversion: read piece by piece into the spool, then write the store from it.
+
+Broken off (killed, a full disk), the spool stays and the same call goes on from it. A source that
+is refused leaves nothing: it has to be changed, and is then another source.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.data.convert.cameras import read_cameras
+from posezoo.data.convert.formats import get_format
+from posezoo.data.convert.motion import MotionReport
+from posezoo.data.convert.recipe import Options, Reading, Remarks
+from posezoo.data.h36m_faults import apply_fix
+from posezoo.data.mocap_file import write_mocap
+from posezoo.data.shot import Shot
+from posezoo.data.spool import Spool
+from posezoo.data.store_writer import write_store
+from posezoo.joint_maps import joint_map
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What came of a conversion."""
+
+    format: str
+    source: str
+    store: str
+    joints: str  # how the source's joint set became the store's
+    shots: int
+    frames: int
+    subjects: int
+    remarks: list[dict[str, Any]]  # what, piece, frames, reason
+
+    def lines(self) -> list[str]:
+        """The report as text: remarks of one reason together."""
+        texts = [
+            f"kept {self.frames} frames of {self.subjects} people in {self.shots} shots",
+            f"joints: {self.joints}",
+        ]
+        counts: Counter[tuple[str, str]] = Counter()
+        pieces: Counter[tuple[str, str]] = Counter()
+        for remark in self.remarks:
+            key = remark["what"], remark["reason"]
+            counts[key] += remark["frames"]
+            pieces[key] += 1
+        texts += [
+            f"{what} {count} frames in {pieces[what, reason]} pieces: {reason}"
+            for (what, reason), count in sorted(counts.items())
+        ]
+        return texts
+
+
+def convert(
+    format_name: str,
+    source: Path,
+    out: Path,
+    *,
+    options: Options,
+    fixes: Sequence[str] = (),
+    val: str = "",
+    licence: str = "unknown",
+    credit: str = "",
+    restart: bool = False,
+    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+) -> Report:
+    """Convert a data set of a foreign format to a store.
+
+    Args:
+        format_name: a key of `FORMATS`.
+        source: its file or folder.
+        out: the store; nothing may be there.
+        options: of the reading.
+        fixes: names of known faults to put right, see `posezoo.data.h36m_faults`.
+        val: people held out, as in `write_store`.
+        licence: of the data.
+        credit: who must be named.
+        restart: do not go on with a broken-off conversion.
+        progress: told how many pieces are done, of how many, and the name of the next.
+
+    Raises:
+        ValueError: the source is not what the format wants, or cannot be a store.
+    """
+    if out.exists():
+        raise ValueError(f"{out}: exists already; remove it first or take another name")
+    if options.every < 1:
+        raise ValueError(f"every is {options.every}, expected 1 or more")
+    if not source.exists():
+        raise ValueError(f"{source}: no such file or folder")
+    reading: Reading = get_format(format_name).read(source, options)
+    if not reading.pieces:
+        raise ValueError(f"{source}: nothing of format {format_name} is in it")
+    rotations = _rotations(fixes, options)
+    folder = out.with_name(f"{out.name}.partial")
+    spool = Spool(folder, _identity(format_name, source, options, reading), restart=restart)
+    heads = _fill(spool, reading, progress)
+    remarks = [remark for head in heads for remark in head["remarks"]]
+    if not any(head["shots"] for head in heads):
+        spool.remove()
+        reasons = sorted({remark["reason"] for remark in remarks})
+        raise ValueError(f"{source}: every frame was dropped: {'; '.join(reasons)}")
+    kept: list[tuple[str, int]] = []  # subject and frames of each shot
+
+    def fixed() -> Iterator[Shot]:
+        for shot in spool.shots(len(heads)):
+            after = next(apply_fix([shot], fixes, world_to_camera=rotations), None)
+            if after is not shot:
+                note = Remarks(f"{shot.subject} {shot.sequence} {shot.view}")
+                (note.repaired if after else note.dropped)(len(shot), f"fix {', '.join(fixes)}")
+                remarks.extend(note.to_json())
+            if after:
+                kept.append((after.subject, len(after)))
+                yield after
+
+    write_store(
+        out,
+        fixed(),
+        skeleton=options.joints,
+        val=val,
+        licence=licence,
+        credit=credit,
+    )
+    spool.remove()
+    return Report(
+        format=format_name,
+        source=str(source),
+        store=str(out),
+        joints=joint_map(reading.skeleton, options.joints).describe(),
+        shots=len(kept),
+        frames=sum(frames for _, frames in kept),
+        subjects=len({subject for subject, _ in kept}),
+        remarks=remarks,
+    )
+
+
+def convert_motion(
+    format_name: str,
+    source: Path,
+    out: Path,
+    *,
+    fps: float = 10.0,
+    licence: str = "unknown",
+    credit: str = "",
+) -> MotionReport:
+    """Convert motion capture to a file for `mocap:path=OUT`, in one go.
+
+    Args:
+        format_name: a key of `FORMATS`, of motion capture.
+        source: a file, or a folder of them.
+        out: the file; nothing may be there. Folders are searched for `*_poses17.h5`.
+        fps: poses a second.
+        licence: of the data.
+        credit: who must be named.
+
+    Raises:
+        ValueError: the source is not what the format wants. Nothing is left behind.
+    """
+    report = MotionReport()
+    recordings = get_format(format_name).read(source, fps=fps, report=report)
+    write_mocap(out, recordings, licence=licence, credit=credit)
+    return report
+
+
+def _rotations(
+    fixes: Sequence[str], options: Options
+) -> dict[tuple[str, str], NDArray[np.float64]]:  # world to camera, by subject and view
+    apply_fix([], fixes)  # refuses unknown names before anything is read
+    if not fixes or options.cameras is None:
+        return {}
+    stations = read_cameras(options, "--fix moves people in the world")
+    return {(who, one.name): one.rotation for who, many in stations.items() for one in many}
+
+
+def _fill(
+    spool: Spool, reading: Reading, progress: Callable[[int, int, str], None]
+) -> list[dict[str, Any]]:  # the head of each piece
+    total = len(reading.pieces)
+    for number, piece in enumerate(reading.pieces):
+        progress(number, total, piece.name)
+        if number in spool:
+            continue
+        remarks = Remarks(piece.name)
+        try:
+            shots = piece.read(remarks)
+        except ValueError:
+            spool.remove()
+            raise
+        spool.put(number, shots, remarks.to_json())
+    progress(total, total, "")
+    return [spool.head(number) for number in range(total)]
+
+
+def _identity(format_name: str, source: Path, options: Options, reading: Reading) -> dict[str, Any]:
+    """What makes this conversion the same as one that was broken off."""
+    files = {path: path.stat() for path in sorted({*reading.files, *_given(options)})}
+    return {
+        "format": format_name,
+        "source": str(source.resolve()),
+        "joints": options.joints.name,
+        "images": str(options.images and options.images.resolve()),
+        "every": options.every,
+        "pieces": len(reading.pieces),
+        "files": {str(path): [stat.st_size, stat.st_mtime_ns] for path, stat in files.items()},
+    }
+
+
+def _given(options: Options) -> list[Path]:
+    return [options.cameras] if options.cameras and options.cameras.is_file() else []

@@ -1,0 +1,59 @@
+"""The formats that can be converted: a name, a line about it, and the module that reads it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a format is read."""
+
+    module: str  # in posezoo.data.convert, with the function `read`
+    summary: str
+    takes: frozenset[str] = frozenset()  # which of cameras, images and trust it has a use for
+    motion: bool = False  # motion capture: `read` gives recordings, and no camera sees them
+
+    @property
+    def read(self) -> Callable[..., Any]:
+        """The reader: (source, options) -> Reading, or (source, fps=, report=) -> recordings."""
+        read: Callable[..., Any] = importlib.import_module(
+            f"posezoo.data.convert.{self.module}"
+        ).read
+        return read
+
+
+_LENS = frozenset({"cameras", "trust"})  # a camera file may be a pickle
+_PICTURES = frozenset({"images"})
+
+FORMATS = {
+    "videopose3d": Format("videopose3d", "VideoPose3D data_3d_*.npz (and data_2d_*_gt.npz)", _LENS),
+    "martinez": Format("martinez", "the h36m/ folder of 3d-pose-baseline (.h5)", _LENS),
+    "h36m-fetch": Format("h36m_fetch", "processed/ of h36m-fetch (annot.h5, pictures)", _LENS),
+    "mmpose-h36m": Format("mmpose_h36m", "mmpose h36m_train.npz, h36m_test.npz", _LENS | _PICTURES),
+    "motionbert": Format("motionbert", "h36m_sh_conf_cam_source_final.pkl (needs --trust)", _LENS),
+    "h36m-cdf": Format("h36m_cdf", "Human3.6M's own .cdf files (needs posezoo[convert])", _LENS),
+    "mpi-inf-3dhp": Format("mpi_inf_3dhp", "annot.mat, annot_data.mat (needs posezoo[convert])"),
+    "coco": Format("coco", "COCO key points (.json): 17 or Halpe's 26; 2D only", _PICTURES),
+    "mpii": Format("mpii", "MPII key points (.json); 2D only", _PICTURES),
+    "own": Format("own", "your own poses as .csv, .json or .npz (docs/data.md)", _LENS | _PICTURES),
+    "asf-amc": Format("asf_amc", "motion capture: .asf bodies and .amc motions", motion=True),
+    "bvh": Format("bvh", "motion capture: .bvh", motion=True),
+}
+
+
+def get_format(name: str) -> Format:
+    """The format of that name.
+
+    Raises:
+        ValueError: there is none; the text lists those there are.
+    """
+    if name not in FORMATS:
+        near = get_close_matches(name, FORMATS, 1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"unknown format '{name}'.{hint} Known: {', '.join(FORMATS)}")
+    return FORMATS[name]

@@ -1,0 +1,216 @@
+"""Your own poses: one table as .csv, .json or .npz, described in docs/data.md.
+
+One row is one person in one picture. Columns: `subject`, `action`, `sequence`, `view`, `frame`,
+`image` (its file name, under --images), and per joint x_px, y_px and x_mm, y_mm, z_mm (camera
+frame). The lens stands in the table too, or comes by --cameras under the view's name, or is fitted
+where both 2D and 3D are there. Pixel centres are integers: add or take half a pixel beforehand.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
+from posezoo.data.convert.npz import npz_keys, open_npz
+from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
+from posezoo.data.convert.take import Take, finish
+from posezoo.data.shot import Shot
+from posezoo.skeleton import SKELETONS, Skeleton, get_skeleton
+
+_LAYOUT = "the table of docs/data.md, 'Your own poses'"
+_NAMES = ("subject", "action", "sequence", "view")
+_LENS = {
+    **dict.fromkeys(("fx", "fy", "cx", "cy"), np.nan),
+    **dict.fromkeys(("k1", "k2", "k3", "p1", "p2"), 0.0),
+    "tangential_factor": 2.0,
+}
+_AXES = {"joints2d_px": ("x_px", "y_px"), "joints3d_mm": ("x_mm", "y_mm", "z_mm")}
+Table = dict[str, Any]  # joints: the set's name; the columns, each (N, ...)
+
+
+def read(source: Path, options: Options) -> Reading:
+    """A piece for each sequence of one person and view.
+
+    Raises:
+        ValueError: no such table.
+    """
+    if source.suffix not in _READERS:
+        raise ValueError(f"{source}: expected a file named {', '.join(f'*{s}' for s in _READERS)}")
+    with understood(source, _LAYOUT):
+        table = _READERS[source.suffix](source)
+        skeleton = get_skeleton(str(table["joints"]))
+        columns = _columns(source, table, skeleton)
+    stations = read_cameras(options, "") if options.cameras else None
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for row, key in enumerate(zip(*(columns[name] for name in _NAMES), strict=True)):
+        groups.setdefault(tuple(map(str, key)), []).append(row)
+    pieces = [
+        Piece(" ".join(key), partial(_read, key, rows, columns, skeleton, stations, options))
+        for key, rows in groups.items()
+    ]
+    return Reading(skeleton, pieces, [source])
+
+
+def _read(
+    key: tuple[str, ...],
+    rows: list[int],
+    columns: Table,
+    skeleton: Skeleton,
+    stations: Stations | None,
+    options: Options,
+    remarks: Remarks,
+) -> list[Shot]:
+    order = np.array(rows)[np.argsort(columns["frame"][rows], kind="stable")]
+    subject, action, sequence, view = key
+    px, mm = (None if name not in columns else columns[name][order] for name in _AXES)
+    size = None
+    if "camera" in columns:
+        camera = columns["camera"][order]
+    elif stations is not None:
+        station = lens_of(stations, view)
+        camera, size = station.parameters, station.size_px
+    elif px is not None and mm is not None:
+        camera = fitted(remarks.piece, mm, px)
+        remarks.repaired(len(rows), "camera fitted to 2D and 3D")
+    else:
+        raise ValueError(
+            f"{remarks.piece}: its camera is not known: give columns fx, fy, cx, cy, or --cameras"
+        )
+    images, names = options.images, columns.get("image")
+    picture: Callable[[int], Path] | None = None
+    if images is not None and names is not None:
+        picture = partial(_picture, images, names[order])
+    take = Take(
+        skeleton=skeleton,
+        subject=subject,
+        action=action,
+        sequence=sequence,
+        view=view,
+        frame=columns["frame"][order],
+        camera=camera,
+        camera_mm=mm,
+        px=px,
+        visible=columns["visible"][order] != 0 if "visible" in columns else None,
+        size_px=size,
+        picture=picture,
+    )
+    return finish(take, options, remarks)
+
+
+def _picture(images: Path, names: np.ndarray, row: int) -> Path:
+    return images / str(names[row])
+
+
+def _columns(source: Path, table: Table, skeleton: Skeleton) -> Table:
+    """Every column as an array of one row per pose, shapes checked."""
+    poses = [name for name in _AXES if name in table]
+    if not poses:
+        raise ValueError(f"{source}: has neither joints2d_px nor joints3d_mm; see docs/data.md")
+    count = len(table[poses[0]])
+    shapes: dict[str, tuple[int, ...]] = {
+        "joints2d_px": (count, skeleton.num_joints, 2),
+        "joints3d_mm": (count, skeleton.num_joints, 3),
+        "visible": (count, skeleton.num_joints),
+        "camera": (count, 10),
+        "image": (count,),
+    }
+    unknown = set(table) - set(shapes) - {*_NAMES, "frame", "joints"}
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise ValueError(f"{source}: unknown columns {names}; see docs/data.md")
+    columns: Table = {name: np.full(count, "") for name in _NAMES}
+    columns["frame"] = np.arange(count)
+    for name in (*_NAMES, "frame"):
+        if name in table:
+            columns[name] = np.broadcast_to(np.asarray(table[name]), (count,))
+    for name, shape in shapes.items():
+        if name not in table:
+            continue
+        kind = None if name == "image" else np.float64
+        values = np.asarray(table[name], kind)
+        if name == "camera" and values.shape == (10,):
+            values = np.broadcast_to(values, shape)
+        if values.shape != shape:
+            raise ValueError(
+                f"{source}: {name} is {values.shape}, expected {shape}: the joints of "
+                f"{skeleton.name} are {', '.join(skeleton.joints)}"
+            )
+        columns[name] = values
+    columns["frame"] = columns["frame"].astype(np.int64)
+    return columns
+
+
+def _read_npz(path: Path) -> Table:
+    return open_npz(path, *npz_keys(path))
+
+
+def _read_json(path: Path) -> Table:
+    table: Table = json.loads(path.read_text(encoding="utf-8"))
+    for name in _AXES:
+        if name in table:  # null: not known
+            table[name] = np.array(table[name], np.float64)
+    return table
+
+
+def _read_csv(path: Path) -> Table:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise ValueError(f"{path}: has no rows")
+    found = [name for name in rows[0] if name]
+    joints = {name.removesuffix("_x_px") for name in found if name.endswith("_x_px")}
+    joints |= {name.removesuffix("_x_mm") for name in found if name.endswith("_x_mm")}
+    skeleton = _set_of(path, joints)
+    table: Table = {"joints": skeleton.name}
+    used = set()
+    for name, axes in _AXES.items():
+        headings = [[f"{joint}_{axis}" for axis in axes] for joint in skeleton.joints]
+        if headings[0][0] in found:
+            table[name] = np.array([
+                [[_number(path, row, axis, np.nan) for axis in each] for each in headings]
+                for row in rows
+            ])  # fmt: skip
+            used |= {heading for each in headings for heading in each}
+    if "fx" in found:
+        table["camera"] = np.array([
+            [_number(path, row, name, default) for name, default in _LENS.items()] for row in rows
+        ])  # fmt: skip
+        used |= set(_LENS)
+    for name in set(found) - used:
+        table[name] = np.array([row[name] for row in rows])
+    return table
+
+
+def _set_of(path: Path, joints: set[str]) -> Skeleton:
+    for skeleton in SKELETONS.values():
+        if joints == set(skeleton.joints):
+            return skeleton
+    nearest = min(SKELETONS.values(), key=lambda each: len(joints ^ set(each.joints)))
+    lacks = ", ".join(sorted(set(nearest.joints) - joints)) or "none"
+    extra = ", ".join(sorted(joints - set(nearest.joints))) or "none"
+    raise ValueError(
+        f"{path}: the joints of the columns are no joint set; nearest is {nearest.name}: missing "
+        f"{lacks}; not in it {extra}"
+    )
+
+
+def _number(path: Path, row: dict[str, str], heading: str, default: float) -> float:
+    text = row.get(heading) or ""
+    try:
+        return float(text) if text.strip() else default
+    except ValueError:
+        raise ValueError(f"{path}: {heading} is {text!r}, expected a number or nothing") from None
+
+
+_READERS: dict[str, Callable[[Path], Table]] = {
+    ".csv": _read_csv,
+    ".json": _read_json,
+    ".npz": _read_npz,
+}

@@ -1,0 +1,110 @@
+"""People in single pictures, known in 2D only: what COCO and MPII have in common.
+
+Nobody knows the lens of such a picture. A camera must be there all the same, so one is assumed: as
+long a focal length as the picture's diagonal (an angle of 53 degrees across it), its middle the
+centre. Who is who is not known either: people are grouped by a hundred or so pictures, and no
+picture is in two groups, so that none is on both sides of a split.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.data.convert.recipe import Options, Piece, Remarks
+from posezoo.data.convert.take import Take, finish
+from posezoo.data.pictures import check_picture
+from posezoo.data.shot import Shot
+from posezoo.skeleton import Skeleton
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_GROUP = 100  # pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person in one picture."""
+
+    picture: str  # file name
+    name: str  # of its own in the source
+    px: Floats  # (J, 2) px, pixel centres at integers; NaN: unknown
+    visible: NDArray[np.bool_]  # (J,)
+    size_px: tuple[int, int] | None = None  # width, height; None: ask the picture
+
+
+def people_pieces(
+    people: Sequence[Person], skeleton: Skeleton, prefix: str, options: Options
+) -> list[Piece]:
+    """A piece for each group of pictures; each person is a sequence of one frame.
+
+    Raises:
+        ValueError: sizes are not known and no folder of pictures is given.
+    """
+    if options.images is None and any(person.size_px is None for person in people):
+        raise ValueError("this format does not tell the pictures' sizes: give --images FOLDER")
+    groups: list[list[Person]] = []
+    pictures: set[str] = set()
+    for person in sorted(people, key=lambda person: person.picture):
+        if not groups or (len(pictures) == _GROUP and person.picture not in pictures):
+            groups.append([])
+            pictures.clear()
+        pictures.add(person.picture)
+        groups[-1].append(person)
+    return [
+        Piece(f"{prefix}-{number:05d}", partial(_read, group, skeleton, prefix, options))
+        for number, group in enumerate(groups)
+    ]
+
+
+def _read(
+    group: Sequence[Person], skeleton: Skeleton, prefix: str, options: Options, remarks: Remarks
+) -> list[Shot]:
+    shots: list[Shot] = []
+    for person in group:
+        path = None if options.images is None else options.images / person.picture
+        size = person.size_px
+        if size is None and path is not None:
+            size = _size(path)
+        if size is None:
+            remarks.dropped(1, "no picture that can be read")
+            continue
+        width, height = size
+        focal = math.hypot(width, height)
+        camera = [focal, focal, (width - 1) / 2, (height - 1) / 2, 0, 0, 0, 0, 0, 2]
+        take = Take(
+            skeleton=skeleton,
+            subject=remarks.piece,
+            action=prefix,
+            sequence=person.name,
+            view="assumed lens",
+            frame=np.zeros(1, np.int64),
+            camera=np.array(camera, np.float64),
+            px=person.px[None],
+            visible=person.visible[None],
+            size_px=size,
+            picture=None if path is None else partial(_same, path),
+        )
+        shots += finish(take, options, remarks)
+    remarks.repaired(len(shots), "lens not known: focal length assumed to be the diagonal")
+    return shots
+
+
+def _same(path: Path, _: int) -> Path:
+    return path
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    if not path.is_file():
+        return None
+    try:
+        return check_picture(path.read_bytes())
+    except ValueError:
+        return None

@@ -1,0 +1,106 @@
+"""What every importer gives: the pieces of a source, each read when its turn comes, and remarks.
+
+A reader of a format is a function `read(source, options) -> Reading`. It looks at as little of
+the source as tells what is there; a piece reads its own part and makes shots of it, so that a
+large source is never in memory whole and a broken-off conversion goes on at the next piece.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from posezoo.data.shot import Shot
+from posezoo.skeleton import H36M17, Skeleton
+
+# What h5py, scipy, cdflib and the standard library raise on a file that is not what it says.
+_BROKEN = (OSError, EOFError, struct.error, TypeError, IndexError, AttributeError, RuntimeError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user may ask of any importer."""
+
+    joints: Skeleton = H36M17  # the joint set of the store
+    cameras: Path | None = None  # a camera file (docs/data.md)
+    images: Path | None = None  # the folder in which the source's picture names are found
+    every: int = 1  # take every n-th frame
+    trust: bool = False  # read a bare pickle file
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that did not go into the store, or not as it stood in the source."""
+
+    what: Literal["repaired", "dropped"]
+    piece: str
+    frames: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Remarks:
+    """The remarks on one piece."""
+
+    piece: str
+    remarks: list[Remark] = field(default_factory=list)
+
+    def repaired(self, frames: int, reason: str) -> None:
+        """Frames that were kept but changed."""
+        if frames:
+            self.remarks.append(Remark("repaired", self.piece, frames, reason))
+
+    def dropped(self, frames: int, reason: str) -> None:
+        """Frames that were left out."""
+        if frames:
+            self.remarks.append(Remark("dropped", self.piece, frames, reason))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """For the spool and the report."""
+        return [asdict(remark) for remark in self.remarks]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the source that is read in one go."""
+
+    name: str  # of its own in the source
+    read: Callable[[Remarks], list[Shot]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A source that has been opened."""
+
+    skeleton: Skeleton  # of the source
+    pieces: list[Piece]
+    files: list[Path]  # a change of any of these makes it another source
+
+
+@contextmanager
+def understood(path: Path, layout: str) -> Iterator[None]:
+    """Turn what libraries raise on a broken file into one error that names file and layout.
+
+    Raises:
+        ValueError: whatever went wrong inside.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; expected {layout}") from None
+    except KeyError as error:
+        raise ValueError(f"{path}: lacks {error}; expected {layout}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: cut or damaged ({error}); expected {layout}") from error
+    except ValueError as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(f"{path}: {error}; expected {layout}") from error
+    except _BROKEN as error:
+        raise ValueError(f"{path}: cannot be read ({error}); expected {layout}") from error

@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import pytest
+
+from posezoo.skeleton import SKELETONS
+
+COCO = SKELETONS["coco17"].joints
+
+
+@pytest.fixture
+def write(tmp_path):
+    def save(**changes):
+        # One whole person, one of whom only the left arm is seen, a crowd, and nobody.
+        whole = [number for j in range(17) for number in (10 + j, 20 + 2 * j, 1 + j % 2)]
+        arm = [0] * 51
+        for joint, place in {"left_shoulder": (50, 60), "left_elbow": (55, 70)}.items():
+            arm[3 * COCO.index(joint) :][:3] = [0, 0, 0]
+            arm[3 * COCO.index(joint) : 3 * COCO.index(joint) + 3] = [*place, 2]
+        content = {
+            "images": [
+                {"id": 7, "file_name": "a.jpg", "width": 64, "height": 96},
+                {"id": 9, "file_name": "b.jpg", "width": 128, "height": 96},
+            ],
+            "annotations": [
+                {"id": 1, "image_id": 7, "iscrowd": 0, "keypoints": whole},
+                {"id": 2, "image_id": 9, "iscrowd": 0, "keypoints": arm},
+                {"id": 3, "image_id": 9, "iscrowd": 1, "keypoints": whole},
+                {"id": 4, "image_id": 9, "iscrowd": 0, "keypoints": [0] * 51},
+            ],
+        } | changes
+        path = tmp_path / "person_keypoints.json"
+        path.write_text(json.dumps(content))
+        return path
+
+    return save
+
+
+def test_pixels_stay_as_they_are_and_unlabelled_joints_are_said(write, convert_to):
+    store, report = convert_to("coco", write(), joints=SKELETONS["coco17"])
+    assert store["joints2d_px"][0].tolist() == [[10 + j, 20 + 2 * j] for j in range(17)]
+    assert store["labelled2d"][0].all()
+    assert store["visible"][0].tolist() == [j % 2 for j in range(17)]
+    assert np.flatnonzero(store["labelled2d"][1]).tolist() == [5, 7]
+    assert store["joints2d_px"][1, 7].tolist() == [55, 70]
+    assert not store["labelled3d"].any()
+    assert not store["joints3d_mm"].any()
+    assert store["camera"][0, :4].tolist() == [np.hypot(64, 96)] * 2 + [31.5, 47.5]
+    assert report.lines()[2:] == [
+        "dropped 1 frames in 1 pieces: a crowd",
+        "dropped 1 frames in 1 pieces: a person without any joint",
+        "repaired 2 frames in 1 pieces: lens not known: focal length assumed to be the diagonal",
+    ]
+
+
+def test_into_h36m17_go_middles_and_what_coco_does_not_have_is_unlabelled(write, convert_to):
+    store, report = convert_to("coco", write())
+    joints = SKELETONS["h36m17"].joints
+    hips = [COCO.index("left_hip"), COCO.index("right_hip")]
+    middle = np.mean([[10 + j, 20 + 2 * j] for j in hips], 0)
+    assert store["joints2d_px"][0, 0].tolist() == middle.tolist()
+    missing = [joints[j] for j in np.flatnonzero(store["labelled2d"][0] == 0)]
+    assert missing == ["spine", "head"]
+    assert "coco17 has no spine, head" in report.joints
+    assert [joints[j] for j in np.flatnonzero(store["labelled2d"][1])] == [
+        "left_shoulder",
+        "left_elbow",
+    ]
+
+
+def test_pictures_are_stored_and_a_wrong_one_drops_its_people(
+    write, convert_to, save_picture, tmp_path
+):
+    save_picture(tmp_path / "images" / "a.jpg", 64, 96)
+    save_picture(tmp_path / "images" / "b.jpg", 64, 64)
+    store, report = convert_to("coco", write(), images=tmp_path / "images")
+    assert store["size_px"].tolist() == [[64, 96]]
+    assert any("a picture of (64, 64) px where (128, 96) are told" in x for x in report.lines())
+
+
+def test_halpe_is_told_by_its_26_joints(write, convert_to):
+    keypoints = [number for j in range(26) for number in (10 + j, 20, 2)]
+    people = [{"id": 1, "image_id": 7, "keypoints": keypoints}]
+    store, _ = convert_to("coco", write(annotations=people))
+    joints = SKELETONS["h36m17"].joints
+    assert store["joints2d_px"][0, joints.index("head")].tolist() == [10 + 17, 20]
+    assert store["joints2d_px"][0, joints.index("pelvis")].tolist() == [10 + 19, 20]
+
+
+def test_wrong_files_are_refused(write, refuses, tmp_path):
+    refuses("coco", write(images=[]), "lacks 7; expected images")
+    one = {"id": 1, "image_id": 7, "keypoints": [1] * 48}
+    refuses("coco", write(annotations=[one]), r"\[48\] numbers long; expected 51")
+    path = write()
+    path.write_text(path.read_text()[:200])
+    refuses("coco", path, "cut or damaged")
+    refuses("coco", write(), "every frame was dropped: .*no picture", images=tmp_path / "none")

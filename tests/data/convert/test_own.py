@@ -1,0 +1,134 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from posezoo.skeleton import H36M17
+
+VIEW = "54138969"
+
+
+@pytest.fixture
+def table(studio):
+    return {
+        "joints": "h36m17",
+        "subject": ["anna"] * 12,
+        "action": ["walk"] * 12,
+        "sequence": ["walk 1"] * 12,
+        "view": [VIEW] * 12,
+        "frame": [*range(100, 112)],
+        "joints2d_px": studio.px(VIEW)[:, studio.used],
+        "joints3d_mm": studio.mm(VIEW)[:, studio.used],
+        "camera": [[*studio.lenses[VIEW], 1.0]] * 12,
+    }
+
+
+@pytest.fixture
+def write(tmp_path):
+    def save(ending, table):
+        path = tmp_path / f"poses.{ending}"
+        if ending == "npz":
+            np.savez(path, **table)
+        elif ending == "json":
+            lists = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in table.items()}
+            path.write_text(json.dumps(lists).replace("NaN", "null"))
+        else:
+            _write_csv(path, table)
+        return path
+
+    return save
+
+
+def _write_csv(path, table):
+    """Joints in another order than the set's: names decide."""
+    lens = ("fx", "fy", "cx", "cy", "k1", "k2", "k3", "p1", "p2", "tangential_factor")
+    rows = []
+    for k in range(len(table["frame"])):
+        row = {name: table[name][k] for name in ("subject", "action", "sequence", "view", "frame")}
+        for name, joint in sorted((name, j) for j, name in enumerate(H36M17.joints)):
+            for key, axes in {"joints2d_px": "xy", "joints3d_mm": "xyz"}.items():
+                unit = key[-2:]
+                for axis, value in zip(
+                    axes, table[key][k][joint] if key in table else (), strict=False
+                ):
+                    row[f"{name}_{axis}_{unit}"] = "" if np.isnan(value) else repr(float(value))
+        row |= dict(zip(lens, table["camera"][k], strict=True)) if "camera" in table else {}
+        rows.append(row)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "npz"])
+def test_a_table_of_ones_own_becomes_a_store(write, table, studio, convert_to, same_as, ending):
+    store, report = convert_to("own", write(ending, table))
+    same_as(store, VIEW, table["joints3d_mm"], table["joints2d_px"])
+    assert store["frame"].tolist() == [*range(100, 112)]
+    assert (store.names("subject")[0], store.names("action")[0]) == ("anna", "walk")
+    assert report.remarks == []
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "npz"])
+def test_what_is_left_empty_is_not_labelled(write, table, convert_to, ending):
+    table["joints2d_px"][3, 5] = np.nan
+    table["joints3d_mm"][3, 5] = np.nan
+    store, _ = convert_to("own", write(ending, table))
+    assert np.argwhere(store["labelled3d"] == 0).tolist() == [[3, 5]]
+    assert np.argwhere(store["labelled2d"] == 0).tolist() == [[3, 5]]
+
+
+def test_without_a_lens_it_is_found_or_taken_from_the_users_file(
+    write, table, cameras, convert_to, refuses, same_as
+):
+    del table["camera"]
+    store, report = convert_to("own", write("npz", table))
+    same_as(store, VIEW, table["joints3d_mm"], table["joints2d_px"])
+    assert "fitted" in report.remarks[0]["reason"]
+    del table["joints2d_px"]
+    refuses("own", write("csv", table), "its camera is not known: give columns fx")
+
+
+def test_3d_alone_is_seen_by_the_camera_of_its_view(
+    write, table, cameras, studio, convert_to, same_as
+):
+    del table["camera"], table["joints2d_px"]
+    store, _ = convert_to("own", write("csv", table), cameras=cameras)
+    same_as(store, VIEW, table["joints3d_mm"], studio.px(VIEW)[:, studio.used])
+
+
+def test_2d_alone_has_no_3d(write, table, convert_to):
+    del table["joints3d_mm"]
+    store, _ = convert_to("own", write("npz", table))
+    assert store["labelled2d"].all()
+    assert not store["labelled3d"].any()
+
+
+def test_wrong_tables_are_refused(write, table, refuses, tmp_path):
+    refuses("own", write("npz", table | {"joints": "h36m18"}), "unknown joint set 'h36m18'")
+    refuses("own", write("npz", table | {"join3d": [1]}), "unknown columns join3d")
+    refuses("own", write("json", table | {"camera": [[1, 2]] * 12}), r"camera is \(12, 2\), exp")
+    short = {"joints2d_px": table["joints2d_px"][:, :16], "joints3d_mm": table["joints3d_mm"]}
+    refuses("own", write("npz", table | short), r"joints2d_px is \(12, 16, 2\), expected")
+    metres = table["joints3d_mm"] / 1000
+    refuses("own", write("npz", table | {"joints3d_mm": metres}), "must be in mm.*like metres")
+    path = write("csv", table)
+    path.write_text(path.read_text().replace("pelvis_x_px", "hips_x_px"))
+    refuses("own", path, "no joint set; nearest is h36m17.*not in it hips")
+    path = write("csv", table)
+    path.write_text(path.read_text().replace("walk 1", "walk 1,x,y", 1))
+    refuses("own", path, "poses.csv: .*expected the table")
+    path = write("npz", table)
+    path.write_bytes(path.read_bytes()[:4000])
+    refuses("own", path, "cut or damaged")
+    refuses("own", tmp_path, "expected a file named")
+
+
+def test_a_lens_of_four_numbers_has_no_distortion_and_opencvs_factor(write, table, convert_to):
+    del table["joints3d_mm"]
+    path = write("csv", table)
+    lines = [line.split(",")[:-6] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(",".join(line) for line in lines))
+    store, _ = convert_to("own", path)
+    assert store["camera"][0].tolist() == [1145.0, 1143.8, 512.5, 515.5, 0, 0, 0, 0, 0, 2]

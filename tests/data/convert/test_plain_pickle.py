@@ -1,0 +1,104 @@
+import io
+import os
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from posezoo.data.convert.plain_pickle import load_plain
+
+PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
+
+
+def read(value, protocol):
+    return load_plain(io.BytesIO(pickle.dumps(value, protocol)))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_plain_values_come_out_as_they_went_in(protocol):
+    shared = [1, 2]
+    value = {
+        "numbers": [1, -3, 2**40, 10**20, 0.5, None, True, False],
+        ("S1", "cam"): (1, (2, 3), ()),
+        "text": ["", "a\nb", "über"],
+        "twice": [shared, shared],
+        "ordered": OrderedDict(a=1),
+        "bytes": b"\x00\xff",
+    }
+    found = read(value, protocol)
+    assert found == value
+    assert found["twice"][0] is found["twice"][1]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype="<f4").reshape(2, 3),
+        np.arange(6, dtype=">f8").reshape(3, 2),
+        np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3)),
+        np.array([True, False]),
+        np.array(["S1", "S11"]),
+        np.zeros((0, 3)),
+    ],
+)
+def test_arrays_keep_kind_order_and_values(array, protocol):
+    found = read([array, array], protocol)[0]
+    assert found.dtype.newbyteorder("=") == array.dtype.newbyteorder("=")
+    assert found.shape == array.shape
+    assert (found == array).all()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_object_arrays_and_scalars_are_read(protocol):
+    boxed = np.array([{"x": np.float32(3)}, [1]], object)
+    found = read(boxed, protocol)
+    assert found.tolist() == [{"x": 3.0}, [1]]
+
+
+class Call:
+    def __init__(self, function, *arguments):
+        self.parts = function, arguments
+
+    def __reduce__(self):
+        return self.parts
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    "evil",
+    [Call(os.system, "true"), Call(eval, "1"), Call(np.load, "x"), Call(np.fromfile, "x")],
+)
+def test_a_pickle_that_calls_anything_is_refused_and_nothing_is_called(evil, protocol):
+    with pytest.raises(ValueError, match="a pickle that names"):
+        read([evil], protocol)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_objects_of_a_class_are_refused(protocol):
+    with pytest.raises(ValueError, match=r"a pickle (that names|of more than plain values)"):
+        read(PickledClass(), protocol)
+
+
+class PickledClass:
+    pass
+
+
+def test_a_cut_pickle_is_refused_at_every_length():
+    whole = pickle.dumps({"a": np.arange(10.0), "b": ["x", 1]}, 4)
+    for length in range(len(whole) - 1):
+        with pytest.raises(ValueError, match=r"cut|damaged|plain values|of kind"):
+            load_plain(io.BytesIO(whole[:length]))
+
+
+def test_a_flipped_byte_never_does_more_than_fail_or_change_a_value():
+    whole = bytearray(pickle.dumps({"a": np.arange(4.0), "b": ["x", 1, (2, 3)]}, 4))
+    luck = np.random.default_rng(0)
+    for _ in range(500):
+        flipped = bytearray(whole)
+        flipped[luck.integers(len(whole))] ^= 1 << luck.integers(8)
+        try:
+            load_plain(io.BytesIO(bytes(flipped)))
+        except ValueError:
+            continue
