@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 _PARAMETERS = 10
+_WIDEST = 2.0  # x/z and y/z that `to_rays` gives at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,13 @@ class Camera:
     ) -> Tensor:  # (..., N, 2) x/z, y/z
         """Undistorted directions of pixels, by fixed-point iteration; the inverse of `from_rays`.
 
-        Eight rounds reach 0.001 px inside a picture with Human3.6M's distortion.
+        Eight rounds reach 0.001 px inside a picture with Human3.6M's distortion. Far outside of it
+        the lens bends no ray to the pixel; the result then stops at 63 degrees, but is a number.
         """
         distorted = (px - self.centre[..., None, :]) / self.focal[..., None, :]
         rays = distorted
         for _ in range(iterations):
-            rays = rays + (distorted - self._distort(rays))
+            rays = (rays + (distorted - self._distort(rays))).clamp(-_WIDEST, _WIDEST)
         return rays
 
     def resampled(
@@ -110,6 +112,41 @@ class Camera:
         new = self.parameters.clone()
         new[..., 0:2] = self.focal * scale
         new[..., 2:4] = self.centre * scale + offset
+        return Camera(new)
+
+    def mirrored(
+        self,
+        at_px: Tensor | None = None,  # (...) px: new x = 2 at_px - old x; None: the principal point
+    ) -> Camera:
+        """The camera of a picture that left and right have changed places in.
+
+        Exact: it sees (-x, y, z) where the old camera's mirrored picture has (x, y, z). Pass
+        (W - 1) / 2 for a picture flipped in itself; without, the principal point stays.
+        """
+        new = self.parameters.clone()
+        if at_px is not None:
+            new[..., 2] = 2 * at_px - self.parameters[..., 2]
+        new[..., 8] = -self.parameters[..., 8]
+        return Camera(new)
+
+    def rolled(
+        self,
+        radians: Tensor,  # (...) from x (right) to y (down): clockwise as one sees it
+        about_px: Tensor,  # (..., 2) px: what stays where it is in the picture
+    ) -> Camera:
+        """The camera of a picture turned about one of its points.
+
+        Exact: it sees a scene turned by the same angle about the optical axis. Where fx and fy
+        differ the picture is turned in units of the focal length, an affine map.
+        """
+        cos, sin = torch.cos(radians)[..., None], torch.sin(radians)[..., None]
+        new = self.parameters.clone()
+        x, y = ((self.centre - about_px) / self.focal).split(1, -1)
+        new[..., 2:4] = (
+            about_px + torch.cat([cos * x - sin * y, sin * x + cos * y], -1) * self.focal
+        )
+        p1, p2 = self.parameters[..., 7:9].split(1, -1)  # (p2, p1) turns as a vector
+        new[..., 7:9] = torch.cat([sin * p2 + cos * p1, cos * p2 - sin * p1], -1)
         return Camera(new)
 
     def _distort(self, rays: Tensor) -> Tensor:

@@ -57,17 +57,23 @@ def rotation_to_optical_axis(
 def procrustes_align(
     source: Tensor,  # (..., J, 3) mm
     target: Tensor,  # (..., J, 3) mm
+    labelled: Tensor | None = None,  # (..., J) bool: the joints to fit by; None: all
 ) -> Tensor:  # (..., J, 3) mm, `source` in the best frame and scale
     """Fit rotation, translation and scale of `source` to `target` by least squares.
 
     No reflection is allowed: a mirrored pose keeps its error (Umeyama 1991).
     """
-    mean_source, mean_target = source.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
+    weight = torch.ones_like(source[..., :1])
+    if labelled is not None:
+        weight = labelled[..., None].to(source)
+    count = weight.sum(-2, keepdim=True).clamp_min(1)
+    mean_source = (weight * source).sum(-2, keepdim=True) / count
+    mean_target = (weight * target).sum(-2, keepdim=True) / count
     a, b = source - mean_source, target - mean_target
-    u, s, vt = torch.linalg.svd(a.transpose(-1, -2) @ b)
+    u, s, vt = torch.linalg.svd((weight * a).transpose(-1, -2) @ b)
     sign = torch.ones_like(s)
     sign[..., -1] = torch.where(torch.linalg.det(u @ vt) < 0, -1.0, 1.0)
     rotation = u @ (sign[..., None] * vt)
-    energy = (a * a).sum((-1, -2), keepdim=True)
+    energy = (weight * a * a).sum((-1, -2), keepdim=True)
     scale = (s * sign).sum(-1)[..., None, None] / energy.clamp_min(torch.finfo(a.dtype).tiny)
     return scale * (a @ rotation) + mean_target

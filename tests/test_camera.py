@@ -73,3 +73,41 @@ def test_cameras_stack_and_index():
     points = torch.randn(2, 17, 3, dtype=torch.float64) + torch.tensor([0, 0, 10.0])
     torch.testing.assert_close(batch.project(points)[0], H36M.project(points[0]))
     assert math.isclose(batch[0].parameters[-1].item(), 1.0)
+
+
+def some_points() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.tensor([3000.0, 2500.0, 1000.0])
+    points = (torch.rand(200, 3, generator=generator) - 0.5) * spread
+    return (points + torch.tensor([0.0, 0.0, 4000.0])).double()
+
+
+@pytest.mark.parametrize("at", [None, 499.5])
+def test_a_mirrored_camera_sees_mirrored_points_where_the_mirrored_picture_has_them(at):
+    points, line = some_points(), None if at is None else torch.tensor(at)
+    px = H36M.project(points)
+    mirrored_px = torch.stack([2 * (at or 512.54) - px[:, 0], px[:, 1]], -1)
+    seen = H36M.mirrored(line).project(points * torch.tensor([-1.0, 1, 1]))
+    torch.testing.assert_close(seen, mirrored_px, rtol=0, atol=1e-9)
+
+
+def test_a_camera_mirrored_twice_is_the_camera():
+    torch.testing.assert_close(H36M.mirrored().mirrored().parameters, H36M.parameters)
+
+
+def test_a_rolled_camera_sees_turned_points_where_the_turned_picture_has_them():
+    points, about = some_points(), torch.tensor([100.0, 700.0], dtype=torch.float64)
+    angle = torch.tensor(math.pi / 6, dtype=torch.float64)
+    turn = torch.tensor([[math.cos(angle), -0.5], [0.5, math.cos(angle)]], dtype=torch.float64)
+    turned = torch.cat([points[:, :2] @ turn.T, points[:, 2:]], -1)
+    turned_px = ((H36M.project(points) - about) / H36M.focal) @ turn.T * H36M.focal + about
+    seen = H36M.rolled(angle, about).project(turned)
+    torch.testing.assert_close(seen, turned_px, rtol=0, atol=1e-9)
+
+
+def test_a_quarter_turn_of_a_square_lens_takes_right_to_down():
+    camera = Camera.make(focal_px=(1000, 1000), centre_px=(500, 400), tangential=(0.01, 0.02))
+    about = torch.tensor([100.0, 400.0], dtype=torch.float64)
+    turned = camera.rolled(torch.tensor(math.pi / 2, dtype=torch.float64), about)
+    assert turned.centre.tolist() == pytest.approx([100, 800])
+    assert turned.parameters[7:9].tolist() == pytest.approx([0.02, -0.01])

@@ -1,0 +1,36 @@
+"""The plain 2D affine of most training code, for comparison: picture and 2D move, the camera stays.
+
+The picture is turned about its middle, zoomed and moved; 3D is turned by the same angle; the camera
+is left as it was, which is not true: what it would see is not where the joints now are
+(docs/augmentation.md says by how much). Use `roll`, `zoom` and `shift` instead.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from posezoo.contracts import Batch
+from posezoo.data.augment.change import chance, change, number
+from posezoo.data.augment.framing import roll, shift, zoom
+from posezoo.data.augment.luck import Luck
+from posezoo.data.augment.view import View, retake
+from posezoo.skeleton import Skeleton
+
+
+@change
+class Affine:
+    """Turn, zoom and shift the picture, and claim that the camera has not changed."""
+
+    degrees: float = number(default=30.0, low=0.0, high=180.0)
+    factor: float = number(default=1.25, low=1.0)
+    most: float = number(default=0.1, low=0.0, high=1.0)
+    chance: float = chance()
+
+    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+        """The changed batch."""
+        strength = luck.strength(4, self.chance).to(batch.camera.parameters)
+        view = roll(View.of(batch), math.radians(self.degrees) * strength[:, 0])
+        view = zoom(view, self.factor ** strength[:, 1:2])
+        view = shift(view, self.most * strength[:, 2:])
+        return replace(retake(batch, view, skeleton), camera=batch.camera)

@@ -1,0 +1,108 @@
+"""Changes of the person, for lifters: another body, another side of it. They need no picture.
+
+The new 3D joints are projected anew, so that 2D, 3D and camera agree. An item is left as it is if
+not all of its joints have 3D labels, or if a joint would come too near to the camera.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from posezoo.contracts import Batch
+from posezoo.data.augment.change import chance, change, number
+from posezoo.data.augment.luck import Luck
+from posezoo.skeleton import Skeleton
+
+_NEAREST_MM = 200.0
+
+
+@change
+class Body:
+    """A larger or smaller person with bones of other proportions, the pelvis where it was."""
+
+    scale: float = number(default=0.1, low=0.0, high=0.9)  # of the whole, at most, either way
+    bones: float = number(default=0.05, low=0.0, high=0.9)  # of each bone by itself, left as right
+    chance: float = chance()
+
+    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+        """The changed batch."""
+        strength = luck.strength(1 + skeleton.num_joints, self.chance).to(batch.joints3d)
+        one_of_pair = [min(pair) for pair in enumerate(skeleton.mirror)]
+        factor = (1 + self.scale * strength[:, :1]) * (1 + self.bones * strength[:, 1:])
+        factor = factor[:, one_of_pair, None]  # (B, J, 1), of the bone that ends at the joint
+        parents = [max(parent, 0) for parent in skeleton.parents]
+        bone = batch.joints3d - batch.joints3d[:, :, parents]
+        joints3d = _chains(skeleton).to(bone) @ (bone * factor[:, None])
+        return _shown(batch, joints3d, batch.root_mm)
+
+
+@change
+class Viewpoint:
+    """The camera goes round the person: the whole clip turns about its mean root.
+
+    `yaw` is about the camera's own y axis; a batch does not know where up is. So a camera that
+    looks down by some angle comes to look up by as much from the other side, and to roll by as
+    much between: its pitch is no longer that of the rig. `pitch` and `roll` add to that.
+    """
+
+    yaw: float = number(default=180.0, low=0.0, high=180.0)  # degrees at most, either way
+    pitch: float = number(default=15.0, low=0.0, high=180.0)
+    roll: float = number(default=5.0, low=0.0, high=180.0)
+    chance: float = chance()
+
+    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+        """The changed batch."""
+        strength = luck.strength(3, self.chance).to(batch.joints3d)
+        degrees = strength * strength.new_tensor([self.yaw, self.pitch, self.roll])
+        yaw, pitch, roll = torch.deg2rad(degrees).unbind(-1)
+        turn_t = (_about(2, roll) @ _about(0, pitch) @ _about(1, yaw)).transpose(-1, -2)
+        pivot = batch.root_mm.mean(1, keepdim=True)
+        root = (batch.root_mm - pivot) @ turn_t + pivot
+        return _shown(batch, batch.joints3d @ turn_t[:, None], root)
+
+
+def _shown(
+    batch: Batch,
+    joints3d: Tensor,  # (B, T, J, 3) mm, root-relative
+    root_mm: Tensor,  # (B, T, 3) mm
+) -> Batch:
+    if batch.image is not None:
+        raise ValueError(
+            "body and viewpoint change the person, and a picture cannot follow: use them for a "
+            "lifter on data without pictures"
+        )
+    absolute = joints3d + root_mm[:, :, None]
+    fits = batch.labelled3d.flatten(1).all(1) & (absolute[..., 2] > _NEAREST_MM).flatten(1).all(1)
+    fits = fits[:, None, None, None]
+    seen = batch.camera.project(absolute.flatten(1, 2)).view_as(batch.joints2d)
+    return replace(
+        batch,
+        joints2d=seen.where(fits, batch.joints2d),
+        joints3d=joints3d.where(fits, batch.joints3d),
+        root_mm=root_mm.where(fits[..., 0], batch.root_mm),
+    )
+
+
+def _chains(skeleton: Skeleton) -> Tensor:  # (J, J): 1 where bone k lies between root and joint j
+    chain = torch.eye(skeleton.num_joints)
+    for joint in range(skeleton.num_joints):
+        above = skeleton.parents[joint]
+        while above >= 0:
+            chain[joint, above] = 1
+            above = skeleton.parents[above]
+    return chain
+
+
+def _about(
+    axis: int,  # 0 x, 1 y, 2 z
+    radians: Tensor,  # (B,)
+) -> Tensor:  # (B, 3, 3)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    turn = torch.zeros(len(radians), 3, 3, dtype=radians.dtype, device=radians.device)
+    turn[:, axis, axis] = 1
+    turn[:, i, i] = turn[:, j, j] = radians.cos()
+    turn[:, j, i], turn[:, i, j] = radians.sin(), -radians.sin()
+    return turn
