@@ -19,7 +19,7 @@ def describe_losses(pipeline: Pipeline, stage: Stage, batch: Batch) -> list[str]
     parts = {name: list(getattr(pipeline, name).parameters()) for name in stage.trains}
     devices = [batch.joints2d.device] if batch.joints2d.is_cuda else []
     with torch.random.fork_rng(devices=devices):
-        terms = stage.losses(pipeline, batch)
+        terms = stage.losses(pipeline, batch, 0.0)
     total = sum(term.item() for term in terms.values())
     lines = []
     for name, term in terms.items():

@@ -1,6 +1,7 @@
 """Losses of joints.
 
-Heatmap losses live in `posezoo.ops`, since they come with kernels.
+Each is a mean over the labelled joints, 0 where there are none. Heatmap losses live in
+`posezoo.ops`, since they come with kernels.
 """
 
 from __future__ import annotations
@@ -17,11 +18,24 @@ def distances(
     return ((predicted - target).square().sum(-1) + 1e-12).sqrt()
 
 
-def squared_error(predicted: Tensor, target: Tensor) -> Tensor:
+def mean_distance(
+    predicted: Tensor,  # (..., J, D)
+    target: Tensor,  # (..., J, D), same unit
+    labelled: Tensor,  # (..., J) bool
+) -> Tensor:  # scalar, same unit
+    """Mean Euclidean distance: the MPJPE itself, in mm."""
+    return _mean(distances(predicted, target), labelled)
+
+
+def squared_error(predicted: Tensor, target: Tensor, labelled: Tensor) -> Tensor:
     """Mean squared difference of the coordinates (the published lifter's loss, on z-scores)."""
-    return (predicted - target).square().mean()
+    return _mean((predicted - target).square().mean(-1), labelled)
 
 
-def absolute_error(predicted: Tensor, target: Tensor) -> Tensor:
+def absolute_error(predicted: Tensor, target: Tensor, labelled: Tensor) -> Tensor:
     """Mean absolute difference of the coordinates."""
-    return (predicted - target).abs().mean()
+    return _mean((predicted - target).abs().mean(-1), labelled)
+
+
+def _mean(errors: Tensor, labelled: Tensor) -> Tensor:
+    return (errors * labelled).sum() / labelled.sum().clamp_min(1)

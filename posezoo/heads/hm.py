@@ -4,8 +4,7 @@ After VNect (Mehta et al. 2017, arXiv:1705.01583). B is a bottleneck with a proj
 convolutions that keep the size, D the deconvolution(s), E the maps. The defaults are the report's:
 one deconvolution of kernel 4 and stride 4, no batch norm in B to E, targets with their peak of 255
 at the nearest cell and a covariance of (map height / 12.8) cells^2, read by argmax. The report
-gives no channel widths for D: 128 here. Targets are never rendered for training; the loss
-evaluates the Gaussian as it goes (`posezoo.ops.heatmap_mse`).
+gives no channel widths for D: 128 here. Targets, loss and reading are `posezoo.heatmaps`.
 """
 
 from __future__ import annotations
@@ -16,21 +15,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from posezoo import losses, ops
 from posezoo.contracts import FeatureSpec
-from posezoo.geometry import cell_affine, px_to_cells
-from posezoo.ops.decode import Refine
+from posezoo.heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
 
 BatchNorm = Literal["none", "layer", "block"]
-_REFINEMENTS: dict[str, Refine] = {
-    "argmax": "none",
-    "quarter": "quarter",
-    "taylor": "taylor",
-}
 
 
 class HeatmapHead(nn.Module):
     """One map per joint, from the last feature map of the backbone."""
+
+    output = "joints2d"
 
     def __init__(
         self,
@@ -46,11 +40,11 @@ class HeatmapHead(nn.Module):
         sigma_cells: float | None = None,
         sigma_px: float | None = None,
         peak: float = 255.0,
-        support: Literal["full", "3sigma"] = "full",
-        centres: Literal["quantised", "unbiased"] = "quantised",
-        decode: Literal["argmax", "quarter", "taylor", "soft"] = "argmax",
+        support: Support = "full",
+        centres: Centres = "quantised",
+        decode: Decoder = "argmax",
         sharpness: float = 25.0,  # of the soft decoder: 1 / temperature for maps of peak 1
-        loss: Literal["mse", "integral"] = "mse",
+        loss: LossForm = "mse",
     ) -> None:
         super().__init__()
         given = [s for s in (sigma_ratio, sigma_cells, sigma_px) if s is not None]
@@ -61,11 +55,20 @@ class HeatmapHead(nn.Module):
             )
         source = features[-1]
         self.stride = source.stride / math.prod(strides)
-        self.sigma_ratio, self.fixed_sigma_cells = sigma_ratio or 12.8, sigma_cells
-        if sigma_px is not None:
-            self.fixed_sigma_cells = sigma_px / self.stride
-        self.support, self.centres = support, centres
-        self.peak, self.decoder, self.sharpness, self.loss_form = peak, decode, sharpness, loss
+        self.decoder = decode
+        self.codec = HeatmapCodec(
+            stride=self.stride,
+            sigma_cells=sigma_cells if sigma_px is None else sigma_px / self.stride,
+            sigma_ratio=sigma_ratio or 12.8,
+            peak=peak,
+            support=support,
+            centres=centres,
+            decoder=decode,
+            sharpness=sharpness,
+            loss_form=loss,
+        )
+        self.encode, self.loss = self.codec.encode, self.codec.loss
+        self.decode, self.decode_soft = self.codec.decode, self.codec.decode_soft
 
         c = source.channels
         self.block_b = BlockB(c, batch_norm) if block_b else nn.Identity()
@@ -94,82 +97,6 @@ class HeatmapHead(nn.Module):
         x = self.block_d(x)
         maps: Tensor = self.block_e(x)
         return maps
-
-    def encode(
-        self,
-        joints2d: Tensor,  # (B, J, 2) px
-        size: tuple[int, int],  # h, w in cells
-    ) -> Tensor:  # (B, J, h, w)
-        """The Gaussian maps that a perfect network would give."""
-        cells = px_to_cells(joints2d, self.stride)
-        return ops.gaussian_heatmaps(
-            cells,
-            size,
-            sigma_cells=self.sigma_cells(size[0]),
-            peak=self.peak,
-            support=self.support,
-            centres=self.centres,
-        )
-
-    def loss(
-        self,
-        maps: Tensor,  # (B, J, h, w)
-        joints2d: Tensor,  # (B, J, 2) px
-    ) -> Tensor:  # scalar: mean over cells and joints ("mse"), or mean distance in cells
-        """Squared error to the Gaussian targets, or distance of the soft-argmax from the joint.
-
-        Joints off the map do not count.
-        """
-        height, width = maps.shape[-2:]
-        cells = px_to_cells(joints2d, self.stride)
-        limit = torch.tensor([width, height], device=cells.device)
-        on_map = ((cells >= -0.5) & (cells <= limit - 0.5)).all(-1)
-        if self.loss_form == "mse":
-            per_joint = ops.heatmap_mse(
-                maps,
-                cells,
-                sigma_cells=self.sigma_cells(height),
-                peak=self.peak,
-                support=self.support,
-                centres=self.centres,
-            )
-        else:
-            soft = px_to_cells(self.decode_soft(maps), self.stride)
-            per_joint = losses.distances(soft, cells)
-        return (per_joint * on_map).sum() / on_map.sum().clamp_min(1)
-
-    def decode(
-        self,
-        maps: Tensor,  # (B, J, h, w)
-    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, confidence (B, J) in 0..1
-        """Read the joints by the decoder that the head was built with.
-
-        All decoders are exact to 0.5 cell or better on clean maps; "soft" is pulled inwards where
-        a Gaussian is cut off by the border.
-        """
-        if self.decoder == "soft":
-            joints2d = self.decode_soft(maps)
-            return joints2d, self._confidence(maps.flatten(-2).amax(-1).float())
-        scale, offset = cell_affine(self.stride)
-        joints2d, score = ops.decode(
-            maps, refine=_REFINEMENTS[self.decoder], scale=scale, offset=offset
-        )
-        return joints2d, self._confidence(score)
-
-    def decode_soft(
-        self,
-        maps: Tensor,  # (B, J, h, w)
-    ) -> Tensor:  # (B, J, 2) px
-        """Softmax-weighted mean of the cells; the gradient reaches every cell of the maps."""
-        scale, offset = cell_affine(self.stride)
-        return ops.soft_argmax(maps, beta=self.sharpness / self.peak, scale=scale, offset=offset)
-
-    def sigma_cells(self, height: int) -> float:
-        """Standard deviation of the targets, in cells, on maps of that height."""
-        return self.fixed_sigma_cells or math.sqrt(height / self.sigma_ratio)
-
-    def _confidence(self, score: Tensor) -> Tensor:
-        return (score / self.peak).clamp(0, 1)
 
 
 class BlockB(nn.Module):

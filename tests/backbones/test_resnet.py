@@ -1,6 +1,7 @@
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from posezoo.assembly import build_pipeline
 from posezoo.backbones.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
@@ -92,3 +93,17 @@ def test_a_pickle_is_not_opened(tmp_path):
     torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "resnet18.pth")
     with pytest.raises(ValueError, match="pickle"):
         load_backbone(build_pipeline("resnet18-hm"), tmp_path / "resnet18.pth")
+
+
+def test_a_network_that_is_wrapped_whole_takes_the_same_file(tmp_path):
+    """As timm's, whose names stand below `net.model.` of ours."""
+    weights = build_pipeline("resnet18-hm").backbone.state_dict()
+    save_file(weights, tmp_path / "resnet18.safetensors")
+    pipeline = build_pipeline("resnet18-hm")
+    inner = pipeline.backbone
+    pipeline.backbone = nn.Module()
+    pipeline.backbone.net = nn.Module()
+    pipeline.backbone.net.model = inner
+    note = load_backbone(pipeline, tmp_path / "resnet18.safetensors")
+    assert note.endswith("from resnet18.safetensors, 0 left out")
+    assert torch.equal(inner.conv1.weight, weights["conv1.weight"])

@@ -52,14 +52,14 @@ def test_block_b_can_be_left_out():
 
 
 def test_the_report_s_covariance_is_5_cells_at_64_and_keeps_its_ratio_at_128():
-    assert head().sigma_cells(64) ** 2 == pytest.approx(5)
-    assert head().sigma_cells(128) ** 2 == pytest.approx(10)
-    assert head(sigma_ratio=64.0).sigma_cells(64) == pytest.approx(1)
+    assert head().codec.sigma(64) ** 2 == pytest.approx(5)
+    assert head().codec.sigma(128) ** 2 == pytest.approx(10)
+    assert head(sigma_ratio=64.0).codec.sigma(64) == pytest.approx(1)
 
 
 def test_sigma_may_be_given_in_cells_or_in_px_but_not_in_both():
-    assert head(sigma_cells=2.0).sigma_cells(64) == 2
-    assert head(sigma_px=8.0).sigma_cells(64) == 2  # stride 4
+    assert head(sigma_cells=2.0).codec.sigma(64) == 2
+    assert head(sigma_px=8.0).codec.sigma(64) == 2  # stride 4
     with pytest.raises(ValueError, match="one of them"):
         head(sigma_cells=2.0, sigma_px=8.0)
 
@@ -110,25 +110,37 @@ def test_the_soft_decoder_lets_a_gradient_reach_the_maps_and_argmax_does_not():
 
 
 @pytest.mark.parametrize("loss", ["mse", "integral"])
-def test_the_loss_is_0_for_perfect_maps_and_ignores_joints_off_the_map(loss):
+def test_the_loss_is_0_for_perfect_maps_and_ignores_joints_off_the_map(batch_of, loss):
     model = head(loss=loss, centres="unbiased")
     joints = torch.tensor([[[100.0, 90.0], [150.0, 160.0], [-30.0, 90.0]]])
     maps = model.encode(joints, (64, 64))
-    assert model.loss(maps, joints).item() < 0.05
+    batch = batch_of(joints)
+    assert model.loss(maps, batch).item() < 0.05
     disturbed = maps.clone()
     disturbed[:, 2] += torch.randn(64, 64)
-    assert model.loss(disturbed, joints).item() == pytest.approx(model.loss(maps, joints).item())
-
-
-def test_the_loss_of_predicting_nothing_is_the_energy_of_the_gaussian():
-    """255^2 * pi * 5 / 4096 = 249.4 per cell, the number that lambda = 0.01 was chosen for."""
-    model = head()
-    joints = torch.full((1, 3, 2), 128.0)
-    assert model.loss(torch.zeros(1, 3, 64, 64), joints).item() == pytest.approx(249.4, rel=0.02)
+    assert model.loss(disturbed, batch).item() == pytest.approx(model.loss(maps, batch).item())
 
 
 @pytest.mark.parametrize("loss", ["mse", "integral"])
-def test_the_head_can_learn_one_picture_by_heart(loss):
+def test_joints_without_a_label_send_no_gradient(batch_of, loss):
+    model = head(loss=loss)
+    maps = torch.randn(2, 3, 16, 16, requires_grad=True)
+    labelled = torch.tensor([[True, False, True], [True, True, False]])
+    model.loss(maps, batch_of(torch.full((2, 3, 2), 30.0), labelled2d=labelled)).backward()
+    assert torch.equal(maps.grad.flatten(2).abs().amax(-1) > 0, labelled)
+
+
+def test_the_loss_of_predicting_nothing_is_the_energy_of_the_gaussian(batch_of):
+    """255^2 * pi * 5 / 4096 = 249.4 per cell, the number that lambda = 0.01 was chosen for."""
+    model = head()
+    joints = torch.full((1, 3, 2), 128.0)
+    assert model.loss(torch.zeros(1, 3, 64, 64), batch_of(joints)).item() == pytest.approx(
+        249.4, rel=0.02
+    )
+
+
+@pytest.mark.parametrize("loss", ["mse", "integral"])
+def test_the_head_can_learn_one_picture_by_heart(batch_of, loss):
     torch.manual_seed(0)
     # The peak scales the logits of the soft decoder: small maps saturate it from the start.
     model = head(loss=loss, peak=20.0, batch_norm="layer", decode="soft", centres="unbiased")
@@ -137,6 +149,6 @@ def test_the_head_can_learn_one_picture_by_heart(loss):
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
     for _ in range(120):
         optimizer.zero_grad()
-        model.loss(model(features), joints).backward()
+        model.loss(model(features), batch_of(joints)).backward()
         optimizer.step()
     assert (model.decode(model(features))[0] - joints).norm(dim=-1).mean() < 4  # px; one cell

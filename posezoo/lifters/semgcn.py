@@ -1,0 +1,172 @@
+"""Semantic graph convolutions over the skeleton's bones, from 2D joints to 3D joints.
+
+Zhao et al. 2019, "Semantic graph convolutional networks for 3D human pose regression",
+arXiv:1904.03345. Each convolution learns how much every joint listens to each of its neighbours;
+non-local layers between the blocks let far joints talk. Differs from the paper: z-scores in and
+out, all 17 joints (16 there), and the non-local layers do not pool joints in pairs, which 17 would
+not allow; pooling has no weights.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from posezoo.camera import Camera
+from posezoo.contracts import Batch
+from posezoo.normalisation import InputForm, LossForm, Normalisation
+from posezoo.skeleton import Skeleton
+
+
+class SemGcn(nn.Module):
+    """A graph convolution, blocks of two with a shortcut, a graph convolution to x y z.
+
+    Args:
+        skeleton: the joints, and the bones that make them neighbours.
+        width: channels of each joint.
+        blocks: residual blocks.
+        non_local: let every joint listen to every other, before the blocks and behind each.
+        input: "px", or "rays" with the intrinsics taken out.
+        loss: on z-scores ("l2", "l1") or in mm ("mpjpe").
+        start: the published random output layer, or one that predicts the mean pose.
+    """
+
+    frames, future = 1, 0
+
+    def __init__(
+        self,
+        *,
+        skeleton: Skeleton,
+        width: int = 128,
+        blocks: int = 4,
+        non_local: bool = True,
+        input: InputForm = "px",
+        loss: LossForm = "l2",
+        start: Literal["xavier", "mean_pose"] = "xavier",
+    ) -> None:
+        super().__init__()
+        self.normalisation = Normalisation(skeleton=skeleton, input=input, loss=loss)
+        edges = _edges(skeleton)
+
+        def far() -> nn.Module:
+            return _NonLocal(width) if non_local else nn.Identity()
+
+        def layer(fan_in: int) -> nn.Sequential:
+            convolution = _SemanticConv(fan_in, width, edges)
+            return nn.Sequential(convolution, _JointBatchNorm(width), nn.ReLU())
+
+        self.stem = nn.Sequential(layer(2 + self.normalisation.num_extra), far())
+        self.blocks = nn.ModuleList(
+            nn.Sequential(layer(width), layer(width)) for _ in range(blocks)
+        )
+        self.far = nn.ModuleList(far() for _ in range(blocks))
+        self.out = _SemanticConv(width, 3, edges)
+        if start == "mean_pose":  # a random output layer first has to unlearn its random pose
+            nn.init.zeros_(self.out.weight)
+            nn.init.zeros_(self.out.bias)
+
+    def forward(
+        self,
+        joints2d: Tensor,  # (B, T, J, 2) px
+        camera: Camera,  # parameters (B, 10)
+    ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
+        """Lift each frame by itself."""
+        inputs, to_camera = self.normalisation.inputs(joints2d, camera)
+        x = self._by_joint(inputs.flatten(0, 1))
+        x = self.stem(x)
+        for block, far in zip(self.blocks, self.far, strict=True):
+            x = far(x + block(x))
+        outputs = self.out(x).flatten(1).unflatten(0, joints2d.shape[:2])
+        return self.normalisation.joints3d(outputs, to_camera)
+
+    def loss(
+        self,
+        predicted: Tensor,  # (B, T, J, 3) mm
+        batch: Batch,
+    ) -> Tensor:  # scalar; z-score units for "l1" and "l2", mm for "mpjpe"
+        """The training loss that the lifter was built with."""
+        return self.normalisation.loss(predicted, batch)
+
+    def fit_normalisation(
+        self,
+        batch: Batch,  # every joint labelled
+    ) -> None:
+        """Mean and standard deviation of every input and output number."""
+        self.normalisation.fit(batch)
+
+    def _by_joint(
+        self,
+        inputs: Tensor,  # (N, 2 J + extra)
+    ) -> Tensor:  # (N, J, 2 + extra): every joint knows the numbers of the whole person
+        own, shared = inputs.tensor_split([inputs.shape[1] - self.normalisation.num_extra], 1)
+        own = own.unflatten(1, (-1, 2))
+        return torch.cat([own, shared[:, None].expand(-1, own.shape[1], -1)], 2)
+
+
+class _SemanticConv(nn.Module):
+    """One weight matrix for a joint itself, one for its neighbours, and a learned mix of them."""
+
+    listener: Tensor  # (E,) of each edge
+    speaker: Tensor
+
+    def __init__(self, fan_in: int, fan_out: int, edges: list[tuple[int, int]]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(2, fan_in, fan_out))
+        self.bias = nn.Parameter(torch.empty(fan_out))
+        self.edges = nn.Parameter(torch.ones(len(edges)))
+        listener, speaker = torch.tensor(edges).unbind(1)
+        self.register_buffer("listener", listener, persistent=False)
+        self.register_buffer("speaker", speaker, persistent=False)
+        nn.init.xavier_uniform_(self.weight, nn.init.calculate_gain("relu"))
+        nn.init.uniform_(self.bias, -(fan_out**-0.5), fan_out**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, J, fan_in) to (N, J, fan_out)."""
+        mix = x.new_full((x.shape[1], x.shape[1]), -torch.inf)
+        mix = mix.index_put((self.listener, self.speaker), self.edges).softmax(1)
+        own = mix.diagonal()
+        others = mix - torch.diag(own)
+        return own[:, None] * (x @ self.weight[0]) + others @ (x @ self.weight[1]) + self.bias
+
+
+class _NonLocal(nn.Module):
+    """Adds to every joint a weighted mean of all; at the start it adds nothing."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        inner = width // 2
+        self.listen, self.speak = nn.Linear(width, inner), nn.Linear(width, inner)
+        self.compare = nn.Linear(2 * inner, 1, bias=False)
+        self.content, self.back = nn.Linear(width, inner), nn.Linear(inner, width)
+        self.norm = _JointBatchNorm(width)
+        for linear in (self.listen, self.speak, self.compare, self.content, self.back):
+            nn.init.kaiming_normal_(linear.weight)
+        for linear in (self.listen, self.speak, self.content, self.back):
+            nn.init.zeros_(linear.bias)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, J, width) to the same."""
+        # The comparison of a pair is linear in both: one number each, instead of all pairs' rows.
+        of_listener, of_speaker = self.compare.weight.chunk(2, 1)
+        listener = functional.linear(self.listen(x), of_listener)  # (N, J, 1)
+        speaker = functional.linear(self.speak(x), of_speaker)
+        heard = functional.relu(listener + speaker.transpose(1, 2)) / x.shape[1]
+        return x + self.norm(self.back(heard @ self.content(x)))
+
+
+class _JointBatchNorm(nn.BatchNorm1d):
+    """Batch norm of (N, J, C) over people and joints alike."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, J, C) to the same."""
+        return super().forward(x.flatten(0, 1)).view_as(x)
+
+
+def _edges(skeleton: Skeleton) -> list[tuple[int, int]]:
+    """(listener, speaker): each joint to itself, and both ways along each bone."""
+    both_ways = [pair for bone in skeleton.bones for pair in (bone, bone[::-1])]
+    return [(joint, joint) for joint in range(skeleton.num_joints)] + both_ways

@@ -1,0 +1,79 @@
+"""Some parts learn first, on frozen others; then the others thaw.
+
+For a pretrained backbone under new parts, whose first gradients would spoil it. Both stages
+minimise the losses of `posezoo.end_to_end`, as far as these reach what the stage trains.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from posezoo.contracts import Batch, Stage
+from posezoo.end_to_end import Decode, EndToEnd
+
+if TYPE_CHECKING:
+    from posezoo.pipeline import Pipeline
+
+
+class Finetune:
+    """Two stages: `first` alone, then all parts but those that stay frozen.
+
+    Args:
+        first: the parts that learn alone, "/" between them.
+        first_share: of the steps, for them alone.
+        frozen: parts that never learn, "/" between them.
+        lambda_2d: weight of the head's loss beside the lifter's.
+        decode: how the head's joints reach the lifter, see `posezoo.end_to_end`.
+    """
+
+    def __init__(
+        self,
+        *,
+        first: str = "head/lifter",
+        first_share: float = 0.3,
+        frozen: str = "",
+        lambda_2d: float = 0.01,
+        decode: Decode = "soft",
+    ) -> None:
+        if not 0 < first_share < 1:
+            raise ValueError(f"first_share={first_share}: expected a number between 0 and 1")
+        self.first, self.frozen = _names(first), _names(frozen)
+        self.first_share = first_share
+        self.end_to_end = EndToEnd(lambda_2d=lambda_2d, decode=decode)
+        self.settings = self.end_to_end.settings
+
+    def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
+        """The named parts; then everything that is not to stay frozen."""
+        parts = tuple(pipeline.parts)
+        if "backbone" not in parts:
+            raise ValueError(
+                f"'{pipeline.spec}' is one part, of which nothing can thaw later: write "
+                "backbone-head+lifter, or take --strategy separate"
+            )
+        if unknown := [name for name in self.first + self.frozen if name not in parts]:
+            raise ValueError(
+                f"finetune: '{pipeline.spec}' has no {' and no '.join(unknown)}; "
+                f"first= and frozen= take any of its parts, {', '.join(parts)}"
+            )
+        later = tuple(name for name in parts if name not in self.frozen)
+        if not self.first or not set(self.first) < set(later):
+            raise ValueError(
+                f"finetune: first={'/'.join(self.first)} must be some, but not all, of what is "
+                f"not frozen: {', '.join(later) or 'nothing'}"
+            )
+        self.end_to_end.check(pipeline)
+        return (
+            Stage(name="first", trains=self.first, losses=self.losses, share=self.first_share),
+            Stage(name="later", trains=later, losses=self.losses, share=1 - self.first_share),
+        )
+
+    def losses(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """The terms that reach a part that learns: others only cost time and blur the log."""
+        terms = self.end_to_end(pipeline, batch, progress)
+        return {name: term for name, term in terms.items() if term.requires_grad}
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split("/")) if text else ()

@@ -1,0 +1,123 @@
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from posezoo.assembly import build_pipeline
+from posezoo.contracts import FeatureSpec
+from posezoo.heads.direct import DirectHead
+
+
+def head(**changes):
+    source = FeatureSpec(channels=6, stride=16)
+    return DirectHead(**{"features": (source,), "num_joints": 3, **changes})
+
+
+@pytest.fixture
+def two_people(batch_of):
+    """The root, a joint that is 100 mm right +- 50, and one that never moves, 300 mm down."""
+    joints = torch.tensor([[[0.0, 0, 0], [50, 0, 20], [0, 300, 0]],
+                           [[0.0, 0, 0], [150, 0, 40], [0, 300, 0]]])  # fmt: skip
+    return batch_of(joints3d=joints)
+
+
+@pytest.fixture
+def fitted(two_people):
+    model = head()
+    model.fit_normalisation(two_people)
+    return model
+
+
+def test_zeros_mean_the_mean_pose_and_ones_one_spread_from_it(fitted):
+    joints, confidence = fitted.decode(torch.zeros(1, 3, 3))
+    assert joints[0].tolist() == [[0, 0, 0], [100, 0, 30], [0, 300, 0]]
+    assert fitted.decode(torch.ones(1, 3, 3))[0][0, 1].tolist() == [150, 0, 40]
+    assert confidence.tolist() == [[1, 1, 1]]
+
+
+def test_encode_and_decode_are_each_other_s_inverse(fitted, two_people):
+    joints = two_people.joints3d[:, 0]
+    assert fitted.encode(joints, (1, 1))[:, 1, 0].tolist() == [-1, 1]
+    assert torch.equal(fitted.decode(fitted.encode(joints, (1, 1)))[0], joints)
+
+
+@pytest.mark.parametrize("root", [0, 2])
+def test_the_root_is_exactly_0_whatever_the_network_says(root, batch_of):
+    model = head()
+    assert not model.decode(torch.randn(4, 3, 3))[0][:, 0].any()  # before any statistics
+    joints = torch.randn(8, 3, 3) * 200
+    joints[:, root] = 0
+    batch = batch_of(joints3d=joints)
+    model.fit_normalisation(replace(batch, joints3d=joints[:, None]))
+    found, _ = model.decode(torch.randn(4, 3, 3) * 1e4)
+    assert not found[:, root].any()
+    assert found.any(-1).sum() == 4 * 2
+
+
+def test_features_are_pooled_over_the_picture_so_places_do_not_matter(fitted):
+    features = torch.randn(1, 6, 3, 5)
+    assert fitted((features,)).shape == (1, 3, 3)
+    assert torch.allclose(fitted((features,)), fitted((features.flip(-1),)), atol=1e-6)
+
+
+def test_only_the_last_feature_map_counts():
+    model = head(features=(FeatureSpec(channels=2, stride=8), FeatureSpec(channels=6, stride=16)))
+    last = torch.randn(1, 6, 4, 4)
+    assert torch.equal(
+        model((torch.zeros(1, 2, 8, 8), last)), model((torch.ones(1, 2, 8, 8), last))
+    )
+
+
+@pytest.mark.parametrize(("loss", "expected"), [("l1", 1 / 9), ("l2", 1 / 9), ("mpjpe", 50 / 3)])
+def test_a_joint_one_spread_off_along_x_counts_in_the_unit_of_its_loss(two_people, loss, expected):
+    """Of 9 numbers a pose one is 1 wrong, in z-scores; of 3 joints one is 50 mm off."""
+    model = head(loss=loss)
+    model.fit_normalisation(two_people)
+    maps = model.encode(two_people.joints3d[:, 0], (1, 1))
+    assert model.loss(maps, two_people).item() == pytest.approx(0, abs=1e-5)
+    maps[:, 1, 0] += 1
+    assert model.loss(maps, two_people).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["l1", "l2", "mpjpe"])
+def test_joints_without_3d_truth_do_not_count(two_people, loss):
+    model = head(loss=loss)
+    model.fit_normalisation(two_people)
+    labelled = torch.tensor([True, False, True]).expand(2, 1, 3)
+    maps = model.encode(two_people.joints3d[:, 0], (1, 1))
+    maps[:, 1] += 9
+    flat = replace(two_people, labelled3d=labelled)
+    assert model.loss(maps, flat).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_the_statistics_travel_with_the_weights(fitted):
+    other = head()
+    other.load_state_dict(copy.deepcopy(fitted.state_dict()))
+    assert torch.equal(other.decode(torch.ones(1, 3, 3))[0], fitted.decode(torch.ones(1, 3, 3))[0])
+
+
+def test_a_pipeline_with_it_gives_3d_and_takes_no_lifter(batch_of):
+    pipeline = build_pipeline("resnet18:cut=layer1-direct").eval()
+    assert pipeline.head.output == "joints3d"
+    batch = batch_of(joints3d=torch.zeros(2, 17, 3), image=torch.zeros(2, 3, 32, 64).byte())
+    result = pipeline.predict(batch)
+    assert result.joints2d is None
+    assert result.joints3d.shape == (2, 1, 17, 3)
+    with pytest.raises(ValueError, match="gives 3D by itself"):
+        build_pipeline("resnet18:cut=layer1-direct+martinez")
+
+
+def test_the_head_can_learn_a_batch_by_heart(batch_of):
+    torch.manual_seed(0)
+    model, features = head(), (torch.randn(4, 6, 2, 2),)
+    joints = torch.randn(4, 3, 3) * 200
+    joints[:, 0] = 0
+    batch = batch_of(joints3d=joints)
+    model.fit_normalisation(batch)
+    optimizer = torch.optim.Adam(model.parameters(), 0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        model.loss(model(features), batch).backward()
+        optimizer.step()
+    assert (model.decode(model(features))[0] - joints).norm(dim=-1).mean() < 30  # mm, of 230
