@@ -17,6 +17,7 @@ from posezoo.registry.entry import KINDS, Entry
 from posezoo.registry.errors import PluginError, SpecError, did_you_mean
 from posezoo.registry.manifest import builtin_manifest, read_manifest
 from posezoo.registry.plugins import Problem, installed_entries
+from posezoo.registry.sources import from_source
 from posezoo.registry.spec import NodeSpec, PipelineSpec, parse_node, parse_pipeline
 
 _PLACES = {
@@ -75,10 +76,10 @@ def find(kind: str | None, key: str) -> Entry:
     if len(names) > 1:
         options = " or ".join(f"'{name}' ({known[name].origin})" for name in sorted(names))
         raise SpecError(f"'{key}' is ambiguous: write {options}")
-    if not names:
+    entry = known[names[0]] if names else from_source(key)
+    if entry is None:
         _refuse_claimed(key)
         raise SpecError(_unknown(kind, key))
-    entry = known[names[0]]
     if kind not in (None, entry.kind):
         raise SpecError(f"'{key}' is a {entry.kind}, not a {kind}; {_PLACES[entry.kind]}")
     return entry
@@ -93,11 +94,13 @@ def resolve(kind: str, node: NodeSpec | str) -> Choice:
     """
     node = parse_node(node) if isinstance(node, str) else node
     entry = find(kind, node.key)
-    if node.tag is not None:
+    if node.tag is None:
+        return Choice(entry, entry.validate(node.params))
+    if "tag" not in entry.parameters():
         raise SpecError(
             f"'{node.key}.{node.tag}': {kind} '{entry.key}' has no variant of that name"
         )
-    return Choice(entry, entry.validate(node.params))
+    return Choice(entry, entry.validate({**node.params, "tag": node.tag}))
 
 
 def resolve_pipeline(spec: PipelineSpec | str) -> dict[str, Choice]:

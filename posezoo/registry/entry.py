@@ -6,7 +6,6 @@ before `load`, so that a listing costs nothing and a broken plugin breaks nothin
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import typing
 from collections.abc import Callable, Collection, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 from posezoo.registry import values
 from posezoo.registry.errors import PluginError, SpecError, did_you_mean
+from posezoo.registry.loading import import_target, missing_module
 
 KINDS = ("backbone", "head", "lifter", "strategy", "dataset")
 
@@ -28,23 +28,6 @@ GIVEN = {
 }
 # What the program gives unless the user has.
 OFFERED = {"dataset": ("split", "image_size", "pictures", "seed")}
-
-# What running somebody else's module may end in. Not Exception: a KeyboardInterrupt is the user's,
-# and an error type of a plugin's own making deserves its whole traceback.
-IMPORT_FAILURES = (
-    ImportError,
-    SyntaxError,
-    AttributeError,
-    NameError,
-    TypeError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    AssertionError,
-    OSError,
-    RuntimeError,
-    SystemExit,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +55,7 @@ class Entry:
     licence: str  # of this implementation; weights carry their own
     origin: str  # the distribution or file that it came from
     paper: str | None = None
+    requires: tuple[str, ...] = ()  # what pip must install for it, beside its distribution
     facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
     constructor: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
@@ -84,17 +68,7 @@ class Entry:
         """
         if self.constructor is not None:
             return self.constructor
-        module, _, path = self.target.partition(":")
-        try:
-            found: Any = importlib.import_module(module)
-            for name in path.split("."):
-                found = getattr(found, name)
-        except IMPORT_FAILURES as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise PluginError(f"{self} cannot be imported from {self.target}: {cause}") from error
-        if not callable(found):
-            raise PluginError(f"{self}: {self.target} is {found!r}, expected a class or function")
-        return typing.cast("Callable[..., Any]", found)
+        return import_target(self.target, entry=str(self), requires=self.requires)
 
     def signature(self) -> dict[str, Parameter]:
         """Every argument of the constructor, with the manifest's defaults put in.
@@ -120,6 +94,7 @@ class Entry:
                 )
             default = self.defaults.get(name, argument.default)
             found[name] = Parameter(name, hints[name], default)
+        self._refuse_kind(found, {n for names in GIVEN.values() for n in names if n in found})
         return found
 
     def parameters(self) -> dict[str, Parameter]:
@@ -145,11 +120,32 @@ class Entry:
             SpecError: the arguments do not fit the constructor; every mistake in one message.
             PluginError: the entry cannot be imported.
         """
-        bound = self._bind(self.signature(), {**self.defaults, **arguments})
-        return self.load()(**bound)
+        known = self.signature()
+        self._refuse_kind(known, {name for name in self._expected if name in arguments})
+        bound = self._bind(known, {**self.defaults, **arguments})
+        try:
+            return self.load()(**bound)
+        except ModuleNotFoundError as error:  # imported where it is used, as optional ones should
+            raise PluginError(missing_module(str(self), error, self.requires)) from error
 
     def __str__(self) -> str:
         return f"{self.kind} '{self.key}' ({self.origin})"
+
+    @property
+    def _expected(self) -> tuple[str, ...]:
+        """What the program gives to every entry of this kind."""
+        return (*GIVEN[self.kind], *OFFERED.get(self.kind, ()))
+
+    def _refuse_kind(self, found: Collection[str], given: Collection[str]) -> None:
+        """Refuse what takes another kind's arguments, or not those that its own kind is given."""
+        if all(name in found and name in self._expected for name in given):
+            return
+        fits = [kind for kind in KINDS if GIVEN[kind] and {*GIVEN[kind]} <= {*found}]
+        hint = f"; it looks like a {fits[0]}: [{fits[0]}.KEY]" if fits else ""
+        raise PluginError(
+            f"{self}: {self.target} takes ({', '.join(found)}), expected "
+            f"({', '.join((*self._expected, '...'))}) of a {self.kind}{hint}"
+        )
 
     def _bind(
         self,

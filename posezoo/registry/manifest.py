@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from posezoo.registry.entry import GIVEN, KINDS, Entry
 from posezoo.registry.errors import ManifestError, did_you_mean
@@ -17,19 +17,30 @@ from posezoo.registry.toml_file import TomlFile
 
 SCHEMA = "posezoo.registry/1"
 REQUIRED = ("entry", "summary", "licence")
-FIELDS = {**dict.fromkeys(REQUIRED, str), "paper": str, "defaults": dict}
+FIELDS: dict[str, Any] = {
+    **dict.fromkeys(REQUIRED, str),
+    "paper": str,
+    "requires": list[str],  # what pip must install for it, beside the distribution itself
+    "defaults": dict,
+}
 # What `list` and `info` show without importing anything; `posezoo check` compares it to the code.
-FACTS: dict[str, dict[str, type]] = {
-    "backbone": {"channels": list, "strides": list},
+FACTS: dict[str, dict[str, Any]] = {
+    "backbone": {"channels": list[int], "strides": list[int]},
     "head": {},
-    "lifter": {"frames": int},
+    "lifter": {"frames": int, "future": int},
     "strategy": {},
     "dataset": {},
 }
 # In words, for every kind; `example` is a pipeline that holds the entry.
-_SHAPES = {"input": str, "output": str, "example": str}
+_SHAPES = {"input": str, "output": str, "example": str, "limits": str, "weights_licence": str}
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-_TYPES = {str: "a string", dict: "a table", int: "a whole number", list: "a list of whole numbers"}
+_TYPES = {
+    str: "a string",
+    dict: "a table",
+    int: "a whole number",
+    list[int]: "a list of whole numbers",
+    list[str]: "a list of strings",
+}
 
 
 def builtin_manifest() -> Path:
@@ -101,9 +112,10 @@ def _check(kind: str, key: str, stanza: Any, file: TomlFile) -> bool:
     return len(file.mistakes) == before
 
 
-def _fits(value: Any, expected: type) -> bool:
-    if expected is list:
-        return isinstance(value, list) and all(_fits(item, int) for item in value)
+def _fits(value: Any, expected: Any) -> bool:
+    if get_origin(expected) is list:
+        (kind,) = get_args(expected)
+        return isinstance(value, list) and all(_fits(item, kind) for item in value)
     return isinstance(value, expected) and not isinstance(value, bool)
 
 
@@ -118,6 +130,7 @@ def _entry(
         licence=stanza["licence"],
         origin=origin,
         paper=stanza.get("paper"),
+        requires=tuple(stanza.get("requires", ())),
         facts={name: stanza[name] for name in (*_SHAPES, *FACTS[kind]) if name in stanza},
         defaults=stanza.get("defaults", {}),
     )

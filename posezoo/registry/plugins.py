@@ -79,4 +79,6 @@ def _manifest_of(point: EntryPoint) -> Path:
     for folder in spec.submodule_search_locations or ():
         if (path := Path(folder, *parts[1:], "registry.toml")).is_file():
             return path
-    raise ManifestError(f"{point.value!r} is no package that ships a registry.toml")
+    raise ManifestError(
+        f"{point.value!r} is no package that ships a registry.toml; put one beside its __init__.py"
+    )

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from posezoo.registry import catalog
-from posezoo.registry.entry import IMPORT_FAILURES, KINDS, Entry
+from posezoo.registry.entry import KINDS, Entry
 from posezoo.registry.errors import PluginError, SpecError, did_you_mean
+from posezoo.registry.loading import IMPORT_FAILURES, cause
 from posezoo.registry.spec import KEY_RULE, is_key
 
 _C = TypeVar("_C", bound=Callable[..., Any])
@@ -85,7 +86,7 @@ def _run(file: Path, name: str) -> None:
     except IMPORT_FAILURES as error:
         catalog.discard(_registered_by(name))
         del sys.modules[name]
-        raise PluginError(f"{file} failed: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{file} failed: {cause(error)}") from error
 
 
 def _registered_by(module: str) -> list[Entry]:

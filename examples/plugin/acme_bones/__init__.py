@@ -1,0 +1,1 @@
+"""A posezoo plugin with one entry, acme/bones; registry.toml names it."""

@@ -1,0 +1,246 @@
+"""What every network promises, whatever its kind: it can be saved, moved, trained and exported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from posezoo.camera import Camera
+from posezoo.testing.outcome import Breach, Check
+from posezoo.testing.subject import Subject, as_tuple
+
+_STEPS = (1e-2, 1e-3, 1e-4, 1e-5)  # tried in turn, as shares of the weights' own size
+
+
+def builds_on_the_meta_device(subject: Subject) -> str:
+    """Shapes without memory: how parameters are counted and big models are looked at."""
+    with torch.device("meta"):
+        part = subject.build()
+    if not isinstance(part, nn.Module):
+        raise Breach(
+            found=f"an object of {type(part).__name__}",
+            expected="a torch.nn.Module, whose weights a pipeline trains and saves",
+            advice=f"Derive {subject.entry.target} from nn.Module.",
+        )
+    tensors = {**dict(part.named_parameters()), **dict(part.named_buffers())}
+    if made := [name for name, value in tensors.items() if value.device.type != "meta"]:
+        raise Breach(
+            found=f"{_listed(made)} on {tensors[made[0]].device} under torch.device('meta')",
+            expected="every tensor where `with torch.device(...)` says",
+            advice="Make it by torch.zeros or torch.tensor, with no device= and not from numpy.",
+        )
+    return f"{sum(p.numel() for p in part.parameters()):,} weights"
+
+
+def state_dict_holds_all_that_was_learned(subject: Subject) -> None:
+    """A fresh network with the state of another computes the same: normalisation included."""
+    other = subject.build(seed=1)
+    other.load_state_dict(subject.part.state_dict())
+    _require_equal(
+        subject.outputs(subject.part),
+        subject.outputs(other.eval()),
+        found="another output after load_state_dict into a fresh one",
+        advice="Keep what training learns in parameters or in buffers: self.register_buffer(...), "
+        "not as plain attributes.",
+    )
+
+
+def every_tensor_moves_with_the_network(subject: Subject) -> None:
+    """Nothing stays behind on the old device."""
+    part = subject.network()[0].to("meta")
+    behind = [
+        f"{prefix}.{name}".lstrip(".")
+        for prefix, module in part.named_modules()
+        for name, value in vars(module).items()
+        if name not in ("_parameters", "_buffers", "_modules")
+        and any(tensor.device.type != "meta" for tensor in _tensors_in(value))
+    ]
+    if behind:
+        raise Breach(
+            found=f"{_listed(behind)} left on the old device by .to(...)",
+            expected="every tensor of the network moves with it",
+            advice=f"self.register_buffer('{behind[0].rpartition('.')[2]}', value), "
+            "with persistent=False if it is a constant.",
+        )
+
+
+def eval_is_deterministic(subject: Subject) -> None:
+    """The same input gives the same output, to the bit."""
+    _require_equal(
+        subject.outputs(subject.part),
+        subject.outputs(subject.part),
+        found="two outputs for one input in eval mode",
+        advice="Draw random numbers only if self.training, and keep no state between calls.",
+        tolerance=0.0,
+    )
+
+
+def one_sample_does_not_see_the_others(subject: Subject) -> None:
+    """In eval mode a sample alone, or at another place of the batch, gives what it gave before."""
+    part, feed = subject.part, subject.feed
+    assert feed is not None
+    inputs = feed.inputs(part, 4)
+    advice = "In eval mode mix nothing along axis 0: no batch statistics, no reshape across items."
+    with torch.no_grad():
+        whole = as_tuple(part(*inputs))
+        for places, found in (
+            ([2, 0, 3, 1], "other outputs for the same samples in another order"),
+            ([0], "another output for a sample alone (batch of 1) than in a batch of 4"),
+        ):
+            expected = tuple(each[places] for each in whole)
+            got = as_tuple(part(*_chosen(inputs, places)))
+            _require_equal(expected, got, found=found, advice=advice, tolerance=1e-3)
+
+
+def every_parameter_gets_a_gradient(subject: Subject) -> str:
+    """Nothing lies idle. Weights that start at 0 are stirred first: they would hide others."""
+    part, feed = subject.network()
+    for parameter in part.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.02)
+    feed.loss(part).backward()
+    named = {name: p for name, p in part.named_parameters() if p.requires_grad}
+    if idle := [name for name, p in named.items() if p.grad is None or not p.grad.any()]:
+        raise Breach(
+            found=f"no gradient at {_listed(idle)} ({len(idle)} of {len(named)} parameters)",
+            expected="a gradient of the training loss at every parameter",
+            advice="Use it in the forward, or delete it; look for detach() and torch.no_grad().",
+        )
+    if bad := [name for name, p in named.items() if not p.grad.isfinite().all()]:
+        raise Breach(
+            found=f"a gradient that is not finite at {_listed(bad)}",
+            expected="finite gradients",
+            advice="Guard square roots, divisions and logarithms near 0.",
+        )
+    return f"{len(named)} parameters"
+
+
+def one_small_step_lowers_the_loss(subject: Subject) -> str:
+    """Down the gradient, the loss of the same batch goes down."""
+    part, feed = subject.network()
+    part.train()
+    learning = [p for p in part.parameters() if p.requires_grad]
+    before = _loss(part, feed.loss)
+    before.backward()
+    kept = [p.detach().clone() for p in learning]
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in learning]
+    scale = _norm(kept) / _norm(gradients).clamp_min(1e-30)
+    for step in _STEPS:
+        with torch.no_grad():
+            for parameter, start, gradient in zip(learning, kept, gradients, strict=True):
+                parameter.copy_(start - step * scale * gradient)
+            after = _loss(part, feed.loss)
+        if after < before:
+            return f"{before.item():.4g} to {after.item():.4g} by a step of {step:g}"
+    raise Breach(
+        found=f"a loss of {before.item():.6g} that no step down its gradient lowers",
+        expected=f"a lower loss of the same batch after a step of {_STEPS[0]:g} to {_STEPS[-1]:g}",
+        advice="Look for a sign, a detach(), or a loss that does not depend on the weights.",
+    )
+
+
+def torch_compile_takes_it_whole(subject: Subject) -> str:
+    """Traced in one graph, without a break; nothing is compiled to machine code here."""
+    inputs = _inputs(subject)
+    torch._dynamo.reset()
+    with torch.no_grad():
+        whole = torch.compile(subject.part, fullgraph=True, backend="eager")
+        got = as_tuple(whole(*inputs))
+    _require_equal(
+        subject.outputs(subject.part, 2), got, found="another output when compiled", advice=""
+    )
+    return "one graph"
+
+
+def torch_export_takes_it(subject: Subject) -> str:
+    """By torch.export, at one size."""
+    program = torch.export.export(_OfTensors(subject.part), _parameters_of(_inputs(subject)))
+    return f"{len(program.graph.nodes)} nodes"
+
+
+class _OfTensors(nn.Module):
+    """The network with a camera's parameters in place of the camera, which export knows not."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, first: Any, *cameras: Tensor) -> Any:
+        return self.part(first, *map(Camera, cameras))
+
+
+def _parameters_of(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(each.parameters if isinstance(each, Camera) else each for each in inputs)
+
+
+def _inputs(subject: Subject) -> tuple[Any, ...]:
+    assert subject.feed is not None
+    return subject.feed.inputs(subject.part, 2)
+
+
+def _chosen(value: Any, places: list[int]) -> Any:
+    """The same of every tensor and camera in nested tuples."""
+    if isinstance(value, tuple):
+        return tuple(_chosen(each, places) for each in value)
+    return value[places]
+
+
+def _loss(part: nn.Module, loss: Any) -> Tensor:
+    torch.manual_seed(0)  # the same dropout each time
+    value: Tensor = loss(part)
+    return value
+
+
+def _norm(tensors: list[Tensor]) -> Tensor:
+    return torch.stack([t.norm() for t in tensors]).norm()
+
+
+def _tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from (tensor for each in value.values() for tensor in _tensors_in(each))
+    elif isinstance(value, list | tuple):
+        yield from (tensor for each in value for tensor in _tensors_in(each))
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from (t for f in fields(value) for t in _tensors_in(getattr(value, f.name)))
+
+
+def _require_equal(
+    expected: tuple[Tensor, ...],
+    got: tuple[Tensor, ...],
+    *,
+    found: str,
+    advice: str,
+    tolerance: float = 1e-4,
+) -> None:
+    """Equal up to a share of the largest number."""
+    for a, b in zip(expected, got, strict=True):
+        difference, limit = (a - b).abs().max().item(), tolerance * a.abs().max().item()
+        if not difference <= limit:  # NaN too
+            raise Breach(
+                found=f"{found}: up to {difference:.3g} apart",
+                expected=f"at most {limit:.3g}",
+                advice=advice,
+            )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
+
+
+CHECKS = (
+    Check(builds_on_the_meta_device, essential=True),
+    Check(state_dict_holds_all_that_was_learned),
+    Check(every_tensor_moves_with_the_network),
+    Check(eval_is_deterministic),
+    Check(one_sample_does_not_see_the_others),
+    Check(every_parameter_gets_a_gradient),
+    Check(one_small_step_lowers_the_loss),
+    Check(torch_compile_takes_it_whole, required=False),
+    Check(torch_export_takes_it, required=False),
+)
