@@ -13,6 +13,9 @@ import pytest
 import torch
 
 from posezoo import registry
+from posezoo.camera import Camera
+from posezoo.contracts import Batch
+from posezoo.data.batches import make_batch
 from posezoo.registry import catalog
 from posezoo.skeleton import H36M17
 
@@ -98,5 +101,40 @@ def make_mocap():
                 trial["positions_mm"] = change(poses).astype(np.float32)
                 trial.attrs["action_class"] = "walk"
         return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def batch_of() -> Callable[..., Batch]:
+    """Single pictures of (B, J, 2) px and (B, J, 3) mm, 5 m away; what is not given is made up."""
+
+    def make(
+        joints2d: torch.Tensor | None = None,
+        joints3d: torch.Tensor | None = None,
+        camera: Camera | None = None,
+        image: torch.Tensor | None = None,
+        **labelled: torch.Tensor,
+    ) -> Batch:
+        given = joints2d if joints2d is not None else joints3d
+        count, joints = given.shape[:2]
+        if camera is None:
+            one = Camera.make(focal_px=(300, 300), centre_px=(127.5, 127.5))
+            camera = Camera(one.parameters.expand(count, -1))
+        if joints3d is None:
+            joints3d = torch.zeros(count, joints, 3)
+        absolute = joints3d + torch.tensor([0.0, 0.0, 5000.0])
+        if joints2d is None:
+            joints2d = camera.project(absolute)
+        return make_batch(
+            joints_mm=absolute[:, None],
+            joints2d=joints2d[:, None],
+            visible=torch.ones(count, 1, joints, dtype=torch.bool),
+            camera=camera,
+            subject=np.array(["P"] * count),
+            action=np.array(["stand"] * count),
+            image=image,
+            **{name: value[:, None] for name, value in labelled.items()},
+        )
 
     return make

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -56,6 +58,69 @@ def test_protocols_weigh_people_joints_and_poses_as_they_say(world):
     assert subjects.total["mpjpe_mm"] == pytest.approx(sum(people) / len(people))
     assert len(errors(world, "poses14").per_joint) == 14
     assert errors(world, Protocol(key="x", summary="", stride=4)).samples == 12
+
+
+def test_a_protocol_counts_its_people_and_leaves_out_its_sequences(world):
+    pipeline, data = world
+    some = data.subjects[0]
+    one = errors(world, Protocol(key="x", summary="", subjects=(some,)))
+    assert [*one.per_subject] == [some]
+    assert 0 < one.samples < 48
+    with pytest.raises(ValueError, match="synthetic: protocol x leaves no pose of it"):
+        errors(world, Protocol(key="x", summary="", subjects=("S9",)))
+
+    class Named:
+        """The same people, each item a sequence of its own."""
+
+        skeleton, subjects = data.skeleton, data.subjects
+
+        def __len__(self):
+            return len(data)
+
+        def __getitem__(self, index):
+            return replace(data[index], sequence=f"take{index}")
+
+    dropped = Protocol(key="x", summary="", drop=("take3", "take47", "take99"))
+    assert errors((pipeline, Named()), dropped).samples == 46
+
+
+def test_joints_without_truth_do_not_count(world):
+    pipeline, data = world
+
+    class Handless:
+        skeleton, subjects = data.skeleton, data.subjects
+
+        def __len__(self):
+            return len(data)
+
+        def __getitem__(self, index):
+            sample = data[index]
+            labelled = sample.labelled3d.clone()
+            labelled[:, [13, 16]] = False
+            joints3d = sample.joints3d * labelled[..., None]
+            return replace(sample, labelled3d=labelled, joints3d=joints3d)
+
+    whole, handless = errors(world), errors((pipeline, Handless()))
+    assert "mpjpe_mm" not in handless.per_joint["left_wrist"]
+    others = [e["mpjpe_mm"] for n, e in whole.per_joint.items() if not n.endswith("wrist")]
+    assert handless.total["mpjpe_mm"] == pytest.approx(sum(others) / 15)
+
+
+def test_data_without_3d_is_refused(world):
+    pipeline, data = world
+
+    class Flat:
+        skeleton, subjects = data.skeleton, data.subjects
+
+        def __len__(self):
+            return len(data)
+
+        def __getitem__(self, index):
+            sample = data[index]
+            return replace(sample, labelled3d=torch.zeros_like(sample.labelled3d))
+
+    with pytest.raises(ValueError, match="no joint is labelled for mpjpe_mm"):
+        errors((pipeline, Flat()))
 
 
 def test_max_samples_are_spread_over_the_split(world):

@@ -24,25 +24,53 @@ LONGEST = 400  # lines of a file; most should stay under 300
 
 # A part of posezoo, and the parts that it may import.
 BASE = {"camera", "skeleton", "geometry", "contracts"}
-ASSEMBLED = BASE | {"registry", "pipeline", "assembly", "data", "metrics", "protocol"}
+ASSEMBLED = BASE | {
+    *("registry", "pipeline", "assembly", "data", "metrics", "protocol", "intervals", "flip")
+}
 RUN = {
     *("checkpoint", "ema", "evaluate", "figures", "listeners", "loss_terms", "optimizer"),
-    *("run_folder", "runs", "schedule", "settings", "signals", "train"),
+    *("meter", "run_folder", "runs", "schedule", "settings", "signals", "train"),
 }
 PLAN: dict[str, set[str]] = {
     **{part: set() for part in ("camera", "skeleton", "geometry", "registry", "protocol", "ops")},
     "contracts": {"camera", "skeleton"},
+    "joint_maps": {"skeleton"},
     "losses": {"geometry"},
-    "metrics": {"geometry"},
+    "metrics": {"geometry", "skeleton"},
+    "intervals": set(),
     "backbones": BASE,
-    "heads": BASE | {"ops", "losses"},
-    "lifters": BASE | {"losses"},
-    "strategies": {"contracts", "losses"},
-    "data": BASE,
+    "heads": BASE | {"ops", "losses", "heatmaps", "normalisation"},
+    "normalisation": BASE | {"losses"},
+    "end_to_end": {"contracts", "pipeline"},
+    "heatmaps": BASE | {"ops", "losses"},
+    "lifters": BASE | {"losses", "normalisation"},
+    "strategies": {"contracts", "losses", "end_to_end", "detector_errors"},
+    "data": BASE | {"joint_maps"},
     "pipeline": BASE | {"registry"},
-    "assembly": BASE | {"registry", "pipeline"},
+    "assembly": BASE | {"registry", "pipeline", "data"},
+    "flip": {"contracts", "pipeline"},
+    # What a third party writes: as the kinds themselves, and the tests of it.
+    "scaffold": BASE | {"registry", "ops", "losses", "normalisation", "testing"},
     **dict.fromkeys(RUN, ASSEMBLED | RUN),
-    "cli": ASSEMBLED | RUN | {"posezoo", "ops", "testing"},
+    "compare": {"protocol"},
+    "detector_errors": {"skeleton", "run_folder"},
+    "detections": ASSEMBLED | RUN | {"detector_errors"},
+    "together": {"signals"},
+    **dict.fromkeys(("attribution", "sweep"), ASSEMBLED | RUN | {"together"}),
+    "report": ASSEMBLED | RUN | {"attribution", "detections", "together"},
+    "cli": ASSEMBLED
+    | RUN
+    | {
+        "posezoo",
+        "ops",
+        "testing",
+        "scaffold",
+        "compare",
+        "attribution",
+        "sweep",
+        "report",
+        "detections",
+    },
     "testing": ASSEMBLED | RUN | {"losses", "ops"},
 }
 ADVICE = {

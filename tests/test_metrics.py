@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from posezoo import metrics
+from posezoo.skeleton import H36M17
 
 TARGET = torch.tensor([[[0.0, 0, 0], [0, 300, 0], [0, 300, 400]]])
 
@@ -34,3 +35,56 @@ def test_pa_mpjpe_forgives_rotation_scale_and_position():
 def test_error_2d_is_a_distance_in_px():
     true = torch.zeros(1, 1, 2)
     assert metrics.error_2d(true + torch.tensor([3.0, 4.0]), true).item() == 5
+
+
+def test_3dpck_counts_joints_within_150_mm_and_auc_averages_31_thresholds():
+    error = torch.tensor([0.0, 149.9, 150.0, 150.1, 72.0])
+    assert metrics.pck_3d(error).tolist() == [1, 1, 1, 0, 1]
+    # 0 mm is within all 31 thresholds; 72 mm within 75, 80, ... 150, which are 16.
+    assert metrics.auc_3d(error).tolist() == pytest.approx([1, 1 / 31, 1 / 31, 0, 16 / 31])
+
+
+def test_mpjve_is_in_mm_a_second():
+    """A joint that runs 10 mm a frame too far along x, at 50 frames a second: 500 mm/s."""
+    still = torch.zeros(4, 17, 3)
+    running = still.clone()
+    running[:, 3, 0] = 10 * torch.arange(4)
+    error = metrics.mpjve(running, still, fps=50)
+    assert error.shape == (3, 17)
+    assert error[:, 3].tolist() == [500, 500, 500]
+    assert error.sum() == 1500
+
+
+def test_bones_and_symmetry_are_judged_by_length_alone():
+    pose = torch.zeros(17, 3)
+    knee, ankle = (H36M17.joints.index(f"left_{joint}") for joint in ("knee", "ankle"))
+    pose[ankle, 1] = 400  # a left shin of 400 mm, all other bones of none
+    turned = pose[:, [2, 0, 1]]
+    assert metrics.bone_length_error(turned, pose, H36M17).max() == 0
+    longer = pose.clone()
+    longer[ankle, 1] = 430
+    error = metrics.bone_length_error(longer, pose, H36M17)
+    assert error[H36M17.bones.index((knee, ankle))] == 30
+    assert error.sum() == 30
+    asymmetry = metrics.symmetry_error(pose, H36M17)
+    assert asymmetry.shape == (6,)  # hip, thigh, shin, shoulder, arm, forearm
+    assert sorted(asymmetry.tolist()) == [0, 0, 0, 0, 0, 400]
+
+
+def test_pckh_scales_with_the_head():
+    true = torch.zeros(2, 1, 2)
+    off = true + torch.tensor([3.0, 4.0])
+    assert metrics.pckh(off, true, torch.tensor([10.0, 9.9])).tolist() == [[1], [0]]
+
+
+def test_unlabelled_joints_do_not_take_part_in_the_fit():
+    target = torch.randn(1, 17, 3, generator=torch.Generator().manual_seed(0)) * 300
+    labelled = torch.ones(1, 17, dtype=torch.bool)
+    labelled[:, 9:] = False
+    broken = 1.2 * target
+    broken[:, 9:] = 1e5
+    for error in (
+        metrics.n_mpjpe(broken, target, 0, labelled),
+        metrics.pa_mpjpe(broken, target, labelled),
+    ):
+        assert error[labelled].max() < 0.1

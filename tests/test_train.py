@@ -139,6 +139,17 @@ def test_a_finished_run_predicts_from_its_folder_alone(image_run):
     assert pipeline.mean_pose.abs().max() > 100  # mm: the statistics are in the checkpoint
 
 
+def test_augmentation_reaches_the_training(tmp_path):
+    run(tmp_path / "plain")
+    run(tmp_path / "turned", augment="viewpoint:pitch=30")
+    assert outcome(tmp_path / "plain")[0] != outcome(tmp_path / "turned")[0]
+    with pytest.raises(ValueError, match=r"no such change\. Did you mean 'mirror'"):
+        run(tmp_path / "wrong", augment="miror")
+    with pytest.raises(ValueError, match="'colour' changes pictures, and this data has none"):
+        run(tmp_path / "colour", augment="colour")
+    assert not (tmp_path / "colour").exists()
+
+
 def test_one_seed_gives_one_metrics_file_and_another_seed_another(tmp_path):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         run(tmp_path / name, seed=seed)
@@ -148,7 +159,11 @@ def test_one_seed_gives_one_metrics_file_and_another_seed_another(tmp_path):
 
 RUNS = {
     "lifter": (LIFTER, "separate", {"ema": 0.9, "schedule": "plateau", "patience": 1}),
-    "multitask": (IMAGES, "multitask", {"schedule": "onecycle", "optimizer": "adamw"}),
+    "multitask": (
+        IMAGES,
+        "multitask",
+        {"schedule": "onecycle", "optimizer": "adamw", "augment": "mirror+roll+colour"},
+    ),
     "two stages": (IMAGES, "separate:lifter_input=predicted,lifter_share=0.5", {"grad_clip": 1.0}),
 }
 

@@ -10,6 +10,7 @@ import torch
 from posezoo import registry
 from posezoo.registry import Entry
 from posezoo.registry.values import convert, describe, is_known, to_text
+from posezoo.skeleton import H36M17
 
 BUILT_INS = [entry for entry in registry.entries() if entry.origin == "posezoo"]
 EXPECTED = {  # arguments that the program gives, so every constructor must take them
@@ -62,7 +63,8 @@ def test_a_backbone_has_the_channels_and_strides_that_it_declares(entry: Entry) 
 
 @pytest.mark.parametrize("entry", registry.entries("lifter"), ids=lambda e: e.key)
 def test_a_lifter_sees_the_frames_that_it_declares(entry: Entry) -> None:
-    assert entry.load().frames == entry.facts["frames"]
+    with torch.device("meta"):
+        assert entry.build(skeleton=H36M17).frames == entry.facts["frames"]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import click
+
+from posezoo.cli.lazy import LazyGroup
 
 # Command: where it lives, and its line in `posezoo --help`.
 _COMMANDS = {
@@ -13,32 +14,22 @@ _COMMANDS = {
     "info": ("posezoo.cli.info:info", "The card of an entry or a pipeline."),
     "train": ("posezoo.cli.train:train", "Train a pipeline."),
     "eval": ("posezoo.cli.eval:evaluate", "Evaluate a trained pipeline."),
+    "errors": ("posezoo.cli.errors:errors", "How a detector errs, to train a lifter with."),
+    "sweep": ("posezoo.cli.sweep:sweep", "Train over many settings, as one study."),
+    "report": ("posezoo.cli.report:report", "The source report's comparisons, run and judged."),
+    "compare": ("posezoo.cli.compare:compare", "Runs beside each other, where that is fair."),
+    "data": ("posezoo.cli.data:data", "Get data in, and see whether it is right."),
     "bench": ("posezoo.cli.bench:bench", "Time the operations, and check them first."),
+    "check": ("posezoo.cli.check:check", "Prove that an entry keeps its contract."),
+    "new": ("posezoo.cli.new:new", "Write a package with an entry of your own."),
     "env": ("posezoo.cli.env:env", "Versions, hardware, and the path that kernels take."),
 }
 # What a user's mistake raises in the library: one line, no traceback.
 _USER_ERRORS = (ValueError, OSError, ImportError)
 
 
-class Commands(click.Group):
-    """A group that imports a command's module when that command is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the table."""
-        return [*_COMMANDS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table's own lines, so that `--help` imports no command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_) for name, (_, help_) in _COMMANDS.items()])
+class Commands(LazyGroup):
+    """The group of all commands; what goes wrong by a user's mistake is said in one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a user's mistake ends in one line on stderr and exit code 2."""
@@ -55,6 +46,7 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
+    table=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExamples:\n  posezoo list --kind lifter\n  posezoo info resnet50-hm+martinez",
 )

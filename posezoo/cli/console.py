@@ -18,6 +18,8 @@ _LABELS = {
     "mpjpe_mm": "MPJPE mm",
     "pa_mpjpe_mm": "PA-MPJPE mm",
     "n_mpjpe_mm": "N-MPJPE mm",
+    "pck150": "3DPCK@150",
+    "auc": "AUC",
     "error_2d_px": "2D error px",
     "mean_pose_mpjpe_mm": "mean pose mm",
 }
@@ -64,8 +66,9 @@ class Console:
     def evaluation(self, step: int, evaluation: Evaluation) -> None:
         """A line of errors."""
         total = evaluation.total
-        self.error = f"{total.get('mpjpe_mm', total['error_2d_px']):.1f}"
-        errors = "  ".join(f"{_LABELS[name]} {value:.2f}" for name, value in total.items())
+        self.error = f"{total.get('mpjpe_mm', total.get('error_2d_px')):.1f}"
+        shown = ("error_2d_px", "mpjpe_mm", "pa_mpjpe_mm", "mean_pose_mpjpe_mm")
+        errors = "  ".join(f"{_LABELS[name]} {total[name]:.2f}" for name in shown if name in total)
         self.note(f"step {step}/{self.steps}  val: {errors}  ({self.rate})")
 
     def close(self) -> None:
@@ -93,6 +96,10 @@ def print_evaluation(evaluation: Evaluation) -> None:
         for name, errors in group.items()
     ]
     print_table(rows, headings=("", *labels))
+    for name in ("mpjpe_mm", "error_2d_px"):
+        if name in evaluation.interval:
+            low, high = evaluation.interval[name]
+            click.echo(f"{_LABELS[name]}: {low:.2f} to {high:.2f} (95 %, bootstrap over sequences)")
     protocol = evaluation.protocol
     click.echo(
         f"{evaluation.samples} poses of {evaluation.data}; "

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from posezoo import registry
 from posezoo.cli.options import device_option, plugin_option, workers_option
 
+if TYPE_CHECKING:
+    from posezoo.attribution import Attribution
+
 _EPILOG = """\b
 Examples:
-  posezoo eval runs/resnet50-hm+martinez
   posezoo eval runs/lifter --data mocap:path=poses17.h5,split=all --protocol actions --json
+  posezoo eval runs/resnet50-hm+martinez --attribute
 """
 
 
@@ -21,6 +25,8 @@ Examples:
 @click.argument("run", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--data", metavar="NODE", help="Dataset.  [default: the run's own val split]")
 @click.option("--protocol", default="poses", show_default=True, metavar="KEY", help="What counts.")
+@click.option("--flip", is_flag=True, help="Average with the mirrored person.")
+@click.option("--attribute", is_flag=True, help="Which part does the 3D error come from?")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @device_option
 @workers_option
@@ -29,6 +35,8 @@ def evaluate(
     run: Path,
     data: str | None,
     protocol: str,
+    flip: bool,
+    attribute: bool,
     as_json: bool,
     device: str,
     workers: int | None,
@@ -37,14 +45,49 @@ def evaluate(
     """Evaluate the best checkpoint of the run in DIR."""
     for file in plugins:
         registry.load_plugin_file(file)
+    from posezoo.attribution import attribute_run
     from posezoo.cli.console import print_evaluation
-    from posezoo.evaluate import evaluate_run
+    from posezoo.evaluate import Evaluation, evaluate_run
     from posezoo.runs import pick_device
 
-    result = evaluate_run(
-        run, data=data, protocol=protocol, device=pick_device(device), workers=workers or 0
-    )
+    where, loaders = pick_device(device), workers or 0
+    result: Evaluation | Attribution
+    if attribute:
+        if flip:
+            raise click.UsageError("--attribute takes the pictures as they are: leave out --flip")
+        result = attribute_run(run, data=data, protocol=protocol, device=where, workers=loaders)
+    else:
+        result = evaluate_run(
+            run, data=data, protocol=protocol, device=where, workers=loaders, flip=flip
+        )
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))
-    else:
+    elif isinstance(result, Evaluation):
         print_evaluation(result)
+    else:
+        _print_attribution(result)
+
+
+def _print_attribution(found: Attribution) -> None:
+    """Every share with its interval, then the answer."""
+    from posezoo.cli.tables import print_table
+
+    across, along = found.directions["across"], found.directions["along"]
+    shares = {
+        "MPJPE": found.total,
+        **{f"of it the {name}'s": share for name, share in found.parts.items()},
+        **{f"less with {name} true in 2D": gain for name, gain in found.joints.items()},
+        "error across the line of sight": across,
+        f"error along it ({found.along_share:.0%} of the squared error)": along,
+        **{f"of it {name}": share for name, share in found.alignment.items()},
+    }
+    rows = [
+        (what, f"{each.mm:.2f}", f"{each.low:.2f}", f"{each.high:.2f}")
+        for what, each in shares.items()
+    ]
+    print_table(rows, headings=("", "mm", "95 % from", "to"))
+    click.echo(
+        f"{found.samples} poses of {found.data}; "
+        f"protocol {found.protocol.key} ({found.protocol.hash}): {found.protocol.summary}"
+    )
+    click.echo(found.answer)

@@ -1,24 +1,24 @@
-"""`posezoo info`: the card of an entry, or of every part of a pipeline."""
+"""`posezoo info`: the model card of an entry, or of every part of a pipeline."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from posezoo import registry
+from posezoo.cli.card import entry_card, pipeline_card
 from posezoo.cli.options import plugin_option
 from posezoo.cli.tables import print_table
-from posezoo.registry import values
 
 _EPILOG = """\b
 Examples:
   posezoo info martinez
   posezoo info resnet50-hm+martinez:width=2048 --json
 """
+_TABLES = ("parameters", "results", "flops_of")  # shown otherwise than as a line each
 
 
 @click.command(epilog=_EPILOG)
@@ -26,100 +26,65 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plugin_option
 def info(key: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
-    """Show what KEY is: its paper, licence, shapes, parameters and size.
+    """Show what KEY is: its paper, licence, shapes, parameters, size and measured results.
 
-    KEY is an entry of `posezoo list` or a pipeline, with parameters if you like.
+    KEY is an entry of `posezoo list` or a pipeline, with parameters if you like. FLOPs count a
+    multiply-add as 2.
     """
     for file in plugins:
         registry.load_plugin_file(file)
     spec = registry.parse_pipeline(key)
     if spec.backbone is None:  # one node, which may be of any kind
         (node,) = spec.nodes.values()
-        entry = registry.find(None, node.key)
-        parts = [_card(entry, node) | {"weights": _weights_alone(entry, node)}]
-        card = parts[0]
+        card = entry_card(node)
+        parts = [card]
     else:
-        choices = registry.resolve_pipeline(spec)
-        weights = _weights(spec)
-        parts = [
-            _card(choices[kind].entry, node) | {"weights": weights[kind]}
-            for kind, node in spec.nodes.items()
-        ]
-        card = {"pipeline": str(spec), "weights": sum(weights.values()), "parts": parts}
+        card = pipeline_card(spec)
+        parts = card["parts"]
     if as_json:
         click.echo(json.dumps(card, indent=1))
         return
     for part in parts:
         _print(part)
-    if len(parts) > 1:
-        click.echo(f"{spec}: {card['weights']:,} weights in all")
-
-
-def _card(entry: registry.Entry, node: registry.NodeSpec) -> dict[str, Any]:
-    entry.validate(node.params, complete=False)
-    parameters = [
-        {
-            "name": name,
-            "type": values.describe(parameter.annotation),
-            "choices": values.choices(parameter.annotation),
-            "default": None if parameter.required else values.to_text(parameter.default),
-            "value": node.params.get(name),
-        }
-        for name, parameter in entry.parameters().items()
-    ]
-    return {
-        "kind": entry.kind,
-        "key": entry.key,
-        "summary": entry.summary,
-        "paper": entry.paper,
-        "licence": entry.licence,
-        "origin": entry.origin,
-        "target": entry.target,
-        **entry.facts,
-        "parameters": parameters,
-    }
-
-
-def _weights_alone(entry: registry.Entry, node: registry.NodeSpec) -> int | None:
-    """The size of one part; a head's depends on the backbone, so its manifest's example counts."""
-    match entry.kind:
-        case "backbone":
-            import torch
-
-            with torch.device("meta"):
-                return _count(registry.resolve("backbone", node).build())
-        case "lifter":
-            return _weights(registry.PipelineSpec(lifter=node))["lifter"]
-        case "head" if "example" in entry.facts:
-            example = registry.parse_pipeline(entry.facts["example"])
-            return _weights(replace(example, head=node))["head"]
-    return None
-
-
-def _weights(spec: registry.PipelineSpec) -> dict[str, int]:
-    """How many numbers each part learns. On "meta" a part has shapes and no memory."""
-    import torch
-
-    from posezoo.assembly import build_pipeline
-
-    with torch.device("meta"):
-        parts = build_pipeline(spec).parts
-    return {kind: _count(part) for kind, part in parts.items()}
-
-
-def _count(part: Any) -> int:
-    return sum(weights.numel() for weights in part.parameters())
+    if card is not parts[0]:
+        flops = f", {_flops(card)} of operations" if "flops" in card else ""
+        click.echo(f"{spec}: {card['weights']:,} weights{flops} in all")
+        _print_results(card)
 
 
 def _print(card: dict[str, Any]) -> None:
-    shown = {name: str(v) for name, v in card.items() if name != "parameters" and v is not None}
+    shown = {name: str(v) for name, v in card.items() if name not in _TABLES and v is not None}
     if "weights" in shown:
         shown["weights"] = f"{card['weights']:,}"
+    if "flops" in shown:
+        shown["flops"] = _flops(card)
     print_table([*shown.items()])
     if card["parameters"]:
         click.echo("\nparameters")
         print_table([(f"  {p['name']}", _shown(p), p["type"]) for p in card["parameters"]])
+    _print_results(card)
     click.echo()
+
+
+def _print_results(card: dict[str, Any]) -> None:
+    if rows := card.get("results"):
+        click.echo("\nresults")
+        cells = [
+            (
+                f"  {row['entry']}",
+                f"{row['value']:g} {row['unit']}",
+                *(row[name] for name in ("metric", "data", "protocol", "commit")),
+            )
+            for row in rows
+        ]
+        print_table(cells)
+
+
+def _flops(card: dict[str, Any]) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if card["flops"] >= size:
+            return f"{card['flops'] / size:.3g} {unit} ({card['flops_of']})"
+    return f"{card['flops']} ({card['flops_of']})"
 
 
 def _shown(parameter: dict[str, Any]) -> str:

@@ -25,3 +25,11 @@ plugin_option = click.option(
     type=click.Path(path_type=Path),
     help="A Python file that registers entries.",
 )
+
+
+def split_setting(item: str) -> tuple[str, str]:
+    """The name and the value of a `--set` item."""
+    name, equals, value = item.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"--set {item}: expected KEY=VALUE, as in --set lifter.dropout=0.25")
+    return name, value

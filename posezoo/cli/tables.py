@@ -7,11 +7,25 @@ from collections.abc import Sequence
 
 import click
 
-_WIDE = 10_000  # characters: a line into a pipe is never folded
-
 
 def print_table(rows: Sequence[Sequence[str]], *, headings: Sequence[str] = ()) -> None:
-    """Print rows in columns, under headings if there are any."""
+    """Print rows in columns, under headings if there are any.
+
+    On a terminal a cell that is too wide is folded, by rich; a line into a pipe never is, and
+    needs no rich, which takes 0.3 s for a thousand lines.
+    """
+    lines = _folded(rows, headings) if sys.stdout.isatty() else _whole(rows, headings)
+    for line in lines:
+        click.echo(line.rstrip())
+
+
+def _whole(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> list[str]:
+    table = [headings, *rows] if headings else [*rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(map(str.ljust, cells, widths)) for cells in table]
+
+
+def _folded(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> list[str]:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -21,8 +35,7 @@ def print_table(rows: Sequence[Sequence[str]], *, headings: Sequence[str] = ()) 
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a "[" in a summary is no markup
-    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    console = Console(highlight=False)
     with console.capture() as captured:
         console.print(table)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
+    return captured.get().splitlines()

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from posezoo import registry
-from posezoo.cli.options import device_option, plugin_option, workers_option
+from posezoo.cli.options import device_option, plugin_option, split_setting, workers_option
 
 _EPILOG = """\b
 Examples:
@@ -63,7 +63,7 @@ def train(
     strategy_node = registry.parse_node(strategy) if strategy else None
     data_node = registry.parse_node(data) if data else None
     given = {name: str(value).lower() for name, value in flags.items() if value is not None}
-    changes = given | dict(_split(item) for item in sets)
+    changes = given | dict(split_setting(item) for item in sets)
 
     from posezoo.cli.console import Console
     from posezoo.runs import plan, start
@@ -92,10 +92,3 @@ def train(
             listeners=[console],
         )
     console.report(run, evaluation)
-
-
-def _split(item: str) -> tuple[str, str]:
-    name, equals, value = item.partition("=")
-    if not equals or not name:
-        raise click.UsageError(f"--set {item}: expected KEY=VALUE, as in --set lifter.dropout=0.25")
-    return name, value

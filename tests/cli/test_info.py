@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from posezoo import registry
 from posezoo.cli import main
+from posezoo.cli.results import read_results
 
 
 def invoke(*args: str) -> Result:
@@ -35,6 +36,82 @@ def test_the_card_of_a_lifter_has_its_paper_shapes_parameters_and_size() -> None
     # 34 in, 51 out, four inner layers of 1024 x 1024, biases, and scale and shift of 5 batch norms.
     layers = 34 * 1024 + 1024 + 4 * (1024 * 1024 + 1024) + 1024 * 51 + 51
     assert lifter["weights"] == layers + 5 * 2 * 1024 == 4_296_755
+
+
+def test_a_multiply_add_is_two_operations() -> None:
+    lifter = card("martinez")
+    turn = 17 * 3 * 3  # into the camera's frame, here by nothing
+    assert lifter["flops"] == 2 * (34 * 1024 + 4 * 1024 * 1024 + 1024 * 51 + turn)
+    assert "8.56 M (one pose, 1 frame(s) seen)" in invoke("martinez").stdout
+
+
+def test_a_pipeline_s_operations_are_those_of_its_parts() -> None:
+    whole = card("resnet18-hm+martinez:width=64")
+    assert whole["flops"] == sum(part["flops"] for part in whole["parts"])
+    assert whole["flops_of"] == "one picture of 256 x 256 px"
+    # The stem alone: 64 filters of 7 x 7 x 3 at 128 x 128 places.
+    assert whole["parts"][0]["flops"] > 2 * 64 * 147 * 128 * 128
+
+
+def test_operations_that_cannot_be_counted_are_left_out(clean_registry, tmp_path) -> None:
+    file = tmp_path / "looks.py"
+    file.write_text(LOOKS)
+    result = invoke("--plugin", str(file), "looks", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["weights"] == 4_296_755
+    assert "flops" not in json.loads(result.stdout)
+
+
+LOOKS = '''
+import posezoo
+from posezoo.lifters.martinez import Martinez
+
+@posezoo.register("lifter", "looks", summary="Looks at its numbers.", licence="MIT")
+class Looks(Martinez):
+    """Cannot run without numbers."""
+
+    def forward(self, joints2d, camera):
+        return super().forward(joints2d * joints2d.sum().item(), camera)
+'''
+
+
+def test_measured_results_are_shown_with_protocol_and_commit(monkeypatch, tmp_path) -> None:
+    file = tmp_path / "results.toml"
+    file.write_text(ROW.format(entry="resnet18-hm+martinez", value=61.2))
+    monkeypatch.setattr("posezoo.cli.card.read_results", lambda: read_results(file))
+    for key in ("martinez", "resnet18-hm+martinez"):
+        lines = invoke(key).stdout.splitlines()
+        place = lines.index("results")
+        assert lines[place + 1].split() == [
+            *("resnet18-hm+martinez", "61.2", "mm", "mpjpe", "synthetic", "poses", "abc1234"),
+        ]
+    assert "results" not in card("tcn")
+
+
+def test_a_result_without_its_commit_is_refused(tmp_path) -> None:
+    file = tmp_path / "results.toml"
+    text = ROW.format(entry="martinez", value=61.2)
+    file.write_text(text.replace('commit = "abc1234"', ""))
+    with pytest.raises(ValueError, match=r"results.toml: \[\[result\]\] 1: commit: expected entry"):
+        read_results(file)
+    file.write_text(text.replace("61.2", '"61.2"'))
+    with pytest.raises(ValueError, match="1: value: expected"):
+        read_results(file)
+    file.write_text("[[result]")
+    with pytest.raises(ValueError, match="Expected"):
+        read_results(file)
+
+
+ROW = """
+[[result]]
+entry = "{entry}"
+protocol = "poses"
+data = "synthetic"
+metric = "mpjpe"
+value = {value}
+unit = "mm"
+commit = "abc1234"
+"""
 
 
 def test_parameters_change_the_size() -> None:
@@ -89,4 +166,5 @@ def test_a_plugin_that_cannot_be_imported_is_named(install_plugin) -> None:
     install_plugin(code="import no_such_module_at_all")
     result = invoke("graphlift")
     assert result.exit_code == 2
-    assert "lifter 'acme/graphlift' (acme-pose-acme 1.2) cannot be imported" in result.stderr
+    expected = "lifter 'acme/graphlift' (acme-pose-acme 1.2) needs 'no_such_module_at_all'"
+    assert expected in result.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from posezoo import registry
 from posezoo.cli import main
 
 
@@ -16,15 +17,15 @@ def invoke(*args: str) -> Result:
 def test_the_table_has_a_line_for_every_entry_and_lines_do_not_fold_in_a_pipe() -> None:
     lines = invoke().stdout.splitlines()
     assert lines[0].split() == ["kind", "key", "summary", "origin"]
-    assert [line.split()[1] for line in lines[1:6]] == [
-        *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
-    ]
-    assert len(lines) == 13
+    keys = [line.split()[1] for line in lines[1:]]
+    assert keys == [entry.key for entry in registry.entries()]
+    assert keys[1:6] == ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
     assert all(line == line.rstrip() for line in lines)
 
 
 def test_json_is_a_list_of_objects() -> None:
-    (martinez,) = json.loads(invoke("--kind", "lifter", "--json").stdout)
+    martinez, semgcn, tcn = json.loads(invoke("--kind", "lifter", "--json").stdout)
+    assert (semgcn["frames"], tcn["frames"]) == (1, 27)
     assert martinez["kind"] == "lifter"
     assert martinez["key"] == "martinez"
     assert martinez["origin"] == "posezoo"

@@ -1,0 +1,71 @@
+"""`posezoo compare`: runs beside each other, ranked where their numbers allow it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from posezoo.compare import Score
+
+_EPILOG = """\b
+Examples:
+  posezoo compare runs/one runs/two
+  posezoo compare runs/one two.json --json
+"""
+
+_ERRORS = {"mpjpe_mm": "MPJPE mm", "pa_mpjpe_mm": "PA-MPJPE mm", "error_2d_px": "2D error px"}
+_HEADINGS = (
+    "run",
+    *(x for label in _ERRORS.values() for x in (label, "95 %")),
+    "poses",
+    "protocol",
+)
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def compare(ctx: click.Context, runs: tuple[Path, ...], as_json: bool) -> None:
+    """Compare run folders, or files that `posezoo eval --json` printed.
+
+    Ends with exit code 1 where the numbers cannot be ranked, and says what would make them
+    comparable.
+    """
+    from posezoo.cli.tables import print_table
+    from posezoo.compare import compare as rank
+    from posezoo.compare import read_score
+
+    found = rank([read_score(run) for run in runs])
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=1))
+        ctx.exit(1 if found.obstacles else 0)
+    print_table([_row(score) for score in found.scores], headings=_HEADINGS)
+    if found.obstacles:
+        click.echo("Not ranked: these numbers cannot be compared.", err=True)
+        for line in found.obstacles:
+            click.echo(f"  {line}", err=True)
+        if found.commands:
+            click.echo("Comparable after:", err=True)
+        for line in found.commands:
+            click.echo(f"  {line}", err=True)
+        ctx.exit(1)
+    best = found.scores[0].path
+    if found.ties:
+        names = ", ".join(str(each.path) for each in found.ties)
+        click.echo(f"Best: {best}, but its interval overlaps with {names}'s: not told apart.")
+    else:
+        click.echo(f"Best: {best}; no other interval reaches its own.")
+
+
+def _row(score: Score) -> tuple[str, ...]:
+    cells = []
+    for name in _ERRORS:
+        known = name in score.result
+        cells.append(f"{score.result[name]:.2f}" if known else "")
+        cells.append("{:.2f} to {:.2f}".format(*score.interval(name)) if known else "")
+    return (str(score.path), *cells, str(score.result["samples"]), score.protocol)

@@ -1,0 +1,73 @@
+"""`posezoo errors`: how a run's detector errs, as a model that a lifter can be trained with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from posezoo import registry
+from posezoo.cli.options import device_option, plugin_option, workers_option
+
+_EPILOG = """\b
+Examples:
+  posezoo errors runs/resnet50-hm --out errors.json
+  posezoo errors runs/resnet50-hm --data mocap:path=poses --limit 2000 --out errors.json
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("run", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option("--data", metavar="NODE", help="Dataset.  [default: the run's own val split]")
+@click.option("--limit", type=click.IntRange(min=0), default=0, help="Pictures.  [default: all]")
+@device_option
+@workers_option
+@plugin_option
+def errors(
+    run: Path,
+    out: Path,
+    data: str | None,
+    limit: int,
+    device: str,
+    workers: int | None,
+    plugins: tuple[Path, ...],
+) -> None:
+    """Fit an error model to what the detector of the run in DIR finds on people.
+
+    Take people whom it was not trained on: on its own it errs less than on strangers. A lifter
+    trains with the file by --strategy separate:lifter_input=noisy,errors=FILE.
+    """
+    for file in plugins:
+        registry.load_plugin_file(file)
+    from posezoo.cli.tables import print_table
+    from posezoo.detections import fit_errors
+    from posezoo.runs import pick_device
+
+    model, found = fit_errors(
+        run, data=data, limit=limit, device=pick_device(device), workers=workers or 0
+    )
+    if found.trained_on:
+        click.echo(
+            f"warning: the detector was trained on {', '.join(found.trained_on)}: on strangers it "
+            "errs more than this model says",
+            err=True,
+        )
+    model.save(out)
+    rows = []
+    for name, joint in model.joints.items():
+        spread = (joint.covariance[0][0] + joint.covariance[1][1]) ** 0.5
+        middle, missed = joint.confidence[5], joint.missed_confidence[5]
+        rows.append(
+            (
+                name,
+                f"{100 * spread:.1f}",
+                f"{100 * joint.missed:.1f}",
+                f"{100 * joint.swapped:.1f}",
+                f"{middle:.2f}",
+                f"{missed:.2f}" if joint.missed else "",
+            )
+        )
+    headings = ("", "error, % of size", "missed %", "swapped %", "confidence", "when missed")
+    print_table(rows, headings=headings)
+    click.echo(f"{out}: of {len(found.true)} pictures of {len(found.subjects)} people")

@@ -1,0 +1,65 @@
+"""`posezoo report`: the source report's comparisons, trained, judged, drawn and explained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from posezoo.cli.options import device_option, workers_option
+
+_EPILOG = """\b
+Examples:
+  posezoo report --scale smoke --out runs/report
+  posezoo report --scale cpu --data mocap:path=poses --row max-norm --out runs/report --jobs 2
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--scale", default="smoke", show_default=True, help="How long: smoke, cpu or gpu.")
+@click.option("--data", metavar="NODE", help="Dataset.  [default: synthetic people]")
+@click.option("--row", "rows", multiple=True, metavar="KEY", help="Only this row; repeatable.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Of each training.  [default: by scale]")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Where the scale's backbone starts, safetensors.  [default: by scale]",
+)
+@click.option("--out", default="runs/report", show_default=True, type=click.Path(path_type=Path))
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--page-only", is_flag=True, help="Train nothing; write what there is.")
+@device_option
+@workers_option
+def report(
+    scale: str,
+    data: str | None,
+    rows: tuple[str, ...],
+    seeds: int | None,
+    weights: Path | None,
+    out: Path,
+    jobs: int,
+    page_only: bool,
+    device: str,
+    workers: int | None,
+) -> None:
+    """Run the source report's comparisons and write README.md, table.csv, report.json and figures.
+
+    Killed, it goes on where it stood when called again; variants that are the same training are
+    trained once. A training that fails is reported and skipped.
+    """
+    from posezoo.report.definition import read_report
+    from posezoo.report.page import FILES, write_page
+    from posezoo.report.trials import Trials
+    from posezoo.report.work import work, work_together
+
+    chosen = read_report(scale, data=data, seeds=seeds or 0, only=rows)
+    trials = Trials(chosen, out, device=device, weights=weights)
+    count = len({trial.run.path for trial in trials})
+    click.echo(f"rows {len(chosen.rows)}, trainings {count}, scale {scale}: {chosen.summary}")
+    if not page_only:
+        if jobs > 1:
+            work_together(trials, jobs, workers=workers)
+        else:
+            work(trials, workers=workers, say=click.echo)
+    click.echo(write_page(trials))
+    click.echo(f"{out}: {', '.join(FILES)}, figures; runs in trials/")

@@ -1,0 +1,93 @@
+"""`posezoo sweep`: train over a grid or samples of settings, as one study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from posezoo import registry
+from posezoo.cli.options import device_option, plugin_option, split_setting, workers_option
+
+_EPILOG = """\b
+Examples:
+  posezoo sweep martinez --grid lr=1e-3,1e-4 --seeds 3 --steps 500 --study runs/lr
+  posezoo sweep --study runs/lr --jobs 4
+"""
+
+_PLAIN = {"seeds"}  # has a value even where nobody gave one
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("pipeline", metavar="[PIPELINE]", required=False)
+@click.option("--study", "folder", required=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--grid", multiple=True, metavar="KEY=A,B", help="Values of a setting, all in turn.")
+@click.option("--sample", multiple=True, metavar="KEY=A..B[:log]", help="Limits to draw between.")
+@click.option("--trials", type=click.IntRange(min=0), default=0, help="How many to draw.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Of each.")
+@click.option("--prune", is_flag=True, help="Stop what is worse than the median at half time.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--strategy", metavar="NODE", help="As of train, like all that follows.")
+@click.option("--data", metavar="NODE", help="Dataset.")
+@click.option("--preset", metavar="NAME", help="Named settings.")
+@click.option("--steps", type=int, help="Number of steps.")
+@click.option("--epochs", type=float, help="The same, in passes over the data.")
+@click.option("--limit", type=int, help="Train on the first N items only.")
+@click.option("--batch-size", type=int, help="Items a step.")
+@click.option("--image-size", type=int, help="Pixels of the square picture.")
+@click.option("--lr", type=float, help="Learning rate at its highest.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
+@device_option
+@workers_option
+@plugin_option
+def sweep(
+    pipeline: str | None,
+    folder: Path,
+    grid: tuple[str, ...],
+    sample: tuple[str, ...],
+    jobs: int,
+    sets: tuple[str, ...],
+    device: str,
+    workers: int | None,
+    plugins: tuple[Path, ...],
+    **words: Any,
+) -> None:
+    """Train PIPELINE at every point of a grid, or at points drawn by what came of those before.
+
+    KEY is a name that --set takes (lr, strategy.lambda_2d, lifter.width), or pipeline, strategy,
+    data or preset. Every process that runs the same command, or names the --study alone, shares the
+    work; after a kill it goes on. The study's folder gets table.md, .csv and .html, plot.png,
+    and a run folder for every trial and seed.
+    """
+    for file in plugins:
+        registry.load_plugin_file(file)
+    from posezoo.runs import pick_device
+    from posezoo.sweep.definition import Axis, Sweep
+    from posezoo.sweep.study import Study
+    from posezoo.sweep.table import write_report
+    from posezoo.sweep.work import work, work_together
+
+    if pipeline:
+        named = ("trials", "seeds", "prune", "strategy", "data", "preset", "epochs")
+        chosen = {name: words.pop(name) for name in named}
+        flags = {name: str(value) for name, value in words.items() if value is not None}
+        definition = Sweep(
+            pipeline=pipeline,
+            axes=(*map(Axis.grid, grid), *map(Axis.sample, sample)),
+            changes=flags | dict(split_setting(item) for item in sets),
+            device=pick_device(device).type,
+            **chosen,
+        )
+        definition.check(folder)
+        Study(folder, definition)
+    elif grid or sample or sets or device != "auto" or any(words[k] for k in words.keys() - _PLAIN):
+        raise click.UsageError("without PIPELINE a study goes on as it was defined: --study alone")
+    options: dict[str, Any] = {"workers": workers, "plugins": plugins}
+    study = Study(folder)
+    if study.unfinished and jobs > 1:
+        work_together(folder, jobs, **options)
+    elif study.unfinished:
+        work(folder, say=click.echo, **options)
+    click.echo(write_report(study))
+    click.echo(f"{folder}: table.md, table.csv, table.html, plot.png; runs in trials/")

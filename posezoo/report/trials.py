@@ -1,0 +1,103 @@
+"""The trainings of a report, in a folder: each done once, by any number of processes.
+
+trials/DIGEST-sN/   a run folder (posezoo.run_folder) for settings of that digest and seed N, with
+                    cost.json and, at the end, seen.json: errors on people trained on
+trials/DIGEST-sN.lock    held by the process that works on it
+errors.json         the error model of a detector, for variants that draw errors
+start.safetensors   the backbone that detectors start from, if the scale trains one
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from posezoo.registry import parse_node, parse_pipeline
+from posezoo.report.definition import Report, Row
+from posezoo.run_folder import RunFolder, write_atomically
+from posezoo.settings import Settings
+
+MAIN = ("mpjpe_mm", "error_2d_px")  # what a row is judged by: the first that its pipelines have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One training: a variant with a seed."""
+
+    row: Row
+    variant: str
+    seed: int
+    settings: Settings
+    run: RunFolder
+
+    @property
+    def done(self) -> bool:
+        """Whether it has all its numbers."""
+        return (self.run.path / "seen.json").is_file()
+
+    @property
+    def failure(self) -> str:
+        """Why it has none and will have none; "" otherwise."""
+        file = self.run.path / "failed.txt"
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+    @property
+    def commit(self) -> str:
+        """Of the code that trained it."""
+        kept = tomllib.loads((self.run.path / "run.toml").read_text(encoding="utf-8"))
+        found: str = kept["environment"]["commit"]
+        return found
+
+    def read(self, name: str) -> dict[str, Any]:
+        """One of its JSON files: eval, seen, cost."""
+        found: dict[str, Any] = json.loads((self.run.path / f"{name}.json").read_text("utf-8"))
+        return found
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Keep a JSON file in its folder."""
+        write_atomically(self.run.path / f"{name}.json", json.dumps(content).encode())
+
+
+class Trials:
+    """All trainings of a report in its folder."""
+
+    def __init__(
+        self, report: Report, folder: Path, *, device: str, weights: Path | None = None
+    ) -> None:
+        self.report, self.folder, self.device = report, folder, device
+        self.errors = folder / "errors.json"
+        self.start = None if weights else report.starting_detector(device=device)
+        self.weights = folder / "start.safetensors" if self.start else weights
+
+    def __iter__(self) -> Iterator[Trial]:
+        """Every variant of every row with seed 0, then with seed 1, and so on."""
+        for seed in range(self.report.seeds):
+            for row in self.report.rows:
+                for variant in row.variants:
+                    yield self.trial(row, variant, seed)
+
+    def trial(self, row: Row, variant: str, seed: int) -> Trial:
+        """One of them."""
+        settings = self.report.plan(row, variant, seed=seed, errors=self.errors, device=self.device)
+        run = RunFolder(self.path(settings))
+        return Trial(row=row, variant=variant, seed=seed, settings=settings, run=run)
+
+    def weights_for(self, settings: Settings) -> Path | None:
+        """What its backbone starts from: the scale's own backbone only, not others."""
+        backbone = parse_pipeline(settings.pipeline).backbone
+        scale = parse_node(self.report.words["backbone"])
+        return self.weights if backbone and backbone.key == scale.key else None
+
+    def path(self, settings: Settings) -> Path:
+        """The run folder of those settings: the same for rows that train the same."""
+        named = json.dumps(asdict(replace(settings, seed=0)), sort_keys=True)
+        if weights := settings != self.start and self.weights_for(settings):
+            named += str(self.start or weights.name)
+        named = named.replace(str(self.errors), self.errors.name)  # wherever the folder stands
+        digest = hashlib.sha256(named.encode()).hexdigest()[:12]
+        return self.folder / "trials" / f"{digest}-s{settings.seed}"

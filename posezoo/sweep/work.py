@@ -1,0 +1,131 @@
+"""Working through a study's trials, in this process or in several."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from posezoo import registry
+from posezoo.evaluate import Evaluation
+from posezoo.run_folder import RunFolder
+from posezoo.runs import start
+from posezoo.sweep.study import Claim, Study
+from posezoo.together import together
+
+METRICS = ("mpjpe_mm", "error_2d_px")  # what is minimised: the first that the pipeline has
+
+
+def work(
+    folder: Path,
+    *,
+    workers: int | None = None,
+    plugins: Sequence[Path] = (),
+    threads: int = 0,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Take trial after trial until none is free; the definition is in the folder.
+
+    Raises:
+        ValueError: no study there.
+        Stopped: a signal asked for it; the trial in hand goes on from its checkpoint next time.
+    """
+    for file in plugins:
+        registry.load_plugin_file(file)
+    if threads:
+        torch.set_num_threads(threads)
+    study = Study(folder)
+    while (claim := study.claim()) is not None:
+        with claim:
+            _try(study, claim, workers, say)
+
+
+def work_together(folder: Path, jobs: int, **options: Any) -> None:
+    """`work` in `jobs` processes, which share the cores.
+
+    Raises:
+        ValueError: processes ended before the work was done.
+        Stopped: a signal asked for it.
+    """
+    again = f"posezoo sweep --study {folder}"
+    together(work, jobs, folder, again=again, **options)
+
+
+def _try(study: Study, claim: Claim, workers: int | None, say: Callable[[str], None]) -> None:
+    words = " ".join(f"{name}={value}" for name, value in claim.point.items())
+    head = f"trial {claim.number + 1}/{study.sweep.count} {words}"
+    results: list[dict[str, float]] = []
+    try:
+        for seed in range(study.sweep.seeds):
+            results.append(_train(study, claim, seed, workers))
+            metric = next(name for name in METRICS if name in results[0])
+            say(f"{head} seed {seed}: {metric} {results[-1][metric]:.2f}")
+    except _Hopeless as found:
+        claim.stop(found.step, found.error)
+        say(f"{head}: stopped at step {found.step}, worse than the median")
+    except (ValueError, RuntimeError) as error:  # torch's out-of-memory is a RuntimeError
+        why = " ".join(str(error).split())
+        claim.fail(why)
+        say(f"{head}: failed: {why}")
+    else:
+        claim.finish(results, sum(each[metric] for each in results) / len(results))
+
+
+def _train(study: Study, claim: Claim, seed: int, workers: int | None) -> dict[str, float]:
+    """The errors of one run, trained from where it stands."""
+    run = RunFolder(claim.path / f"seed{seed}")
+    done = run.path / "eval.json"
+    if done.is_file():
+        found = json.loads(done.read_text(encoding="utf-8"))
+        return {name: value for name, value in found.items() if isinstance(value, float)}
+    if run.path.exists() and not run.exists:
+        shutil.rmtree(run.path)  # killed before there was anything to go on from
+    resume = run.exists
+    run, settings = study.sweep.plan(claim.point, seed=seed, out=run.path, resume=resume)
+    evaluation = start(
+        run,
+        settings,
+        device=study.sweep.device,
+        workers=workers,
+        resume=resume,
+        listeners=[_Watch(claim, settings.steps, study.sweep.prune)] if seed == 0 else [],
+    )
+    return evaluation.total
+
+
+class _Hopeless(Exception):
+    """A trial that will not be among the better half."""
+
+    def __init__(self, step: int, error: float) -> None:
+        super().__init__(step, error)
+        self.step, self.error = step, error
+
+
+class _Watch:
+    """A listener that reports evaluations to the study, and ends a run that is hopeless.
+
+    Never in the first half: by then stages and schedules have not shown what they can.
+    """
+
+    def __init__(self, claim: Claim, steps: int, prune: bool) -> None:
+        self.claim, self.steps, self.prune = claim, steps, prune
+
+    def note(self, text: str) -> None:
+        """Notes are for people."""
+
+    def step(self, record: dict[str, Any], timing: dict[str, float]) -> None:
+        """Losses of different settings cannot be compared."""
+
+    def evaluation(self, step: int, evaluation: Evaluation) -> None:
+        """Report; the last one ends nothing."""
+        error = next(evaluation.total[name] for name in METRICS if name in evaluation.total)
+        worse = self.claim.report(step, error)
+        if self.prune and worse and self.steps / 2 <= step < self.steps:
+            raise _Hopeless(step, error)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
