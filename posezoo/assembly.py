@@ -6,6 +6,8 @@ from typing import Any, cast
 
 from posezoo import registry
 from posezoo.contracts import Dataset, Strategy
+from posezoo.data.mapped import Mapped
+from posezoo.data.mixed import Mixed
 from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, PipelineSpec
 from posezoo.skeleton import H36M17, Skeleton
@@ -25,6 +27,8 @@ def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> 
         head = chosen["head"].build(features=backbone.features, num_joints=skeleton.num_joints)
     if "lifter" in chosen:
         lifter = chosen["lifter"].build(skeleton=skeleton)
+    if head is not None and lifter is not None:
+        _check_fit(spec, head, lifter)
     return Pipeline(spec=spec, skeleton=skeleton, backbone=backbone, head=head, lifter=lifter)
 
 
@@ -40,3 +44,57 @@ def build_dataset(spec: NodeSpec | str, **defaults: Any) -> Dataset:
         ValueError: a wrong parameter, or a file that cannot be used.
     """
     return cast(Dataset, registry.resolve("dataset", spec).build(**defaults))
+
+
+def dataset_for(
+    pipeline: Pipeline, spec: NodeSpec | str, *, image_size: int, **offered: Any
+) -> Dataset:
+    """The dataset as this pipeline must see it: pictures or none, its joints, its clips.
+
+    Raises:
+        ValueError: as `build_dataset`, or data that cannot be seen so.
+    """
+    choice = registry.resolve("dataset", spec)
+    view = {"image_size": image_size if pipeline.has_image else 0, "pictures": pipeline.has_image}
+    if pipeline.lifter is not None and pipeline.lifter.frames > 1:
+        if "frames" not in choice.entry.parameters():
+            raise ValueError(
+                f"'{pipeline.spec}' looks at {pipeline.lifter.frames} frames, and {choice.entry} "
+                "has single poses: take data with sequences (mocap, store)"
+            )
+        view |= {"frames": pipeline.lifter.frames, "future": pipeline.lifter.future}
+    dataset = cast(Dataset, choice.build(**view | offered))
+    if dataset.skeleton != pipeline.skeleton:
+        dataset = Mapped(dataset, pipeline.skeleton)
+    return dataset
+
+
+def training_data(
+    pipeline: Pipeline,
+    spec: NodeSpec | str,
+    *,
+    mix: str = "",  # further nodes, " + " between them
+    mix_share: float,
+    **view: Any,
+) -> Dataset:
+    """The train split as this pipeline must see it, with other data mixed in.
+
+    Raises:
+        ValueError: as `dataset_for`, or a share that is none.
+    """
+    view = {"split": "train"} | view
+    first = dataset_for(pipeline, spec, **view)
+    if not mix:
+        return first
+    others = [dataset_for(pipeline, each.strip(), **view) for each in mix.split(" + ")]
+    return Mixed(first=first, others=others, share=mix_share)
+
+
+def _check_fit(spec: PipelineSpec, head: Any, lifter: Any) -> None:
+    if head.output == "joints3d":
+        raise ValueError(f"'{spec}': this head gives 3D by itself; leave out +{spec.lifter}")
+    if lifter.frames > 1:
+        raise ValueError(
+            f"'{spec}': the lifter looks at {lifter.frames} frames, and a picture is one: train it "
+            "alone on sequences of 2D joints, or give it frames=1"
+        )

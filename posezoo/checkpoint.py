@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
+from posezoo.registry import parse_pipeline
 from posezoo.skeleton import get_skeleton
 
 SCHEMA = "posezoo.checkpoint/1"
@@ -97,7 +99,12 @@ def load_pipeline(folder: Path | str) -> Pipeline:
     about = _metadata(file)
     if about.get("schema") != SCHEMA:
         raise ValueError(f"{file}: schema {about.get('schema')!r}, expected {SCHEMA!r}")
-    pipeline = build_pipeline(about["pipeline"], skeleton=get_skeleton(about["skeleton"]))
+    spec = unfetched = parse_pipeline(about["pipeline"])
+    if spec.backbone is not None and "pretrained" in spec.backbone.params:
+        # Not to be fetched again, only to be replaced by the checkpoint's own.
+        unfetched = replace(spec, backbone=spec.backbone.with_params(pretrained=False))
+    pipeline = build_pipeline(unfetched, skeleton=get_skeleton(about["skeleton"]))
+    pipeline.spec = spec
     load_weights(pipeline, load_file(file), origin=str(file))
     return pipeline.eval()
 
@@ -162,6 +169,11 @@ def load_backbone(pipeline: Pipeline, file: Path) -> str:
             "opened here; convert it once: safetensors.torch.save_file(state_dict, 'x.safetensors')"
         ) from error
     own = pipeline.backbone.state_dict()
+    # A network that is wrapped whole has its names below those of the wrapping.
+    places = zip(*(name.split(".") for name in own), strict=False)
+    shared = takewhile(lambda names: len(set(names)) == 1, places)
+    wrapping = "".join(f"{names[0]}." for names in shared)
+    weights = {wrapping + name: value for name, value in weights.items()}
     used = {name: weights[name] for name in own if name in weights}
     # Old files lack the counters of batch norm, which nothing computes with.
     used |= {n: own[n] for n in own if n.endswith("num_batches_tracked") and n not in weights}

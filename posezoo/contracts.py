@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -38,10 +38,13 @@ class Sample:
     joints2d: Tensor  # (T, J, 2) px, true positions
     joints3d: Tensor  # (T, J, 3) mm, camera frame, root-relative
     root_mm: Tensor  # (T, 3) mm, camera frame: joints3d + root_mm is absolute
+    labelled2d: Tensor  # (T, J) bool: joints2d is known; where it is not, it counts nowhere
+    labelled3d: Tensor  # (T, J) bool: joints3d is known; never in data that has 2D only
     visible: Tensor  # (T, J) bool: inside the picture and not hidden by anything
     camera: Camera  # of the picture as the network sees it, crop included: parameters (10,)
     subject: str
     action: str
+    sequence: str = ""  # the take that it comes from, by any camera; "": none
     image: Tensor | None = None  # (3, H, W) uint8 RGB
 
 
@@ -52,10 +55,13 @@ class Batch:
     joints2d: Tensor  # (B, T, J, 2) px
     joints3d: Tensor  # (B, T, J, 3) mm, camera frame, root-relative
     root_mm: Tensor  # (B, T, 3) mm, camera frame
+    labelled2d: Tensor  # (B, T, J) bool
+    labelled3d: Tensor  # (B, T, J) bool
     visible: Tensor  # (B, T, J) bool
     camera: Camera  # parameters (B, 10)
     subject: tuple[str, ...]
     action: tuple[str, ...]
+    sequence: tuple[str, ...]
     image: Tensor | None = None  # (B, 3, H, W) uint8 RGB
 
     def __len__(self) -> int:
@@ -69,11 +75,49 @@ class Batch:
             joints2d=torch.stack([s.joints2d for s in samples]),
             joints3d=torch.stack([s.joints3d for s in samples]),
             root_mm=torch.stack([s.root_mm for s in samples]),
+            labelled2d=torch.stack([s.labelled2d for s in samples]),
+            labelled3d=torch.stack([s.labelled3d for s in samples]),
             visible=torch.stack([s.visible for s in samples]),
             camera=Camera.stack([s.camera for s in samples]),
             subject=tuple(s.subject for s in samples),
             action=tuple(s.action for s in samples),
+            sequence=tuple(s.sequence for s in samples),
             image=torch.stack(images) if len(images) == len(samples) else None,
+        )
+
+    def frames(self, first: int, last: int) -> Self:
+        """The same clips from frame `first` (included) to frame `last` (not included)."""
+        timed = ("joints2d", "joints3d", "root_mm", "labelled2d", "labelled3d", "visible")
+        return replace(self, **{name: getattr(self, name)[:, first:last] for name in timed})
+
+    def items(
+        self,
+        chosen: Tensor,  # (M,) int64, or (B,) bool
+    ) -> Self:
+        """The samples that are chosen, in that order."""
+        places = torch.arange(len(self))[chosen.cpu()].tolist()
+        named: dict[str, Any] = {
+            name: tuple(getattr(self, name)[i] for i in places)
+            for name in ("subject", "action", "sequence")
+        }
+        return replace(self._map(lambda value: value[chosen]), **named)
+
+    @classmethod
+    def join(cls, batches: Sequence[Batch]) -> Batch:
+        """One batch after another; pictures only where every batch has them."""
+        tensors = {
+            f.name: torch.cat([getattr(b, f.name) for b in batches])
+            for f in fields(cls)
+            if isinstance(getattr(batches[0], f.name), Tensor) and f.name != "image"
+        }
+        images = [b.image for b in batches if b.image is not None]
+        return cls(
+            **tensors,
+            camera=Camera(torch.cat([b.camera.parameters for b in batches])),
+            subject=tuple(name for b in batches for name in b.subject),
+            action=tuple(name for b in batches for name in b.action),
+            sequence=tuple(name for b in batches for name in b.sequence),
+            image=torch.cat(images) if len(images) == len(batches) else None,
         )
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
@@ -95,9 +139,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoseResult:
-    """What a pipeline gives; a bare lifter has no maps, a pipeline without lifter no 3D."""
+    """What a pipeline gives: whatever its parts can tell."""
 
-    joints2d: Tensor  # (B, T, J, 2) px
+    joints2d: Tensor | None = None  # (B, T, J, 2) px; None from a head that gives 3D by itself
     joints3d: Tensor | None = None  # (B, T, J, 3) mm, camera frame, root exactly 0
     confidence: Tensor | None = None  # (B, J), 0 to 1
     maps: Tensor | None = None  # the head's raw maps, (B, J, h, w) for a heatmap head
@@ -119,11 +163,14 @@ class Backbone(Protocol):
 
 @runtime_checkable
 class Head(Protocol):
-    """Feature maps to 2D joints, by way of raw maps on which it is trained.
+    """Feature maps to joints, by way of raw maps on which it is trained.
 
     Built with `features: tuple[FeatureSpec, ...]` and `num_joints: int`, then its own parameters.
+    Most heads give joints2d, (B, J, 2) px. One that gives joints3d, (B, J, 3) mm root-relative,
+    takes no lifter; it has no `decode_soft`, and may have `fit_normalisation` as lifters do.
     """
 
+    output: Literal["joints2d", "joints3d"]
     stride: float  # image px per cell of the maps
     decoder: str  # how `decode` reads: "soft" if it is `decode_soft`, else a hard reading
 
@@ -136,7 +183,7 @@ class Head(Protocol):
 
     def encode(
         self,
-        joints2d: Tensor,  # (B, J, 2) px
+        joints: Tensor,  # (B, J, 2) px or (B, J, 3) mm, as `output` says
         size: tuple[int, int],  # h, w in cells
     ) -> Tensor:  # what perfect raw maps would be
         """The training target; `decode(encode(x))` gives x back, to the codec's accuracy."""
@@ -145,7 +192,7 @@ class Head(Protocol):
     def loss(
         self,
         maps: Tensor,  # raw maps
-        joints2d: Tensor,  # (B, J, 2) px, true positions; joints off the map do not count
+        batch: Batch,  # of single pictures; joints not labelled, or off the map, do not count
     ) -> Tensor:  # scalar
         """The training loss of the maps."""
         ...
@@ -153,7 +200,7 @@ class Head(Protocol):
     def decode(
         self,
         maps: Tensor,  # raw maps
-    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px and confidence (B, J)
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px or (B, J, 3) mm, and confidence (B, J)
         """Read the joints off the maps, by the decoder that the head was built with."""
         ...
 
@@ -169,24 +216,25 @@ class Head(Protocol):
 class Lifter(Protocol):
     """2D joints to 3D joints. Owns its normalisation, as buffers in its state dict.
 
-    Built with `skeleton: Skeleton`, then its own parameters.
+    Built with `skeleton: Skeleton`, then its own parameters. One that has `takes_confidence` true
+    is called with a third argument, how sure the detector is of each joint: 1 for true joints.
     """
 
-    frames: int  # how many frames it must see; 1 for a single picture
+    frames: int  # how many frames it must see to predict one; 1 for a single picture
+    future: int  # how many of them come after the predicted one; 0 if it is causal
 
     def __call__(
         self,
-        joints2d: Tensor,  # (B, T, J, 2) px
+        joints2d: Tensor,  # (B, T, J, 2) px, T >= frames
         camera: Camera,  # parameters (B, 10): the camera of those pixels
-    ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
-        """Lift."""
+        # confidence: (B, T, J), 0 to 1: only for a lifter with `takes_confidence`
+    ) -> Tensor:  # (B, T - frames + 1, J, 3) mm, camera frame, root exactly 0
+        """Lift every frame that has all the frames around it that it needs."""
         ...
 
     def fit_normalisation(
         self,
-        joints2d: Tensor,  # (N, T, J, 2) px
-        joints3d: Tensor,  # (N, T, J, 3) mm, camera frame, root-relative
-        camera: Camera,  # parameters (N, 10)
+        batch: Batch,  # every joint labelled
     ) -> None:
         """Take the statistics of training data, once, before the first step."""
         ...
@@ -194,7 +242,7 @@ class Lifter(Protocol):
     def loss(
         self,
         predicted: Tensor,  # (B, T, J, 3) mm
-        target: Tensor,  # (B, T, J, 3) mm
+        batch: Batch,  # of the predicted frames; joints not labelled do not count
     ) -> Tensor:  # scalar
         """The training loss."""
         ...
@@ -206,8 +254,10 @@ class Stage:
 
     name: str
     trains: tuple[str, ...]  # names of pipeline parts: "backbone", "head", "lifter"
-    # The terms come weighted: their sum is minimised.
-    losses: Callable[[Pipeline, Batch], dict[str, Tensor]]
+    # The terms come weighted: their sum is minimised. The third argument is the share of this stage
+    # that is done, 0 at its first step, for what changes as it goes on: a strategy that counted its
+    # own steps would forget them when a run is resumed.
+    losses: Callable[[Pipeline, Batch, float], dict[str, Tensor]]
     share: float = 1.0  # of the whole number of steps
 
 
@@ -234,6 +284,8 @@ class Dataset(Protocol):
     not drawn), `pictures: bool` (draw it at all) and `seed: int`, then its own parameters.
     Item i and item i + len(dataset) are the same item, seen anew where the dataset varies what it
     shows (viewpoint, crop, rendering). Each is a function of (seed, index) alone, in any process.
+    One with sequences also takes `frames: int` and `future: int`, as a lifter says them: item i is
+    then pose i with that much context, the first and last poses of a sequence repeated at its ends.
     May also offer `__getitems__(indices) -> Batch`, which loaders then use for whole batches.
     """
 

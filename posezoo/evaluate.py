@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,19 @@ import torch
 from torch import Tensor
 
 from posezoo import metrics
-from posezoo.assembly import build_dataset
+from posezoo.assembly import dataset_for
 from posezoo.checkpoint import load_pipeline
-from posezoo.contracts import Batch, Dataset
+from posezoo.contracts import Batch, Dataset, PoseResult
 from posezoo.data.loading import ordered_batches
+from posezoo.flip import predict_with_flip
+from posezoo.intervals import bootstrap
 from posezoo.pipeline import Pipeline
 from posezoo.protocol import Protocol, find_protocol
 from posezoo.registry import parse_node
 from posezoo.run_folder import RunFolder
 from posezoo.settings import Settings
 
-_ERRORS_3D = ("mpjpe_mm", "pa_mpjpe_mm", "n_mpjpe_mm", "mean_pose_mpjpe_mm")
+_ERRORS_3D = ("mpjpe_mm", "pa_mpjpe_mm", "n_mpjpe_mm", "pck150", "auc", "mean_pose_mpjpe_mm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +33,10 @@ class Evaluation:
 
     protocol: Protocol
     data: str
+    flip: bool  # averaged with the mirrored person
     samples: int  # poses
-    total: dict[str, float]  # mpjpe_mm pa_mpjpe_mm n_mpjpe_mm mean_pose_mpjpe_mm error_2d_px
+    total: dict[str, float]  # error_2d_px, and _ERRORS_3D; pck150 and auc from 0 to 1
+    interval: dict[str, tuple[float, float]]  # 95 %, by bootstrap over sequences
     per_joint: dict[str, dict[str, float]]
     per_action: dict[str, dict[str, float]]
     per_subject: dict[str, dict[str, float]]
@@ -40,7 +45,9 @@ class Evaluation:
         """As `posezoo eval --json` prints it."""
         return {
             **self.total,
+            "flip": self.flip,
             "samples": self.samples,
+            "interval": self.interval,
             "data": self.data,
             "protocol": self.protocol.to_dict(),
             "per_joint": self.per_joint,
@@ -60,11 +67,16 @@ def evaluate(
     bf16: bool = False,
     workers: int = 0,
     max_samples: int = 0,
+    flip: bool = False,
 ) -> Evaluation:
-    """Run the pipeline over the dataset's items, in order.
+    """Run the pipeline over the dataset's items, in order; joints not labelled do not count.
 
-    `max_samples` takes that many items spread evenly over the split instead (0: all). The pipeline
-    is left in the mode in which it came.
+    `max_samples` takes that many items spread evenly over the split instead (0: all). `flip`
+    averages with what it makes of the mirrored person. The pipeline is left in the mode in which it
+    came.
+
+    Raises:
+        ValueError: the data has no truth for something that the pipeline predicts.
     """
     step = protocol.stride
     if max_samples:
@@ -77,26 +89,45 @@ def evaluate(
     errors: list[dict[str, Tensor]] = []
     subjects: list[str] = []
     actions: list[str] = []
+    sequences: list[str] = []
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        for batch in loader:
-            errors.append(_errors(pipeline, batch.to(device), protocol.root))
-            frames = batch.joints3d.shape[1]
+        for loaded in loader:
+            batch = counted(loaded, protocol)
+            if not len(batch):
+                continue
+            batch = batch.to(device)
+            result = predict_with_flip(pipeline, batch) if flip else pipeline.predict(batch)
+            errors.append(_errors(pipeline, batch, result, protocol.root))
+            frames = pipeline.predicted_frames(batch).joints3d.shape[1]
             subjects += [name for name in batch.subject for _ in range(frames)]
             actions += [name for name in batch.action for _ in range(frames)]
+            sequences += [name for name in batch.sequence for _ in range(frames)]
     pipeline.train(training)
+    if not errors:
+        raise ValueError(f"{data}: protocol {protocol.key} leaves no pose of it")
 
     joints = list(protocol.joints or range(pipeline.skeleton.num_joints))
     by_name = {name: torch.cat([e[name] for e in errors])[:, joints] for name in errors[0]}
     groups = {"poses": ["all"] * len(subjects), "action": actions, "subject": subjects}
     totals = [v for _, v in _means(by_name, groups[protocol.aggregate])]
+    total = {name: _mean([t[name] for t in totals if name in t]) for name in by_name}
+    if unknown := [name for name, value in total.items() if math.isnan(value)]:
+        raise ValueError(
+            f"{data}: no joint is labelled for {', '.join(unknown)}; evaluate on data with 3D truth"
+        )
     names = [pipeline.skeleton.joints[j] for j in joints]
     return Evaluation(
         protocol=protocol,
         data=data,
+        flip=flip,
         samples=len(subjects),
-        total={name: sum(t[name] for t in totals) / len(totals) for name in by_name},
+        total=total,
+        interval={
+            name: bootstrap(values, sequences, groups[protocol.aggregate])
+            for name, values in by_name.items()
+        },
         per_joint={
-            joint: {name: values[:, k].mean().item() for name, values in by_name.items()}
+            joint: _known_means({name: values[:, k] for name, values in by_name.items()})
             for k, joint in enumerate(names)
         },
         per_action=dict(_means(by_name, actions)),
@@ -111,6 +142,7 @@ def evaluate_run(
     protocol: str = "poses",
     device: torch.device,
     workers: int = 0,
+    flip: bool = False,
 ) -> Evaluation:
     """Evaluate the best checkpoint of a run on its own val split, or on `data`.
 
@@ -120,13 +152,7 @@ def evaluate_run(
     settings = RunFolder(path).settings()
     pipeline = load_pipeline(path).placed(device)
     node = parse_node(data) if data else parse_node(settings.data).with_params(split="val")
-    dataset = build_dataset(
-        node,
-        split="val",
-        image_size=settings.image_size if pipeline.has_image else 0,
-        pictures=pipeline.has_image,
-        seed=0,
-    )
+    dataset = dataset_for(pipeline, node, image_size=settings.image_size, split="val", seed=0)
     return evaluate(
         pipeline,
         dataset,
@@ -136,6 +162,7 @@ def evaluate_run(
         device=device,
         bf16=computes_in_bf16(settings, pipeline, device),
         workers=workers,
+        flip=flip,
     )
 
 
@@ -149,19 +176,38 @@ def computes_in_bf16(settings: Settings, pipeline: Pipeline, device: torch.devic
     return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def _errors(pipeline: Pipeline, batch: Batch, root: int) -> dict[str, Tensor]:  # (B T, J) float64
-    result = pipeline.predict(batch)
-    errors = {"error_2d_px": metrics.error_2d(result.joints2d.double(), batch.joints2d.double())}
+def counted(batch: Batch, protocol: Protocol) -> Batch:
+    """Those of a batch that the protocol counts."""
+    if not protocol.subjects and not protocol.drop:
+        return batch
+    counts = [
+        (not protocol.subjects or subject in protocol.subjects) and sequence not in protocol.drop
+        for subject, sequence in zip(batch.subject, batch.sequence, strict=True)
+    ]
+    return batch.items(torch.tensor(counts))
+
+
+def _errors(pipeline: Pipeline, batch: Batch, result: PoseResult, root: int) -> dict[str, Tensor]:
+    """Errors (B T, J), float64; NaN where a joint is not labelled."""
+    truth = pipeline.predicted_frames(batch)
+    errors: dict[str, Tensor] = {}
+    if result.joints2d is not None:
+        error = metrics.error_2d(result.joints2d.double(), truth.joints2d.double())
+        errors["error_2d_px"] = error.where(truth.labelled2d, torch.nan)
     if result.joints3d is not None:
-        predicted, true = result.joints3d.double(), batch.joints3d.double()
-        mean_pose = pipeline.mean_pose.double().expand_as(true)
+        predicted, true, labelled = result.joints3d.double(), truth.joints3d, truth.labelled3d
+        true, mean_pose = true.double(), pipeline.mean_pose.double().expand_as(true)
+        error = metrics.mpjpe(predicted, true, root)
         values = (
-            metrics.mpjpe(predicted, true, root),
-            metrics.pa_mpjpe(predicted, true),
-            metrics.n_mpjpe(predicted, true, root),
+            error,
+            metrics.pa_mpjpe(predicted, true, labelled),
+            metrics.n_mpjpe(predicted, true, root, labelled),
+            metrics.pck_3d(error),
+            metrics.auc_3d(error),
             metrics.mpjpe(mean_pose, true, root),
         )
-        errors |= dict(zip(_ERRORS_3D, values, strict=True))
+        masked = [value.where(labelled, torch.nan) for value in values]
+        errors |= dict(zip(_ERRORS_3D, masked, strict=True))
     return {name: value.flatten(0, 1).cpu() for name, value in errors.items()}
 
 
@@ -169,4 +215,14 @@ def _means(errors: dict[str, Tensor], groups: list[str]) -> Iterable[tuple[str, 
     """(group, mean of each error) for each group, in the order of their names."""
     for group in sorted(set(groups)):
         rows = torch.tensor([name == group for name in groups])
-        yield group, {name: values[rows].mean().item() for name, values in errors.items()}
+        yield group, _known_means({name: values[rows] for name, values in errors.items()})
+
+
+def _known_means(errors: dict[str, Tensor]) -> dict[str, float]:
+    """The mean of each error that is known of some joint at all."""
+    means = {name: values.nanmean().item() for name, values in errors.items()}
+    return {name: mean for name, mean in means.items() if not math.isnan(mean)}
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else math.nan

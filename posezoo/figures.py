@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from posezoo.assembly import build_dataset
+from posezoo.assembly import dataset_for
 from posezoo.checkpoint import load_pipeline
 from posezoo.contracts import Batch, PoseResult
 from posezoo.data.loading import ordered_batches
@@ -25,28 +25,54 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TRUE, _PREDICTED = "#1a9850", "#d73027"
+_CPU = torch.device("cpu")
 _ROWS = 6
 _REACH_MM = 1000.0  # half the width of the 3D plots
 
 
 def draw_run(run: RunFolder, *, device: torch.device) -> Path:
     """Draw a few poses of the run's val split, as its best checkpoint sees them."""
-    settings = run.settings()
-    pipeline = load_pipeline(run.path).placed(device)
-    dataset = build_dataset(
-        parse_node(settings.data).with_params(split="val"),
-        image_size=settings.image_size if pipeline.has_image else 0,
-        pictures=pipeline.has_image,
-        seed=0,
-    )
-    spread = range(0, len(dataset), max(1, len(dataset) // _ROWS))[:_ROWS]
-    (batch,) = ordered_batches(dataset, indices=spread, batch_size=len(spread))
+    pipeline, batch = _val_poses(run, device)
     with torch.inference_mode():
         result = pipeline.predict(batch.to(device))
+    batch = pipeline.predicted_frames(batch)
     run.figures.mkdir(exist_ok=True)
     path = run.figures / "predictions.png"
     draw_predictions(pipeline, batch, result, path)
     return path
+
+
+def draw_overlays(run: RunFolder, path: Path, *, device: torch.device = _CPU) -> None:
+    """Heatmaps of a few val poses as the source report's Figure 2: true, predicted, and both."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, and only drawing needs it
+
+    pipeline, batch = _val_poses(run, device)
+    with torch.inference_mode():
+        result = pipeline.predict(batch.to(device))
+    if result.maps is None:
+        raise ValueError(f"{run.path}: '{pipeline.spec}' has no heatmaps to draw")
+    maps = result.maps.float().cpu()
+    true = pipeline.head.encode(batch.joints2d[:, 0], (maps.shape[-2], maps.shape[-1])).cpu()
+    figure = Figure(figsize=(8, 2.1 * len(batch)), layout="constrained")
+    for row, axes in enumerate(figure.subplots(len(batch), 4, squeeze=False)):
+        _draw_picture(axes[0], None if batch.image is None else batch.image[row])
+        _draw_maps(axes[1], true[row], torch.zeros_like(true[row]))
+        _draw_maps(axes[2], torch.zeros_like(true[row]), maps[row], height=true[row].amax())
+        _draw_maps(axes[3], true[row], maps[row])
+        for axis, name in zip(axes, ("picture", "true", "predicted", "both"), strict=True):
+            axis.set(xticks=[], yticks=[], xlabel=name)
+    figure.savefig(path, dpi=90)
+
+
+def _val_poses(run: RunFolder, device: torch.device) -> tuple[Pipeline, Batch]:
+    """The best checkpoint, and a few poses spread over the run's val split."""
+    settings = run.settings()
+    pipeline = load_pipeline(run.path).placed(device)
+    node = parse_node(settings.data).with_params(split="val")
+    dataset = dataset_for(pipeline, node, image_size=settings.image_size, seed=0)
+    spread = range(0, len(dataset), max(1, len(dataset) // _ROWS))[:_ROWS]
+    (batch,) = ordered_batches(dataset, indices=spread, batch_size=len(spread))
+    return pipeline, batch
 
 
 def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path: Path) -> None:
@@ -59,10 +85,11 @@ def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path:
     grid = figure.subplots(len(batch), columns, squeeze=False)
     bones = pipeline.skeleton.bones
     for row, axes in enumerate(grid):
-        true2d, predicted2d = batch.joints2d[row, 0], result.joints2d[row, 0].cpu()
+        true2d = batch.joints2d[row, 0]
         _draw_picture(axes[0], None if batch.image is None else batch.image[row])
         _draw_pose(axes[0], true2d, bones, _TRUE)
-        if pipeline.has_image:
+        if pipeline.has_image and result.joints2d is not None:
+            predicted2d = result.joints2d[row, 0].cpu()
             _draw_pose(axes[0], predicted2d, bones, _PREDICTED)
             error = (predicted2d - true2d).norm(dim=-1).mean()
             axes[0].set_xlabel(f"2D error {error:.1f} px", fontsize=8)
@@ -93,9 +120,14 @@ def _draw_picture(axis: Axes, image: Tensor | None) -> None:  # (3, H, W) uint8
         axis.imshow(image.permute(1, 2, 0).numpy())
 
 
-def _draw_maps(axis: Axes, true: Tensor, predicted: Tensor) -> None:  # (J, h, w) each
+def _draw_maps(
+    axis: Axes,
+    true: Tensor,  # (J, h, w)
+    predicted: Tensor,  # (J, h, w)
+    height: Tensor | None = None,  # what is full brightness; by default the true maps' peak
+) -> None:
     """The largest of all joints' maps, true in the green channel, predicted in the red one."""
-    height = true.amax().clamp_min(1e-6)
+    height = (true.amax() if height is None else height).clamp_min(1e-6)
     green = (true.amax(0) / height).clamp(0, 1)
     red = (predicted.amax(0) / height).clamp(0, 1)
     axis.imshow(np.stack([red.numpy(), green.numpy(), np.zeros(red.shape)], -1))

@@ -1,14 +1,19 @@
-"""Errors of predicted poses, one number a pose and joint, on plain tensors.
+"""Errors of predicted poses on plain tensors (for an array: `torch.from_numpy(array)`).
 
-All take absolute or root-relative joints in mm; what is subtracted or fitted first is what their
-names say. Averages over poses are the protocol's business (`posezoo.protocol`).
+Those of poses take absolute or root-relative joints in mm and give one number a pose and joint;
+what is subtracted or fitted first is what their names say. Averages over poses are the protocol's
+business (`posezoo.protocol`).
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from posezoo.geometry import procrustes_align, root_relative
+from posezoo.skeleton import Skeleton
+
+AUC_THRESHOLDS_MM = tuple(range(0, 151, 5))  # 31 of them, as MPI-INF-3DHP's own evaluation
 
 
 def mpjpe(
@@ -20,18 +25,80 @@ def mpjpe(
     return _distance(root_relative(predicted, root), root_relative(target, root))
 
 
-def n_mpjpe(predicted: Tensor, target: Tensor, root: int = 0) -> Tensor:
+def n_mpjpe(
+    predicted: Tensor,  # (..., J, 3) mm
+    target: Tensor,  # (..., J, 3) mm
+    root: int = 0,
+    labelled: Tensor | None = None,  # (..., J) bool: the joints to fit by; None: all
+) -> Tensor:  # (..., J) mm
     """As `mpjpe`, after the one scale that fits the prediction best (Rhodin et al. 2018)."""
     a, b = root_relative(predicted, root), root_relative(target, root)
-    scale = (a * b).sum((-1, -2), keepdim=True) / (a * a).sum((-1, -2), keepdim=True).clamp_min(
-        1e-9
-    )
-    return _distance(scale * a, b)
+    fitted = a if labelled is None else a * labelled[..., None]
+    product, square = ((fitted * x).sum((-1, -2), keepdim=True) for x in (b, a))
+    return _distance(product / square.clamp_min(1e-9) * a, b)
 
 
-def pa_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
+def pa_mpjpe(
+    predicted: Tensor,  # (..., J, 3) mm
+    target: Tensor,  # (..., J, 3) mm
+    labelled: Tensor | None = None,  # (..., J) bool: the joints to fit by; None: all
+) -> Tensor:  # (..., J) mm
     """Distance of each joint after the best rotation, translation and scale (protocol 2)."""
-    return _distance(procrustes_align(predicted, target), target)
+    return _distance(procrustes_align(predicted, target, labelled), target)
+
+
+def pck_3d(
+    error: Tensor,  # (..., J) mm, of `mpjpe` or another
+    threshold_mm: float = 150.0,
+) -> Tensor:  # (..., J) 1 where the joint is right, else 0
+    """Whether each joint is at most so far off; its mean is the 3DPCK (Mehta et al. 2017)."""
+    return (error <= threshold_mm).to(error.dtype)
+
+
+def auc_3d(
+    error: Tensor,  # (..., J) mm
+) -> Tensor:  # (..., J) from 0 to 1
+    """Mean of `pck_3d` over the thresholds 0, 5, ... 150 mm."""
+    thresholds = torch.tensor(AUC_THRESHOLDS_MM, dtype=error.dtype, device=error.device)
+    return (error[..., None] <= thresholds).to(error.dtype).mean(-1)
+
+
+def mpjve(
+    predicted: Tensor,  # (..., T, J, 3) mm, root-relative
+    target: Tensor,  # (..., T, J, 3) mm, root-relative
+    fps: float,
+) -> Tensor:  # (..., T - 1, J) mm/s
+    """Error of each joint's velocity, by differences of consecutive frames.
+
+    The literature gives it in mm per frame, which depends on the frame rate: divide by `fps`.
+    """
+    return _distance(predicted.diff(dim=-3), target.diff(dim=-3)) * fps
+
+
+def bone_length_error(
+    predicted: Tensor,  # (..., J, 3) mm
+    target: Tensor,  # (..., J, 3) mm
+    skeleton: Skeleton,
+) -> Tensor:  # (..., bones) mm, in the order of `skeleton.bones`
+    """How much too long (or short) each bone is, as a distance."""
+    return (_lengths(predicted, skeleton) - _lengths(target, skeleton)).abs()
+
+
+def symmetry_error(
+    predicted: Tensor,  # (..., J, 3) mm
+    skeleton: Skeleton,
+) -> Tensor:  # (..., pairs) mm
+    """By how much left and right bones of one predicted body differ; needs no truth."""
+    places = {bone: k for k, bone in enumerate(skeleton.bones)}
+    mirror = skeleton.mirror
+    pairs = [
+        (k, places[mirror[parent], mirror[child]])
+        for (parent, child), k in places.items()
+        if child in skeleton.left and (mirror[parent], mirror[child]) in places
+    ]
+    lengths = _lengths(predicted, skeleton)
+    left, right = zip(*pairs, strict=True)
+    return (lengths[..., left] - lengths[..., right]).abs()
 
 
 def error_2d(
@@ -40,6 +107,21 @@ def error_2d(
 ) -> Tensor:  # (..., J) px
     """Distance of each joint in the picture that the network sees."""
     return _distance(predicted, target)
+
+
+def pckh(
+    predicted: Tensor,  # (..., J, 2) px
+    target: Tensor,  # (..., J, 2) px
+    head_px: Tensor,  # (...) px, the length of each head segment
+    share: float = 0.5,
+) -> Tensor:  # (..., J) 1 where the joint is right, else 0
+    """Whether each joint is within that share of a head's length (MPII's PCKh@0.5)."""
+    return (_distance(predicted, target) <= share * head_px[..., None]).to(predicted.dtype)
+
+
+def _lengths(joints: Tensor, skeleton: Skeleton) -> Tensor:  # (..., bones)
+    parents, children = zip(*skeleton.bones, strict=True)
+    return _distance(joints[..., children, :], joints[..., parents, :])
 
 
 def _distance(predicted: Tensor, target: Tensor) -> Tensor:

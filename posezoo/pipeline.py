@@ -44,9 +44,13 @@ class Pipeline(nn.Module):
     ) -> PoseResult:
         """See the joints, then lift them."""
         maps = self.heatmaps(image)
-        joints2d, confidence = self.head.decode(maps)
-        joints2d = joints2d[:, None]  # a clip of one frame
-        joints3d = self.lift(joints2d, camera) if self.lifter is not None else None
+        joints, confidence = self.head.decode(maps)
+        joints = joints[:, None]  # a clip of one frame
+        if self.head.output == "joints3d":
+            return PoseResult(joints3d=joints, confidence=confidence)
+        joints2d, joints3d = joints, None
+        if self.lifter is not None:
+            joints3d = self.lift(joints2d, camera, confidence[:, None])
         return PoseResult(joints2d=joints2d, joints3d=joints3d, confidence=confidence, maps=maps)
 
     def heatmaps(
@@ -69,17 +73,40 @@ class Pipeline(nn.Module):
         self,
         joints2d: Tensor,  # (B, T, J, 2) px
         camera: Camera,  # parameters (B, 10)
-    ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
+        confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
+    ) -> Tensor:  # (B, T - frames + 1, J, 3) mm, camera frame, root exactly 0
         """The lifter, always in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px."""
+        joints2d, told = joints2d.float(), []
+        if getattr(self.lifter, "takes_confidence", False):
+            sure = joints2d.new_ones(joints2d.shape[:-1])
+            told = [sure if confidence is None else confidence.float()]
         with torch.autocast(joints2d.device.type, enabled=False):
-            joints3d: Tensor = self.lifter(joints2d.float(), camera)
+            joints3d: Tensor = self.lifter(joints2d, camera, *told)
         return joints3d
+
+    def lift_loss(
+        self,
+        joints2d: Tensor,  # (B, T, J, 2) px, true or predicted
+        batch: Batch,
+        confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
+    ) -> Tensor:  # scalar
+        """The lifter's loss for the joints that it is given."""
+        joints3d = self.lift(joints2d, batch.camera, confidence)
+        loss: Tensor = self.lifter.loss(joints3d, self.predicted_frames(batch))
+        return loss
+
+    def predicted_frames(self, batch: Batch) -> Batch:
+        """A batch without the frames that the lifter only looks at: what predictions answer to."""
+        if self.lifter is None or self.lifter.frames == 1:
+            return batch
+        seen, future = batch.joints2d.shape[1], self.lifter.future
+        return batch.frames(self.lifter.frames - 1 - future, seen - future)
 
     def predict(self, batch: Batch) -> PoseResult:
         """What the pipeline makes of a batch: of its pictures, or of its true 2D joints."""
         if not self.has_image:
             joints3d = self.lift(batch.joints2d, batch.camera)
-            return PoseResult(joints2d=batch.joints2d, joints3d=joints3d)
+            return PoseResult(joints2d=self.predicted_frames(batch).joints2d, joints3d=joints3d)
         result: PoseResult = self(batch.image, batch.camera)
         return result
 
@@ -118,7 +145,16 @@ class Pipeline(nn.Module):
 
     @torch.no_grad()
     def fit_normalisation(self, batch: Batch) -> None:
-        """Take the statistics of training data: the mean pose, and the lifter's normalisation."""
+        """Take the statistics of training data: the mean pose, and those of the parts.
+
+        Raises:
+            ValueError: no pose of the batch is labelled in 3D throughout.
+        """
+        batch = batch.items((batch.labelled2d & batch.labelled3d).all((1, 2)))
+        if not len(batch):
+            raise ValueError("no pose of the training data has all its joints in 3D")
         self.mean_pose.copy_(batch.joints3d.flatten(0, 1).mean(0))
-        if self.lifter is not None:
-            self.lifter.fit_normalisation(batch.joints2d, batch.joints3d, batch.camera)
+        for part in self.parts.values():
+            fit: Any = getattr(part, "fit_normalisation", None)
+            if fit is not None:
+                fit(batch)

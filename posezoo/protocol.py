@@ -20,6 +20,8 @@ class Protocol:
     root: int = 0  # the joint both poses are centred on
     joints: tuple[int, ...] = ()  # those that count; empty: all
     stride: int = 1  # every n-th item of the split
+    subjects: tuple[str, ...] = ()  # only these people; empty: all of the split
+    drop: tuple[str, ...] = ()  # sequences that do not count
     aggregate: Literal["poses", "action", "subject"] = "poses"  # mean over poses, or of group means
 
     @property
@@ -37,10 +39,7 @@ def protocols() -> dict[str, Protocol]:
     """The protocols of `protocols.toml`, by key."""
     text = resources.files("posezoo").joinpath("protocols.toml").read_text(encoding="utf-8")
     tables = tomllib.loads(text)
-    return {
-        key: Protocol(key=key, **{**table, "joints": tuple(table.get("joints", ()))})
-        for key, table in tables.items()
-    }
+    return {key: Protocol(key=key, **_values(table)) for key, table in tables.items()}
 
 
 def find_protocol(key: str) -> Protocol:
@@ -55,3 +54,8 @@ def find_protocol(key: str) -> Protocol:
         hint = f"Did you mean '{near[0]}'? " if near else ""
         raise ValueError(f"unknown protocol '{key}'. {hint}Known: {', '.join(sorted(known))}")
     return known[key]
+
+
+def _values(table: dict[str, Any]) -> dict[str, Any]:
+    """TOML has lists; what is hashed must not change."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}

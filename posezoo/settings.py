@@ -46,6 +46,9 @@ class Settings:
     log_every: int = 20  # steps
     early_stop: int = 0  # evaluations without a better one; 0: never
     normalisation_samples: int = 4000  # of the train split, for the statistics
+    augment: str = ""  # of the training data, "mirror+roll:degrees=30"; docs/augmentation.md
+    mix: str = ""  # more training data: dataset nodes, " + " between them; 2D only if need be
+    mix_share: float = 0.5  # of the training items, those from `mix`
     limit: int = 0  # train on the first so many items; 0: all
     overfit_one_batch: bool = False
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from posezoo.assembly import build_dataset, build_strategy
+from posezoo.assembly import build_strategy, dataset_for, training_data
 from posezoo.checkpoint import TrainingState, load_state, save_checkpoint
-from posezoo.contracts import Batch, Stage
+from posezoo.contracts import Batch, Dataset, Stage
+from posezoo.data.augment.augmentation import Augmentation, Augmented
+from posezoo.data.augment.spec import parse_augment
 from posezoo.data.loading import ordered_batches, training_batches
 from posezoo.ema import Ema
 from posezoo.evaluate import computes_in_bf16, evaluate
 from posezoo.listeners import Listener
 from posezoo.loss_terms import describe_losses
+from posezoo.meter import Meter
 from posezoo.optimizer import Optimizer
 from posezoo.pipeline import Pipeline
 from posezoo.protocol import find_protocol
@@ -46,10 +47,16 @@ class Training:
         self.pipeline = pipeline.placed(device)
         self.bf16 = computes_in_bf16(settings, pipeline, device)
         self.data = parse_node(settings.data)
-        view = {"image_size": settings.image_size if pipeline.has_image else 0}
-        self.view = {**view, "pictures": pipeline.has_image}
-        self.train_data = build_dataset(self.data, split="train", seed=settings.seed, **self.view)
-        self.val_data = build_dataset(self.data.with_params(split="val"), seed=0, **self.view)
+        self.train_data: Dataset = self._training_data()
+        self.augment: Augmentation | None = None
+        if settings.augment:
+            self.augment = parse_augment(settings.augment, pipeline.skeleton)
+            augmented = Augmented(self.train_data, self.augment, seed=settings.seed)
+            augmented[0]  # refuses changes that this data cannot take
+            if device.type == "cpu":  # item by item in the loader's workers; a GPU, whole batches
+                self.train_data = augmented
+        held_out = self.data.with_params(split="val")
+        self.val_data = dataset_for(pipeline, held_out, image_size=settings.image_size, seed=0)
         self.stages = build_strategy(settings.strategy).stages(pipeline)
         self.protocol = find_protocol("poses")
         self.eval_every = settings.eval_every or math.ceil(settings.steps / 5)
@@ -59,9 +66,7 @@ class Training:
 
     def start(self) -> None:
         """Give the pipeline the statistics of the training data."""
-        data = build_dataset(
-            self.data, split="train", seed=self.settings.seed, **{**self.view, "pictures": False}
-        )
+        data = self._training_data(pictures=False)
         count = min(self.settings.normalisation_samples, len(data))
         indices = range(0, len(data), max(1, len(data) // count))
         (batch,) = ordered_batches(data, indices=indices, batch_size=len(indices))
@@ -103,10 +108,13 @@ class Training:
         optimizer, meter = self._begin(stage, start, end)
         for loaded in meter.waiting(self._batches(end)):
             batch = loaded.to(self.device, non_blocking=True)
+            if self.augment and self.device.type != "cpu":
+                first = self.step * self.settings.batch_size
+                batch = self.augment(batch, seed=self.settings.seed, index=first)
             if self.step == start:
                 self._introduce(stage, end - start, batch)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                terms = stage.losses(self.pipeline, batch)
+                terms = stage.losses(self.pipeline, batch, (self.step - start) / (end - start))
             rate = optimizer.update(torch.stack([*terms.values()]).sum(), self.step - start)
             self.step += 1
             if self.ema:
@@ -127,13 +135,24 @@ class Training:
             if self.step == end:
                 return
 
-    def _begin(self, stage: Stage, start: int, end: int) -> tuple[Optimizer, _Meter]:
+    def _training_data(self, **view: bool) -> Dataset:
+        return training_data(
+            self.pipeline,
+            self.data,
+            mix=self.settings.mix,
+            mix_share=self.settings.mix_share,
+            image_size=self.settings.image_size,
+            seed=self.settings.seed,
+            **view,
+        )
+
+    def _begin(self, stage: Stage, start: int, end: int) -> tuple[Optimizer, Meter]:
         """Thaw what learns and freeze the rest; take up the state of a resumed run."""
         for name, part in self.pipeline.parts.items():
             part.requires_grad_(name in stage.trains)
         self._set_mode(stage)
         learning = [p for p in self.pipeline.parameters() if p.requires_grad]
-        optimizer, meter = Optimizer(learning, self.settings, end - start), _Meter()
+        optimizer, meter = Optimizer(learning, self.settings, end - start), Meter()
         if self.step == start:
             self.best, self.best_step = math.inf, start
         elif self.restored:
@@ -169,7 +188,7 @@ class Training:
         for name in stage.trains:
             self.pipeline.parts[name].train()
 
-    def _log(self, stage: Stage, meter: _Meter, rate: float) -> None:
+    def _log(self, stage: Stage, meter: Meter, rate: float) -> None:
         losses, timing = meter.read()
         total = sum(losses.values())
         if not math.isfinite(total):
@@ -204,7 +223,8 @@ class Training:
         for listener in self.listeners:
             listener.evaluation(self.step, evaluation)
         # While only the head learns, the lifter's error says nothing of what is learned.
-        error = evaluation.total["mpjpe_mm" if "lifter" in stage.trains else "error_2d_px"]
+        only_2d = "lifter" not in stage.trains and "error_2d_px" in evaluation.total
+        error = evaluation.total["error_2d_px" if only_2d else "mpjpe_mm"]
         optimizer.schedule.observe(error)
         if error < self.best:
             self.best, self.best_step = error, self.step
@@ -216,7 +236,7 @@ class Training:
             self.pipeline.load_state_dict(kept)
         self._set_mode(stage)
 
-    def _save(self, optimizer: Optimizer, meter: _Meter) -> None:
+    def _save(self, optimizer: Optimizer, meter: Meter) -> None:
         tensors = {"rng.cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             tensors["rng.cuda"] = torch.cuda.get_rng_state()
@@ -246,50 +266,6 @@ class Training:
     def _note(self, text: str) -> None:
         for listener in self.listeners:
             listener.note(text)
-
-
-class _Meter:
-    """Mean losses and speed since the last reading. Waits for the device only when it is read."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin to count."""
-        self.sums: dict[str, Tensor | float] = {}
-        self.steps = self.items = 0
-        self.waited = 0.0
-        self.since = time.perf_counter()
-
-    def waiting(self, batches: Iterable[Batch]) -> Iterable[Batch]:
-        """The same batches, with the time that each took to arrive counted."""
-        before = time.perf_counter()
-        for batch in batches:
-            self.waited += time.perf_counter() - before
-            yield batch
-            before = time.perf_counter()
-
-    def add(self, terms: dict[str, Tensor], items: int) -> None:
-        """Count a step."""
-        for name, term in terms.items():
-            self.sums[name] = self.sums.get(name, 0) + term.detach()
-        self.steps, self.items = self.steps + 1, self.items + items
-
-    def state(self) -> dict[str, Any]:
-        """What was counted since the last reading, for a checkpoint."""
-        return {"sums": {k: float(v) for k, v in self.sums.items()}, "steps": self.steps}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on counting from `state`, so that a resumed run logs the same means."""
-        self.sums, self.steps = dict(state["sums"]), state["steps"]
-
-    def read(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Mean of each loss term; items per second and the share of time spent waiting."""
-        losses = {name: float(value) / self.steps for name, value in self.sums.items()}
-        seconds = time.perf_counter() - self.since
-        timing = {"items_per_s": self.items / seconds, "wait_share": self.waited / seconds}
-        self.clear()
-        return losses, timing
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
