@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from posezoo.data.bodies import Body, measure_bodies
 from posezoo.data.evidence import Evidence, is_store, load_mocap, load_store
 from posezoo.data.mocap_file import find_mocap_files
 
@@ -29,6 +30,7 @@ class Overview:
     action: dict[str, int]
     view: dict[str, int]
     sequences: int
+    bodies: dict[str, Body]  # of each person with 3D
     held_out: list[str]  # people; empty for motion capture
     labelled2d: float  # share of all joints
     labelled3d: float
@@ -70,6 +72,7 @@ def overview(path: str | Path) -> Overview:
         action=_counts(evidence, "action"),
         view=_counts(evidence, "view"),
         sequences=len(np.unique(pairs, axis=0)),
+        bodies=measure_bodies(evidence),
         held_out=held_out,
         labelled2d=labelled2d,
         labelled3d=float(evidence.labelled3d.mean()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import h5py
 import pytest
@@ -70,6 +71,9 @@ def test_info_counts_people_and_names_the_licence(invoke, store):
     assert table["pictures"] == "12 of 64 x 64 px"
     assert table["licence"] == "CC0-1.0"
     assert table["credit"] == "nobody real"
+    assert re.fullmatch(
+        r"1\d{3} to 1\d{3} mm from ankle to head .* up to \d+\.\d mm .*", table["bodies"]
+    )
     found = json.loads(invoke("data", "info", str(store), "--json").output)
     assert sum(found["subject"].values()) == found["poses"] == 12
     assert found["bytes"] == store.stat().st_size

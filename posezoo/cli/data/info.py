@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from posezoo.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from posezoo.data.bodies import Body
 
 _EPILOG = """\b
 Examples:
@@ -40,12 +45,24 @@ def info(store: Path, as_json: bool) -> None:
         ("labelled", labelled),
         ("pictures", pictures),
         ("people", _list(found.subject)),
+        ("bodies", _bodies([*found.bodies.values()])),
         ("held out", ", ".join(found.held_out) or "nobody"),
         ("actions", _list(found.action)),
         ("cameras", _list(found.view) or "no names"),
         ("licence", found.licence),
         ("credit", found.credit or "nobody named"),
     ])  # fmt: skip
+
+
+def _bodies(bodies: Sequence[Body]) -> str:
+    heights = [body.height_mm for body in bodies if body.height_mm]
+    if not heights:
+        return "not measured"
+    spread = max(body.spread_mm for body in bodies)
+    return (
+        f"{min(heights):.0f} to {max(heights):.0f} mm from ankle to head along the bones; "
+        f"a person's bones vary by up to {spread:.1f} mm (one standard deviation)"
+    )
 
 
 def _list(counts: dict[str, int]) -> str:
