@@ -9,6 +9,7 @@ from types import ModuleType
 
 import click
 
+from posezoo.cli.benchmarks import benchmarks_folder
 from posezoo.cli.options import device_option
 from posezoo.cli.tables import print_table
 
@@ -52,13 +53,11 @@ def bench(
 
 
 def _report() -> ModuleType:
-    """Of the folder `benchmarks`: package data when installed, else beside the package."""
-    package = Path(__file__).parents[1]
-    for folder in (package / "benchmarks", package.parent / "benchmarks"):
-        if (folder / "report.py").exists():
-            sys.path.insert(0, str(folder.parent))  # its modules import each other by name
-            try:
-                return importlib.import_module("benchmarks.report")
-            finally:
-                sys.path.remove(str(folder.parent))
-    raise click.ClickException("posezoo bench needs the folder benchmarks of a posezoo checkout")
+    folder = benchmarks_folder()
+    if folder is None:
+        raise click.ClickException("posezoo bench needs the folder benchmarks of a checkout")
+    sys.path.insert(0, str(folder.parent))  # its modules import each other by name
+    try:
+        return importlib.import_module("benchmarks.report")
+    finally:
+        sys.path.remove(str(folder.parent))

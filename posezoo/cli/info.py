@@ -73,7 +73,9 @@ def _print_results(card: dict[str, Any]) -> None:
             (
                 f"  {row['entry']}",
                 f"{row['value']:g} {row['unit']}",
-                *(row[name] for name in ("metric", "data", "protocol", "commit")),
+                *(row[name] for name in ("metric", "data")),
+                f"{row['steps']} steps",
+                *(row[name] for name in ("protocol", "commit")),
             )
             for row in rows
         ]

@@ -1,42 +1,31 @@
-"""Reads the measured results that cards show: rows of `posezoo/results.toml`."""
+"""Reads the measured results that cards show: what `python -m benchmarks.lifters` wrote."""
 
 from __future__ import annotations
 
-import tomllib
+import json
 from pathlib import Path
 from typing import Any
 
-_FILE = Path(__file__).parents[1] / "results.toml"
-_COLUMNS = {
-    "entry": (str,),  # a key or a pipeline
-    "protocol": (str,),
-    "data": (str,),
-    "metric": (str,),
-    "value": (int, float),
-    "unit": (str,),
-    "commit": (str,),
-}
+from posezoo.cli.benchmarks import benchmarks_folder
+
+COLUMNS = ("entry", "value", "unit", "metric", "data", "steps", "protocol", "commit")
 
 
-def read_results(path: Path = _FILE) -> list[dict[str, Any]]:
-    """One row for each [[result]]; none where there is no file.
+def read_results(path: Path | None = None) -> list[dict[str, Any]]:
+    """One row for each result; none where there is no file.
 
     Raises:
-        ValueError: the file is no TOML, or a row lacks a column or has one too many.
+        ValueError: a row does not say what it was measured on, and how.
     """
+    if path is None:
+        folder = benchmarks_folder()
+        if folder is None:
+            return []
+        path = folder / "results" / "lifters.json"
     if not path.is_file():
         return []
-    try:
-        rows: list[dict[str, Any]] = tomllib.loads(path.read_text()).get("result", [])
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: {error}") from error
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
     for number, row in enumerate(rows, 1):
-        wrong = row.keys() ^ _COLUMNS.keys() or {
-            name for name, kinds in _COLUMNS.items() if not isinstance(row[name], kinds)
-        }
-        if wrong:
-            raise ValueError(
-                f"{path}: [[result]] {number}: {', '.join(sorted(wrong))}: expected "
-                f"{', '.join(_COLUMNS)}, all text but the value"
-            )
+        if missing := [name for name in COLUMNS if not row.get(name)]:
+            raise ValueError(f"{path}: result {number} lacks {', '.join(missing)}")
     return rows

@@ -76,42 +76,42 @@ class Looks(Martinez):
 
 
 def test_measured_results_are_shown_with_protocol_and_commit(monkeypatch, tmp_path) -> None:
-    file = tmp_path / "results.toml"
-    file.write_text(ROW.format(entry="resnet18-hm+martinez", value=61.2))
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps({"results": [ROW]}))
     monkeypatch.setattr("posezoo.cli.card.read_results", lambda: read_results(file))
     for key in ("martinez", "resnet18-hm+martinez"):
         lines = invoke(key).stdout.splitlines()
-        place = lines.index("results")
-        assert lines[place + 1].split() == [
-            *("resnet18-hm+martinez", "61.2", "mm", "mpjpe", "synthetic", "poses", "abc1234"),
+        shown = lines[lines.index("results") + 1]
+        assert shown.split() == [
+            *("resnet18-hm+martinez", "61.2", "mm", "MPJPE", "synthetic", "300", "steps"),
+            *("poses", "abc1234"),
         ]
     assert "results" not in card("tcn")
 
 
 def test_a_result_without_its_commit_is_refused(tmp_path) -> None:
-    file = tmp_path / "results.toml"
-    text = ROW.format(entry="martinez", value=61.2)
-    file.write_text(text.replace('commit = "abc1234"', ""))
-    with pytest.raises(ValueError, match=r"results.toml: \[\[result\]\] 1: commit: expected entry"):
-        read_results(file)
-    file.write_text(text.replace("61.2", '"61.2"'))
-    with pytest.raises(ValueError, match="1: value: expected"):
-        read_results(file)
-    file.write_text("[[result]")
-    with pytest.raises(ValueError, match="Expected"):
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps({"results": [ROW | {"commit": None}]}))
+    with pytest.raises(ValueError, match=r"results.json: result 1 lacks commit"):
         read_results(file)
 
 
-ROW = """
-[[result]]
-entry = "{entry}"
-protocol = "poses"
-data = "synthetic"
-metric = "mpjpe"
-value = {value}
-unit = "mm"
-commit = "abc1234"
-"""
+def test_every_built_in_lifter_has_a_measured_result_of_today_s_form() -> None:
+    assert {row["entry"].partition(":")[0] for row in read_results()} == {
+        entry.key for entry in entries(kind="lifter") if entry.origin == "posezoo"
+    }
+
+
+ROW = {
+    "entry": "resnet18-hm+martinez",
+    "value": 61.2,
+    "unit": "mm",
+    "metric": "MPJPE",
+    "data": "synthetic",
+    "steps": 300,
+    "protocol": "poses",
+    "commit": "abc1234",
+}
 
 
 def test_parameters_change_the_size() -> None:
