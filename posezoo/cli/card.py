@@ -73,6 +73,7 @@ def _described(entry: Entry, node: NodeSpec) -> dict[str, Any]:
         "summary": entry.summary,
         "paper": entry.paper,
         "licence": entry.licence,
+        "weights_licence": "none are shipped; trained ones go by the terms of their data",
         "origin": entry.origin,
         "target": entry.target,
         **entry.facts,

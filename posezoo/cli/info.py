@@ -53,7 +53,8 @@ def info(key: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
 
 
 def _print(card: dict[str, Any]) -> None:
-    shown = {name: str(v) for name, v in card.items() if name not in _TABLES and v is not None}
+    hidden = _TABLES if "weights" in card else (*_TABLES, "weights_licence")
+    shown = {name: str(v) for name, v in card.items() if name not in hidden and v is not None}
     if "weights" in shown:
         shown["weights"] = f"{card['weights']:,}"
     if "flops" in shown:

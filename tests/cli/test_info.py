@@ -25,6 +25,8 @@ def test_the_card_of_a_lifter_has_its_paper_shapes_parameters_and_size() -> None
     assert lifter["paper"] == "arXiv:1705.03098"
     assert lifter["output"] == "(B, T, J, 3) mm, camera frame, root-relative"
     assert lifter["frames"] == 1
+    assert lifter["limits"].startswith("knows the cameras")
+    assert lifter["weights_licence"].startswith("none are shipped")
     width, *_ = lifter["parameters"]
     assert width == {
         "name": "width",
@@ -98,7 +100,7 @@ def test_a_result_without_its_commit_is_refused(tmp_path) -> None:
 
 def test_every_built_in_lifter_has_a_measured_result_of_today_s_form() -> None:
     assert {row["entry"].partition(":")[0] for row in read_results()} == {
-        entry.key for entry in entries(kind="lifter") if entry.origin == "posezoo"
+        entry.key for entry in registry.entries(kind="lifter") if entry.origin == "posezoo"
     }
 
 
