@@ -13,7 +13,7 @@ import torch
 from posezoo.contracts import Sample
 from posezoo.registry import Entry
 from posezoo.testing import dataset_order
-from posezoo.testing.opened import PX, has_pictures, opened, spread
+from posezoo.testing.items import PX, has_pictures, spread
 from posezoo.testing.outcome import Breach, Check, NotApplicable
 from posezoo.testing.subject import Subject
 
@@ -24,12 +24,13 @@ _LARGEST_REPROJECTION_PX = 0.5
 
 def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
     """A dataset; it is its own feed."""
-    return Subject(entry=entry, params=params)
+    given = {"split": "train", "image_size": 0, "pictures": False, "seed": 0}
+    return Subject(entry=entry, params=params, given=given)
 
 
 def items_have_the_declared_shapes_and_types(subject: Subject) -> str:
     """One Sample: float32 and bool, T frames of J joints, the picture uint8 in RGB."""
-    data = opened(subject, image_size=PX, pictures=has_pictures(subject))
+    data = subject.build(image_size=PX, pictures=has_pictures(subject))
     joints = data.skeleton.num_joints
     sample = data[0]
     if not isinstance(sample, Sample):
@@ -64,7 +65,7 @@ def items_have_the_declared_shapes_and_types(subject: Subject) -> str:
 
 def root_is_exactly_zero(subject: Subject) -> None:
     """Poses are root-relative; where the root is, root_mm says."""
-    data = opened(subject)
+    data = subject.build()
     batch = spread(data)
     largest = batch.joints3d[:, :, data.skeleton.root].abs().max().item()
     if largest != 0:
@@ -77,7 +78,7 @@ def root_is_exactly_zero(subject: Subject) -> None:
 
 def positions_are_in_millimetres(subject: Subject) -> str:
     """Bones are as long as people's."""
-    data = opened(subject)
+    data = subject.build()
     batch = spread(data)
     parents, children = map(list, zip(*data.skeleton.bones, strict=True))
     known = batch.labelled3d[:, :, parents] & batch.labelled3d[:, :, children]
@@ -99,7 +100,7 @@ def pixels_agree_with_the_camera(subject: Subject) -> str:
     """Projected, joints3d + root_mm gives joints2d, in the whole picture and in a crop."""
     worst = 0.0
     for size in (0, PX):
-        batch = spread(opened(subject, image_size=size))
+        batch = spread(subject.build(image_size=size))
         known = batch.labelled2d & batch.labelled3d
         if not known.any():
             raise NotApplicable("no joint is labelled both in 2D and in 3D")
@@ -127,7 +128,7 @@ def pixels_agree_with_the_camera(subject: Subject) -> str:
 
 def people_stand_upright(subject: Subject) -> str:
     """In most items the head is above the ankles: y points down."""
-    data = opened(subject)
+    data = subject.build()
     names = data.skeleton.joints
     feet = [place for place, name in enumerate(names) if name.endswith("ankle")]
     if "head" not in names or not feet:

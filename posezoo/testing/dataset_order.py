@@ -11,14 +11,14 @@ from torch.utils.data import DataLoader
 
 from posezoo.camera import Camera
 from posezoo.contracts import Batch
-from posezoo.testing.opened import PX, has_pictures, opened, spread
+from posezoo.testing.items import PX, has_pictures, spread
 from posezoo.testing.outcome import Breach, Check, NotApplicable
 from posezoo.testing.subject import Subject
 
 
 def items_depend_on_seed_and_index_alone(subject: Subject) -> str:
     """Not on what was asked before, on another random generator, or on the process."""
-    first, second = opened(subject), opened(subject)
+    first, second = subject.build(), subject.build()
     places = [0, len(first) - 1, len(first)]  # the last: item 0, seen anew
     torch.manual_seed(1)
     one_by_one = [first[i] for i in places]
@@ -49,7 +49,7 @@ def items_depend_on_seed_and_index_alone(subject: Subject) -> str:
 
 def batches_equal_their_items(subject: Subject) -> str:
     """`__getitems__`, where there is one, gives what the items give."""
-    data = opened(subject)
+    data = subject.build()
     if not hasattr(data, "__getitems__"):
         raise NotApplicable("there is no __getitems__")
     places = [len(data) - 1, 0]
@@ -65,7 +65,7 @@ def batches_equal_their_items(subject: Subject) -> str:
 
 def people_are_on_one_side_only(subject: Subject) -> str:
     """Nobody of `val` is in `train`, and items are of the people that the split names."""
-    splits = {name: opened(subject, split=name) for name in ("train", "val")}
+    splits = {name: subject.build(split=name) for name in ("train", "val")}
     people = {name: set(data.subjects) for name, data in splits.items()}
     for name, data in splits.items():
         people[name] |= set(spread(data).subject)
@@ -89,8 +89,8 @@ def windows_show_the_frames_around_a_pose(subject: Subject) -> str:
     """With frames and future, item i is pose i with its context."""
     if not {"frames", "future"} <= set(subject.entry.signature()):
         raise NotApplicable("it has no sequences (no arguments frames and future)")
-    single = spread(opened(subject, split="val"))
-    window = spread(opened(subject, split="val", frames=3, future=1))
+    single = spread(subject.build(split="val"))
+    window = spread(subject.build(split="val", frames=3, future=1))
     if window.joints3d.shape[1] != 3:
         raise Breach(
             found=f"T = {window.joints3d.shape[1]} with frames=3",
@@ -111,8 +111,8 @@ def pictures_are_drawn_only_if_wanted(subject: Subject) -> str:
     """image_size=0 or pictures=false: no picture, and everything else as it was."""
     if not has_pictures(subject):
         raise NotApplicable("this data has no pictures")
-    with_picture = opened(subject, image_size=PX, pictures=True)[0]
-    without = opened(subject, image_size=PX, pictures=False)[0]
+    with_picture = subject.build(image_size=PX, pictures=True)[0]
+    without = subject.build(image_size=PX, pictures=False)[0]
     if without.image is not None or with_picture.image is None:
         raise Breach(
             found=f"pictures=true gives {_described(with_picture.image)}, pictures=false "

@@ -1,4 +1,4 @@
-"""What every entry promises, whatever its kind: a signature, a card, a docstring, true facts."""
+"""What every entry promises: a signature, a card, a docstring, its kind's members, true facts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from posezoo import contracts
 from posezoo.registry import GIVEN, PluginError
 from posezoo.testing.outcome import Breach, Check, NotApplicable
 from posezoo.testing.subject import Subject
@@ -14,6 +15,16 @@ from posezoo.testing.subject import Subject
 _LONGEST_SUMMARY = 90
 _PASSED_IN = {**GIVEN, "dataset": ("split", "image_size", "pictures", "seed")}
 _NO_LICENCE = ("none", "todo", "tbd", "unknown")
+_CONTRACTS = {
+    each.__name__.lower(): each
+    for each in (
+        contracts.Backbone,
+        contracts.Head,
+        contracts.Lifter,
+        contracts.Strategy,
+        contracts.Dataset,
+    )
+}
 # What a reader must find in the signature comments or the docstring of a network's forward.
 _FORWARD = {
     "backbone": ("(B, 3, H, W)",),
@@ -71,7 +82,7 @@ def docstring_states_shapes_and_units(subject: Subject) -> str | None:
             advice='Write """One sentence.""" below its first line.',
         )
     if wanted := _FORWARD.get(subject.entry.kind):
-        network = type(subject.part)
+        network = type(subject.build())
         text = _source(network.forward)
         if missing := [words for words in wanted if words not in text]:
             raise Breach(
@@ -87,6 +98,26 @@ def _source(function: Any) -> str:
         return inspect.getsource(function)
     except (OSError, TypeError) as error:
         raise NotApplicable(f"there is no source to read: {error}") from error
+
+
+def members_of_its_kind_are_there(subject: Subject) -> str:
+    """All that `posezoo.contracts` names; without them nothing else can be asked."""
+    part, contract = subject.build(), _CONTRACTS[subject.entry.kind]
+    members = [*contract.__annotations__, *(n for n, v in vars(contract).items() if _own(v))]
+    if getattr(part, "output", None) == "joints3d":
+        members.remove("decode_soft")  # there is nothing between its maps and its answer
+    if missing := [name for name in members if not hasattr(part, name)]:
+        raise Breach(
+            found=f"no {', no '.join(missing)}",
+            expected=f"what every {subject.entry.kind} has: {', '.join(members)}",
+            advice=f"See {contract.__name__} in posezoo.contracts; posezoo new writes a small one.",
+        )
+    return f"{len(members)} members"
+
+
+def _own(value: Any) -> bool:
+    """A method that the contract itself declares, not one that `typing` puts into it."""
+    return inspect.isfunction(value) and value.__module__ == contracts.__name__
 
 
 def manifest_facts_equal_code_facts(subject: Subject) -> str:
@@ -113,5 +144,6 @@ CHECKS = (
     Check(signature_is_keyword_only_and_typed, essential=True),
     Check(summary_and_licence_are_stated),
     Check(docstring_states_shapes_and_units),
+    Check(members_of_its_kind_are_there, essential=True),
     Check(manifest_facts_equal_code_facts),
 )

@@ -71,7 +71,7 @@ def test_a_dataset_that_keeps_its_contract_fails_nothing(outcomes):
         "manifest facts equal code facts",
         "batches equal their items",
     ]
-    assert len(found) == 14
+    assert len(found) == 15
 
 
 def test_metres(failures):

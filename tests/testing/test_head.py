@@ -48,7 +48,7 @@ def test_a_head_that_keeps_its_contract_fails_nothing(outcomes):
     found = outcomes("head", Head)
     assert {o.check: o.note for o in found if o.result == "failed"} == {}
     assert [o.check for o in found if o.result == "skipped"] == ["manifest facts equal code facts"]
-    assert len(found) == 18
+    assert len(found) == 19
 
 
 @pytest.mark.parametrize(

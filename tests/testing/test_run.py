@@ -54,6 +54,20 @@ class Plain(nn.Module):
         return joints2d
 
 
+def test_a_class_without_the_members_of_its_kind_is_told_once(outcomes):
+    class Bare(Plain):
+        """(B, T, J, 2) px to mm, and nothing else."""
+
+        def forward(self, joints2d: Tensor, camera):  # (B, T, J, 2) px to mm
+            return joints2d
+
+    found = outcomes("lifter", Bare)
+    (failed,) = [o for o in found if o.result == "failed"]
+    assert failed.check == "members of its kind are there"
+    assert failed.found == "no frames, no future, no fit_normalisation, no loss"
+    assert {o.note for o in found if o.result == "skipped"} == {f"'{failed.check}' failed"}
+
+
 def test_no_docstring(failures):
     message = failures("lifter", Plain)["docstring states shapes and units"]
     assert "found no docstring at" in message
@@ -63,12 +77,8 @@ def test_a_forward_without_shapes_and_units(failures):
     class Silent(Plain):
         """A docstring, but no units."""
 
-        frames = 1
-
         def forward(self, joints2d: Tensor, camera):
             return joints2d
-
-        def fit_normalisation(self, batch): ...
 
     message = failures("lifter", Silent)["docstring states shapes and units"]
     assert "found a forward of Silent that says nowhere (B, T, px, mm" in message
@@ -94,6 +104,8 @@ def test_an_error_of_the_entry_s_own_is_a_failure_that_names_the_line(failures):
 
         def fit_normalisation(self, batch):
             return {}["mean"]
+
+        def loss(self, predicted, batch): ...
 
     message = failures("lifter", Crashes)["eval is deterministic"]
     assert message.startswith("found KeyError at test_run.py:")

@@ -1,4 +1,4 @@
-"""Opens a dataset under test, and takes items from all over it."""
+"""What the checks of datasets share: whether there are pictures, and items from all over."""
 
 from __future__ import annotations
 
@@ -11,17 +11,10 @@ PX = 64  # of the pictures that are looked at
 _ITEMS = 24
 
 
-def opened(subject: Subject, **changes: Any) -> Any:
-    """The dataset without pictures, train split and seed 0, unless said otherwise."""
-    return subject.build(
-        **{"split": "train", "image_size": 0, "pictures": False, "seed": 0, **changes}
-    )
-
-
 def has_pictures(subject: Subject) -> bool:
     """Whether it can show them; a store of poses alone refuses."""
     try:
-        opened(subject, image_size=PX, pictures=True)
+        subject.build(image_size=PX, pictures=True)
     except ValueError:
         return False
     return True
