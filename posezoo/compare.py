@@ -1,7 +1,8 @@
 """Runs beside each other: which is best, or why their numbers cannot be ranked.
 
-Two errors can be ranked if they average the same poses in the same way (data, protocol) and answer
-the same question (joints found in pictures, or given).
+Two errors can be ranked if they average the same poses in the same way (data, protocol) and were
+told the same of the truth (a lifter that is given true joints answers another question than one
+that is given found ones).
 """
 
 from __future__ import annotations
@@ -33,11 +34,6 @@ class Score:
         """Its key and hash."""
         protocol = self.result["protocol"]
         return f"{protocol['key']} ({protocol['hash']})"
-
-    @property
-    def given_2d(self) -> bool:
-        """Whether the true 2D joints were given: their error is then exactly 0."""
-        return bool(self.result.get("error_2d_px") == 0)
 
     def interval(self, metric: str) -> tuple[float, float]:
         """The 95 % interval; nothing is known where the evaluation has none."""
@@ -111,7 +107,7 @@ def compare(scores: Sequence[Score]) -> Comparison:
         if len(groups) > 1:
             listed = "; ".join(f"{value}: {', '.join(names)}" for value, names in groups.items())
             obstacles.append(f"different {what}: {listed}")
-            again |= what != _INPUT
+            again |= what != _TOLD
     if metric == "error_2d_px" and len(sizes := {score.image_size for score in scores}) > 1:
         listed = ", ".join(map(str, sizes))
         obstacles.append(f"2D errors in px of pictures of different sizes: {listed}")
@@ -132,12 +128,12 @@ def _image_size(run: Path) -> int | None:
     return size
 
 
-_INPUT = "input (a lifter that is given the true joints answers another question)"
+_TOLD = "oracles (what of the truth it was told)"
 _FACTS: dict[str, Callable[[Score], str]] = {
     "protocols": lambda score: score.protocol,
     "data": lambda score: f"{score.result['data']}, {score.result['samples']} poses",
     "averaging": lambda score: "with the mirror image" if score.result.get("flip") else "none",
-    _INPUT: lambda score: "true 2D joints" if score.given_2d else "pictures",
+    _TOLD: lambda score: ", ".join(score.result.get("oracles", ())) or "not said",
 }
 
 

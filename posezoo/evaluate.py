@@ -34,6 +34,7 @@ class Evaluation:
     protocol: Protocol
     data: str
     flip: bool  # averaged with the mirrored person
+    oracles: tuple[str, ...]  # what of the truth the pipeline was told
     samples: int  # poses
     total: dict[str, float]  # error_2d_px, and _ERRORS_3D; pck150 and auc from 0 to 1
     interval: dict[str, tuple[float, float]]  # 95 %, by bootstrap over sequences
@@ -46,6 +47,7 @@ class Evaluation:
         return {
             **self.total,
             "flip": self.flip,
+            "oracles": self.oracles,
             "samples": self.samples,
             "interval": self.interval,
             "data": self.data,
@@ -120,6 +122,8 @@ def evaluate(
         protocol=protocol,
         data=data,
         flip=flip,
+        # Pictures are cropped around the true joints, and the lens is always known.
+        oracles=("2D box" if pipeline.has_image else "2D joints", "camera"),
         samples=len(subjects),
         total=total,
         interval={

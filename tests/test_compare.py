@@ -69,8 +69,13 @@ def test_different_data_are_not_ranked(scored):
 
 
 def test_a_lifter_that_was_given_the_true_joints_is_not_ranked_with_one_that_found_them(scored):
-    found = compare([scored("lifter", 40.0, error_2d_px=0.0), scored("full", 120.0)])
-    assert "true 2D joints: lifter; pictures: full" in found.obstacles[0]
+    given, found_itself = ["2D joints", "camera"], ["2D box", "camera"]
+    lifter, full = (
+        scored("lifter", 40.0, oracles=given),
+        scored("full", 120.0, oracles=found_itself),
+    )
+    found = compare([lifter, full])
+    assert "2D joints, camera: lifter; 2D box, camera: full" in found.obstacles[0]
     assert not found.commands  # no evaluation makes them comparable
 
 

@@ -37,6 +37,7 @@ def test_errors_are_those_of_the_formula(world):
     assert result.total["mean_pose_mpjpe_mm"] == pytest.approx(mean_pose, rel=1e-5)
     assert result.samples == 48
     assert result.total["error_2d_px"] == 0  # a bare lifter is given the true ones
+    assert result.oracles == ("2D joints", "camera")
 
 
 def test_the_batch_size_does_not_change_the_numbers(world):

@@ -103,5 +103,6 @@ def print_evaluation(evaluation: Evaluation) -> None:
     protocol = evaluation.protocol
     click.echo(
         f"{evaluation.samples} poses of {evaluation.data}; "
-        f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}"
+        f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
+        f"told of the truth: {', '.join(evaluation.oracles)}"
     )
