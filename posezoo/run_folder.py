@@ -150,12 +150,23 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor_name(),
         "gpu": gpu,
         "threads": torch.get_num_threads(),
         "commit": _commit(),
         "versions": versions,
     }
+
+
+def processor_name() -> str:
+    """What the CPU is called, and how many cores the machine has."""
+    name, told = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    for line in told.read_text().splitlines() if told.is_file() else ():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            name = value.strip()
+            break
+    return f"{name}, {os.cpu_count()} cores"
 
 
 def _commit() -> str:

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 from importlib import metadata
-from pathlib import Path
 
 import click
 
@@ -28,6 +27,8 @@ def env(as_json: bool) -> None:
     """Show versions, hardware, and the path that the heatmap kernels take."""
     import torch
 
+    from posezoo.run_folder import processor_name
+
     found = {
         "posezoo": posezoo.__version__,
         "python": platform.python_version(),
@@ -35,7 +36,7 @@ def env(as_json: bool) -> None:
         "torch": torch.__version__,
         **{name: _version(name) or "absent" for name in _PACKAGES},
         "torchvision": _torchvision(),
-        "cpu": f"{_cpu_name()}, {os.cpu_count()} cores",
+        "cpu": processor_name(),
         "threads": f"{torch.get_num_threads()} (torch)",
         "devices": ", ".join(_devices()),
         "kernels": _kernels(),
@@ -68,15 +69,6 @@ def _torchvision() -> str:
             f"{torch.__version__}, from the same index. posezoo does not need it"
         )
     return version
-
-
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    for line in cpuinfo.read_text().splitlines() if cpuinfo.is_file() else ():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def _devices() -> list[str]:

@@ -54,15 +54,24 @@ def relative_step(trials: Trials, row: Row) -> Measurement:
         norm, step = _weight_and_step(trial.settings)
         records = _records(trial)
         ends = [r["loss"] for r in records if "loss" in r][-_LAST:]
-        wobble = statistics.stdev(ends) / statistics.fmean(ends) if len(ends) > 1 else 0.0
+        wobble = _about_a_line(ends) / statistics.fmean(ends)
         lines.append((trial.variant, f"{norm:.1f}", f"{100 * step:.2f} %", f"{100 * wobble:.1f} %"))
     return Measurement(
         about="Norm of the weight between two hidden layers of 1024, as the forward pass uses it; "
         f"how far it moves in one step, median of steps {_WARM} to {_WARM + _STEPS}; spread of "
-        f"the last {_LAST} logged training losses over their mean.",
+        f"the last {_LAST} logged training losses about a straight line, over their mean.",
         headings=("variant", "norm of W", "step / W", "wobble of the loss"),
         lines=tuple(lines),
     )
+
+
+def _about_a_line(values: list[float]) -> float:
+    """Standard deviation of what is left after the best straight line; 0 of fewer than three."""
+    if len(values) < 3:
+        return 0.0
+    slope, start = statistics.linear_regression(range(len(values)), values)
+    left = [value - start - slope * place for place, value in enumerate(values)]
+    return (sum(each**2 for each in left) / (len(values) - 2)) ** 0.5
 
 
 def _weight_and_step(settings: Settings) -> tuple[float, float]:
