@@ -51,7 +51,7 @@ class Report:
     rows: tuple[Row, ...]
     bases: Mapping[str, Mapping[str, Any]]
     overrides: Mapping[str, Mapping[str, Any]]  # settings of this scale by base, and of "all"
-    words: Mapping[str, str]  # what stands for {curly} words, but {errors}, {quarter} and {tenth}
+    words: Mapping[str, str]  # what stands for {curly} words, but for {errors} and parts of steps
 
     def plan(self, row: Row, variant: str, *, seed: int, errors: Path, device: str) -> Settings:
         """The settings of one training, as `posezoo train` would resolve them.
@@ -67,15 +67,16 @@ class Report:
             **base.get("settings", {}),
             **self.overrides.get("all", {}),
             **self.overrides.get(base_name, {}),
-            **{name: value for name, value in own.items() if name not in _SPECS},
-            "seed": seed,
         }
         steps = int(changes["steps"])
+        changes |= {name: value for name, value in own.items() if name not in _SPECS}
+        changes["seed"] = seed
         words = {
             **self.words,
             "errors": str(errors),
             "quarter": str(max(1, steps // 4)),
             "tenth": str(max(1, steps // 10)),
+            "twice": str(2 * steps),
         }
         pipeline = parse_pipeline(str(specs["pipeline"]).format(**words))
         offered = {
