@@ -17,10 +17,10 @@ from torch import Tensor
 from benchmarks import measure
 from benchmarks.rows import Row
 from posezoo import metrics
-from posezoo.attribution import at_true_depth
 from posezoo.contracts import Batch
 from posezoo.data.loading import ordered_batches
-from posezoo.data.synthetic import Synthetic
+from posezoo.data.synthetic.synthetic import Synthetic
+from posezoo.evaluation.attribution import at_true_depth
 from posezoo.geometry import cells_to_px, px_to_cells
 from posezoo.ops import decode, gaussian_heatmaps, soft_argmax
 
@@ -34,7 +34,7 @@ DECODERS: dict[str, Callable[[Tensor], Tensor]] = {
     "taylor": lambda maps: decode(maps, refine="taylor")[0],
     "dark": lambda maps: decode(maps, refine="dark")[0],
     "udp": lambda maps: decode(maps, refine="udp")[0],
-    "soft, beta 25": lambda maps: soft_argmax(maps, beta=25.0),
+    "soft, inverse_temperature 25": lambda maps: soft_argmax(maps, inverse_temperature=25.0),
 }
 
 

@@ -152,9 +152,9 @@ def numpy_dark(maps: np.ndarray) -> np.ndarray:
     return places
 
 
-def textbook_soft_argmax(maps: Tensor, beta: float) -> Tensor:
+def textbook_soft_argmax(maps: Tensor, inverse_temperature: float) -> Tensor:
     """softmax, times each coordinate's grid, summed over the map."""
-    p = torch.softmax((maps * beta).flatten(2), -1).view(maps.shape)
+    p = torch.softmax((maps * inverse_temperature).flatten(2), -1).view(maps.shape)
     places = []
     for axis in range(maps.ndim - 2):
         grid = torch.arange(maps.shape[-1 - axis], dtype=p.dtype, device=p.device)
@@ -162,9 +162,9 @@ def textbook_soft_argmax(maps: Tensor, beta: float) -> Tensor:
     return torch.stack(places, -1)
 
 
-def marginal_soft_argmax(maps: Tensor, beta: float) -> Tensor:
+def marginal_soft_argmax(maps: Tensor, inverse_temperature: float) -> Tensor:
     """softmax, then sums over all other axes before the coordinate: the better formulation."""
-    p = torch.softmax((maps * beta).flatten(2), -1).view(maps.shape)
+    p = torch.softmax((maps * inverse_temperature).flatten(2), -1).view(maps.shape)
     places = []
     for axis in range(maps.ndim - 2):
         others = [d for d in range(2, maps.ndim) if d != maps.ndim - 1 - axis]

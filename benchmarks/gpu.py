@@ -106,7 +106,7 @@ def _checks(device: torch.device) -> Iterator[Row]:
     joints = torch.rand(4, 17, 2, device=device) * 40
 
     def work(given: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        place = soft_argmax(given, beta=5.0, scale=4.0, offset=1.5)
+        place = soft_argmax(given, inverse_temperature=5.0, scale=4.0, offset=1.5)
         loss = heatmap_mse(given, joints, sigma_cells=2.0).sum() + place.mean()
         return (*torch.autograd.grad(loss, given), place, *decode(given, refine="dark"))
 
@@ -122,7 +122,7 @@ def _checks(device: torch.device) -> Iterator[Row]:
         return
 
     def step(given: torch.Tensor) -> torch.Tensor:
-        place = soft_argmax(given, beta=5.0, scale=4.0, offset=1.5)
+        place = soft_argmax(given, inverse_temperature=5.0, scale=4.0, offset=1.5)
         return heatmap_mse(given, joints, sigma_cells=2.0).sum() + place.mean()
 
     compiled = torch.compile(step, fullgraph=True)
@@ -152,7 +152,7 @@ def _checks(device: torch.device) -> Iterator[Row]:
     yield _row("no host synchronisation", failure)
     large = torch.zeros(482, 17, 64, 64, 64, dtype=torch.bfloat16, device=device)  # 4.3 GB
     large[-1, -1, 60, 61, 62] = 30
-    place = soft_argmax(large, beta=5.0)[-1, -1].tolist()
+    place = soft_argmax(large, inverse_temperature=5.0)[-1, -1].tolist()
     yield _row("past 2^31 cells", "" if place == [62, 61, 60] else f"got {place}")
 
 
@@ -181,7 +181,7 @@ def _step(device: torch.device, rehearse: bool) -> Iterator[Row]:
 
     batch = 1 if rehearse else 64
     extent = 64 if rehearse else 256
-    model: Any = posezoo.build("resnet50-hm+martinez").placed(device).train()
+    model: Any = posezoo.build("resnet50-hm+martinez").to_device(device).train()
     people = groups.synthetic_batch(batch, extent).to(device)
     image = people.image.contiguous(memory_format=torch.channels_last)
     parameters = [p for part in (model.backbone, model.head) for p in part.parameters()]

@@ -138,7 +138,7 @@ def pipeline(device: torch.device, *, seconds: float = 2.0) -> Iterator[Row]:
     batch_size = 64 if device.type == "cuda" else 4
     batch = synthetic_batch(batch_size, 256).to(device)
     spec = "resnet50-hm+martinez"
-    model = posezoo.build(spec).placed(device).eval()
+    model = posezoo.build(spec).to_device(device).eval()
     with torch.no_grad():
         maps = model.heatmaps(batch.image)
         ways: dict[str, Callable[[], Any]] = {
@@ -164,7 +164,7 @@ def pipeline(device: torch.device, *, seconds: float = 2.0) -> Iterator[Row]:
 def synthetic_batch(size: int, image_size: int) -> Any:
     """Drawn people, on the CPU."""
     from posezoo.data.loading import ordered_batches  # noqa: PLC0415 - as above
-    from posezoo.data.synthetic import Synthetic  # noqa: PLC0415
+    from posezoo.data.synthetic.synthetic import Synthetic  # noqa: PLC0415
 
     dataset = Synthetic(split="val", image_size=image_size, seed=0)
     return next(iter(ordered_batches(dataset, indices=range(size), batch_size=size)))

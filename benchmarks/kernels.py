@@ -61,18 +61,20 @@ def cases(
     leaf = maps.clone().requires_grad_()
     wide = maps.double() if maps.numel() < 5e7 else None  # the gate of larger maps takes too long
     common: dict[str, Any] = {"shape": shape, "dtype": dtype}
-    beta = 25.0
+    inverse_temperature = 25.0
     yield Case(
         operation="soft_argmax",
-        ways=build(lambda: soft_argmax(leaf, beta=beta))
+        ways=build(lambda: soft_argmax(leaf, inverse_temperature=inverse_temperature))
         | {
-            "textbook": lambda: others.textbook_soft_argmax(leaf, beta),
-            "marginals": lambda: others.marginal_soft_argmax(leaf, beta),
+            "textbook": lambda: others.textbook_soft_argmax(leaf, inverse_temperature),
+            "marginals": lambda: others.marginal_soft_argmax(leaf, inverse_temperature),
         },
         passes=3,
         leaf=(leaf,),
         tolerance=1e-3 if dtype == torch.float32 else 0.3,
-        truth=None if wide is None else lambda: others.marginal_soft_argmax(wide, beta),
+        truth=None
+        if wide is None
+        else lambda: others.marginal_soft_argmax(wide, inverse_temperature),
         **common,
     )
     yield Case(
@@ -140,10 +142,10 @@ def _planes(
     )
     yield Case(
         operation="moments",
-        ways=build(lambda: moments(leaf, beta=25.0).entropy),
+        ways=build(lambda: moments(leaf, inverse_temperature=25.0).entropy),
         passes=1,
         tolerance=1e-3,
-        truth=lambda: _in_torch(lambda: moments(maps.double(), beta=25.0).entropy),
+        truth=lambda: _in_torch(lambda: moments(maps.double(), inverse_temperature=25.0).entropy),
         **common,
     )
 
@@ -179,12 +181,12 @@ def _heads(
     def fused() -> Tensor:
         if planes:
             return head_mse(features, filters, None, joints, sigma_cells=others.SIGMA)
-        return integral_head(features, filters, None, depth=shape[2], beta=1.0)
+        return integral_head(features, filters, None, depth=shape[2], inverse_temperature=1.0)
 
     def apart() -> Tensor:
         if planes:
             return heatmap_mse(convolved(), joints, sigma_cells=others.SIGMA).sum()
-        return soft_argmax(convolved().view(people, *shape[1:]), beta=1.0)
+        return soft_argmax(convolved().view(people, *shape[1:]), inverse_temperature=1.0)
 
     def textbook() -> Tensor:
         if planes:

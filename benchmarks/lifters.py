@@ -16,11 +16,11 @@ import click
 import torch
 
 from benchmarks import measure
-from posezoo.checkpoint import load_pipeline
-from posezoo.evaluate import evaluate_run
+from posezoo.evaluation.evaluate import evaluate_run
 from posezoo.registry import entries, parse_node, parse_pipeline
 from posezoo.report.cost import measure as measure_cost
-from posezoo.runs import plan, start
+from posezoo.training.checkpoint import load_pipeline
+from posezoo.training.runs import plan, start
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "lifters.json"

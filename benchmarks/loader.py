@@ -14,10 +14,10 @@ from benchmarks.rows import Row
 from posezoo.assembly import build_pipeline, build_strategy
 from posezoo.contracts import Batch, Dataset
 from posezoo.data.loading import training_batches
-from posezoo.data.store import Store
-from posezoo.data.store_writer import export
-from posezoo.data.synthetic import Synthetic
-from posezoo.meter import Meter
+from posezoo.data.store.store import Store
+from posezoo.data.store.store_writer import export
+from posezoo.data.synthetic.synthetic import Synthetic
+from posezoo.training.meter import Meter
 
 BATCH = 16
 STORED = 320  # pictures of the store, 256 px as JPEG
@@ -86,7 +86,7 @@ def _rate(dataset: Dataset, workers: int, device: torch.device, seconds: float) 
 
 def _waiting(dataset: Dataset, workers: int, device: torch.device) -> float:
     """The share of the time of `STEPS` training steps in which no batch was there."""
-    pipeline = build_pipeline(PIPELINE).placed(device).train()
+    pipeline = build_pipeline(PIPELINE).to_device(device).train()
     (stage,) = build_strategy("multitask").stages(pipeline)
     optimizer = torch.optim.SGD(pipeline.parameters(), 1e-6)
     meter = Meter()

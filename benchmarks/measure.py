@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from posezoo.run_folder import processor_name
+from posezoo.training.run_folder import processor_name
 
 _BURST = 4
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from posezoo.assembly import build_pipeline as build
     from posezoo.camera import Camera
-    from posezoo.checkpoint import load_pipeline as load
     from posezoo.contracts import Batch, FeatureSpec, PoseResult, Sample, Stage
     from posezoo.pipeline import Pipeline
     from posezoo.registry import Entry, entries, register
     from posezoo.skeleton import Skeleton, get_skeleton
+    from posezoo.training.checkpoint import load_pipeline as load
 
     __version__: str
 

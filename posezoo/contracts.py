@@ -1,4 +1,4 @@
-"""What the five kinds of entries must offer, and what travels between them.
+"""What the six kinds of entries must offer, and what travels between them.
 
 Letters: B batch, T frames, J joints, C channels, H W image px, h w heatmap cells.
 2D is in px of the picture that the network sees; the centre of the top-left pixel is (0, 0).
@@ -9,8 +9,8 @@ signature is its schema. No kind knows another; the pipeline puts them together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
@@ -295,3 +295,35 @@ class Dataset(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectedPerson:
+    """One person whom a detector found, in px of the picture as it was given."""
+
+    box_px: Tensor  # (4,) x, y of the top-left corner, width, height
+    score: float  # how sure the detector is that somebody is there, 0 to 1
+    joints2d: Tensor  # (J, 2) px, joints of the detector's `joint_set`
+    confidence: Tensor  # (J,) 0 to 1
+    # What else the detector knows, by name: "joints3d_mm" (J, 3), camera axes, around the hips.
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A picture of any size in, people out.
+
+    Weights are named in `posezoo/weights/index.toml`, or are a library's own. Pictures are given
+    one by one: sizes differ. A detector that has networks is a module, in eval mode.
+    """
+
+    joint_set: str  # of its 2D joints, a name of skeletons.toml
+
+    def __call__(
+        self,
+        picture: Tensor,  # (H, W, 3) uint8 RGB
+        *,
+        boxes: Tensor | None = None,  # (P, 4) px: one person in each; None: look for people
+    ) -> list[DetectedPerson]:  # the surest first; of `boxes`, one each, in their order
+        """Find people and their 2D joints; a picture without anybody gives an empty list."""
+        ...

@@ -2,7 +2,7 @@
 
 Those of poses take absolute or root-relative joints in mm and give one number a pose and joint;
 what is subtracted or fitted first is what their names say. Averages over poses are the protocol's
-business (`posezoo.protocol`).
+business (`posezoo.evaluation.protocol`).
 """
 
 from __future__ import annotations

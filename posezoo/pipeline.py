@@ -110,7 +110,7 @@ class Pipeline(nn.Module):
         result: PoseResult = self(batch.image, batch.camera)
         return result
 
-    def placed(self, device: torch.device) -> Self:
+    def to_device(self, device: torch.device) -> Self:
         """Itself on the device, with the memory layout that convolutions like best."""
         self.to(device)
         for part in (self.backbone, self.head):

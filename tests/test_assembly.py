@@ -6,9 +6,9 @@ import torch
 
 from posezoo.assembly import build_pipeline, build_strategy, dataset_for, training_data
 from posezoo.data.batches import take
-from posezoo.data.pictures import encode_jpeg
-from posezoo.data.shot import Shot
-from posezoo.data.store_writer import write_store
+from posezoo.data.store.pictures import encode_jpeg
+from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.data.store.store_writer import write_store
 from posezoo.skeleton import get_skeleton
 
 COCO = get_skeleton("coco17")
@@ -19,7 +19,7 @@ PIPELINE = "resnet18:cut=layer1-hm:decode=soft,strides=2+martinez:width=32"
 def photographs(tmp_path_factory):
     """Four pictures with COCO key points and nothing known in 3D."""
     luck = np.random.default_rng(0)
-    shot = Shot(
+    shot = PoseSequence(
         joints2d_px=luck.uniform(20, 80, (4, 17, 2)),
         joints3d_mm=np.zeros((4, 17, 3)),
         root_mm=np.zeros((4, 3)),

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from posezoo.assembly import build_dataset, build_pipeline, build_strategy
-from posezoo.ema import Ema
-from posezoo.loss_terms import describe_losses
+from posezoo.training.ema import Ema
+from posezoo.training.loss_terms import describe_losses
 
 SMALL = "resnet18:cut=layer1-hm:block_b=false,kernel=3,strides=1,decode=soft+martinez:width=16"
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from posezoo.run_folder import RunFolder
 from posezoo.sweep.definition import Axis, Sweep
+from posezoo.training.run_folder import RunFolder
 
 pytest.importorskip("optuna")
 
@@ -248,7 +248,9 @@ def test_trials_are_ordinary_runs_and_a_finished_study_changes_no_more(tmp_path)
 
 
 def test_several_processes_share_a_study(tmp_path, processes, monkeypatch):
-    monkeypatch.setattr("posezoo.together.multiprocessing.get_context", lambda _: processes)
+    monkeypatch.setattr(
+        "posezoo.training.processes.multiprocessing.get_context", lambda _: processes
+    )
     Study(tmp_path, sweep(Axis.grid("lr=1e-3,2e-3,3e-3,4e-3")))
     work_together(tmp_path, 2, say=quiet)
     study = Study(tmp_path)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from posezoo.backbones.timm_import import timm
+from posezoo.backbones._timm_import import timm
 from posezoo.contracts import FeatureSpec
 
 

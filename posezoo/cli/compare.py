@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from posezoo.compare import Score
+    from posezoo.evaluation.compare import Score
 
 _EPILOG = """\b
 Examples:
@@ -37,8 +37,8 @@ def compare(ctx: click.Context, runs: tuple[Path, ...], as_json: bool) -> None:
     comparable.
     """
     from posezoo.cli.tables import print_table
-    from posezoo.compare import compare as rank
-    from posezoo.compare import read_score
+    from posezoo.evaluation.compare import compare as rank
+    from posezoo.evaluation.compare import read_score
 
     found = rank([read_score(run) for run in runs])
     if as_json:
@@ -57,7 +57,7 @@ def compare(ctx: click.Context, runs: tuple[Path, ...], as_json: bool) -> None:
     best = found.scores[0].path
     if found.ties:
         names = ", ".join(str(each.path) for each in found.ties)
-        click.echo(f"Best: {best}, but its interval overlaps with {names}'s: not told apart.")
+        click.echo(f"Best: {best}, but its interval overlaps with {names}'s: not significant.")
     else:
         click.echo(f"Best: {best}; no other interval reaches its own.")
 

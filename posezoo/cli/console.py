@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from posezoo.cli.tables import print_table
-from posezoo.evaluate import Evaluation
-from posezoo.run_folder import RunFolder
+from posezoo.evaluation.evaluate import Evaluation
+from posezoo.training.run_folder import RunFolder
 
 _LABELS = {
     "mpjpe_mm": "MPJPE mm",
@@ -26,7 +26,7 @@ _LABELS = {
 
 
 class Console:
-    """A listener with a progress bar; plain lines where the output is not a terminal."""
+    """A logger with a progress bar; plain lines where the output is not a terminal."""
 
     def __init__(self, steps: int) -> None:
         self.console = rich.console.Console(highlight=False, soft_wrap=True)
@@ -104,5 +104,5 @@ def print_evaluation(evaluation: Evaluation) -> None:
     click.echo(
         f"{evaluation.samples} poses of {evaluation.data}; "
         f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
-        f"told of the truth: {', '.join(evaluation.oracles)}"
+        f"told of the truth: {', '.join(evaluation.ground_truth_inputs)}"
     )

@@ -27,7 +27,7 @@ def env(as_json: bool) -> None:
     """Show versions, hardware, and the path that the heatmap kernels take."""
     import torch
 
-    from posezoo.run_folder import processor_name
+    from posezoo.training.run_folder import processor_name
 
     found = {
         "posezoo": posezoo.__version__,

@@ -41,8 +41,8 @@ def errors(
     for file in plugins:
         registry.load_plugin_file(file)
     from posezoo.cli.tables import print_table
-    from posezoo.detections import fit_errors
-    from posezoo.runs import pick_device
+    from posezoo.evaluation.detections import fit_errors
+    from posezoo.training.runs import pick_device
 
     model, found = fit_errors(
         run, data=data, limit=limit, device=pick_device(device), workers=workers or 0

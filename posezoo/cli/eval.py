@@ -12,7 +12,7 @@ from posezoo import registry
 from posezoo.cli.options import device_option, plugin_option, workers_option
 
 if TYPE_CHECKING:
-    from posezoo.attribution import Attribution
+    from posezoo.evaluation.attribution import Attribution
 
 _EPILOG = """\b
 Examples:
@@ -45,10 +45,10 @@ def evaluate(
     """Evaluate the best checkpoint of the run in DIR."""
     for file in plugins:
         registry.load_plugin_file(file)
-    from posezoo.attribution import attribute_run
     from posezoo.cli.console import print_evaluation
-    from posezoo.evaluate import Evaluation, evaluate_run
-    from posezoo.runs import pick_device
+    from posezoo.evaluation.attribution import attribute_run
+    from posezoo.evaluation.evaluate import Evaluation, evaluate_run
+    from posezoo.training.runs import pick_device
 
     where, loaders = pick_device(device), workers or 0
     result: Evaluation | Attribution

@@ -62,11 +62,11 @@ def sweep(
     """
     for file in plugins:
         registry.load_plugin_file(file)
-    from posezoo.runs import pick_device
     from posezoo.sweep.definition import Axis, Sweep
     from posezoo.sweep.study import Study
     from posezoo.sweep.table import write_report
     from posezoo.sweep.work import work, work_together
+    from posezoo.training.runs import pick_device
 
     if pipeline:
         named = ("trials", "seeds", "prune", "strategy", "data", "preset", "epochs")

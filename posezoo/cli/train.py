@@ -66,7 +66,7 @@ def train(
     changes = given | dict(split_setting(item) for item in sets)
 
     from posezoo.cli.console import Console
-    from posezoo.runs import plan, start
+    from posezoo.training.runs import plan, start
 
     run, settings, notes = plan(
         pipeline=spec,
@@ -89,6 +89,6 @@ def train(
             workers=workers,
             resume=resume,
             weights=weights,
-            listeners=[console],
+            loggers=[console],
         )
     console.report(run, evaluation)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from posezoo.data import draws
+from posezoo.data import counter_random
 
 _SMALLEST_SIDE_PX = 2.0  # all joints on one spot still make a crop
 
@@ -34,7 +34,7 @@ def person_crop(
     side = ((high - low).amax(-1) * (1 + 2 * margin)).clamp_min(_SMALLEST_SIDE_PX)
     centre = (low + high) / 2
     if jitter:
-        u = 2 * torch.from_numpy(draws.uniform(seed, index, 3, "crop")).to(joints2d) - 1
+        u = 2 * torch.from_numpy(counter_random.uniform(seed, index, 3, "crop")).to(joints2d) - 1
         centre = centre + jitter * side[:, None] * u[:, :2]
         side = side * (1 + jitter * u[:, 2])
     scale = size / side

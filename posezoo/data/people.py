@@ -46,9 +46,9 @@ def split_people(
         if unknown := sorted(held_out.difference(people)):
             raise ValueError(f"val names {', '.join(unknown)}; the people are {_names(people)}")
     elif people:
-        luck = {name: _luck(name) for name in people}
-        held_out = {name for name in people if luck[name] < 0.2} or {
-            min(luck, key=luck.__getitem__)
+        place = {name: _hash_fraction(name) for name in people}
+        held_out = {name for name in people if place[name] < 0.2} or {
+            min(place, key=place.__getitem__)
         }
     else:
         held_out = set()
@@ -80,6 +80,6 @@ def _names(people: Sequence[str]) -> str:
     return "/".join(sorted(set(people)))
 
 
-def _luck(name: str) -> float:
+def _hash_fraction(name: str) -> float:
     digest = blake2b(f"{_SALT}/{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest) / 2.0**64

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.contracts import FeatureSpec
-from posezoo.heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
+from posezoo.heads._heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
 
 
 class DeconvHead(nn.Module):
@@ -37,7 +37,7 @@ class DeconvHead(nn.Module):
         support: Support = "3sigma",
         centres: Centres = "quantised",
         decode: Decoder = "quarter",
-        sharpness: float = 25.0,  # of the soft decoder: 1 / temperature for maps of peak 1
+        inverse_temperature: float = 25.0,  # of the soft decoder, for maps of peak 1
         loss: LossForm = "mse",
     ) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class DeconvHead(nn.Module):
             support=support,
             centres=centres,
             decoder=decode,
-            sharpness=sharpness,
+            inverse_temperature=inverse_temperature,
             loss_form=loss,
             sets=len(sources),
         )

@@ -4,7 +4,7 @@ After VNect (Mehta et al. 2017, arXiv:1705.01583). B is a bottleneck with a proj
 convolutions that keep the size, D the deconvolution(s), E the maps. The defaults are the report's:
 one deconvolution of kernel 4 and stride 4, no batch norm in B to E, targets with their peak of 255
 at the nearest cell and a covariance of (map height / 12.8) cells^2, read by argmax. The report
-gives no channel widths for D: 128 here. Targets, loss and reading are `posezoo.heatmaps`.
+gives no channel widths for D: 128 here. Targets, loss and reading are `posezoo.heads._heatmaps`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.contracts import FeatureSpec
-from posezoo.heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
+from posezoo.heads._heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
 
 BatchNorm = Literal["none", "layer", "block"]
 
@@ -43,7 +43,7 @@ class HeatmapHead(nn.Module):
         support: Support = "full",
         centres: Centres = "quantised",
         decode: Decoder = "argmax",
-        sharpness: float = 25.0,  # of the soft decoder: 1 / temperature for maps of peak 1
+        inverse_temperature: float = 25.0,  # of the soft decoder, for maps of peak 1
         loss: LossForm = "mse",
     ) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class HeatmapHead(nn.Module):
             support=support,
             centres=centres,
             decoder=decode,
-            sharpness=sharpness,
+            inverse_temperature=inverse_temperature,
             loss_form=loss,
         )
         self.encode, self.loss = self.codec.encode, self.codec.loss

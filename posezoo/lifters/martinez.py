@@ -38,7 +38,7 @@ class Martinez(nn.Module):
         input: InputForm = "px",
         loss: LossForm = "l2",
         confidence: bool = False,
-        start: Literal["kaiming", "mean_pose"] = "kaiming",
+        zero_init: bool = False,
         max_norm: float = 0.0,
         max_norm_kind: MaxNormKind = "frobenius_forward",
     ) -> None:
@@ -61,7 +61,7 @@ class Martinez(nn.Module):
             nn.Sequential(layer(width), layer(width)) for _ in range(blocks)
         )
         self.out = linear(width, self.normalisation.num_outputs)
-        if start == "mean_pose":  # a Kaiming output layer first has to unlearn its random pose
+        if zero_init:  # a Kaiming output layer first has to unlearn its random pose
             nn.init.zeros_(self.out.weight)
 
     def forward(

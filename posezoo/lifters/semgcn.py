@@ -9,8 +9,6 @@ not allow; pooling has no weights.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -31,7 +29,8 @@ class SemGcn(nn.Module):
         non_local: let every joint listen to every other, before the blocks and behind each.
         input: "px", or "rays" with the intrinsics taken out.
         loss: on z-scores ("l2", "l1") or in mm ("mpjpe").
-        start: the published random output layer, or one that predicts the mean pose.
+        zero_init: an output layer of zeros, which predicts the mean pose, instead of the
+            published random one.
     """
 
     frames, future = 1, 0
@@ -45,7 +44,7 @@ class SemGcn(nn.Module):
         non_local: bool = True,
         input: InputForm = "px",
         loss: LossForm = "l2",
-        start: Literal["xavier", "mean_pose"] = "xavier",
+        zero_init: bool = False,
     ) -> None:
         super().__init__()
         self.normalisation = Normalisation(skeleton=skeleton, input=input, loss=loss)
@@ -64,7 +63,7 @@ class SemGcn(nn.Module):
         )
         self.far = nn.ModuleList(far() for _ in range(blocks))
         self.out = _SemanticConv(width, 3, edges)
-        if start == "mean_pose":  # a random output layer first has to unlearn its random pose
+        if zero_init:  # a random output layer first has to unlearn its random pose
             nn.init.zeros_(self.out.weight)
             nn.init.zeros_(self.out.bias)
 

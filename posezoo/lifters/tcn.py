@@ -33,7 +33,8 @@ class Tcn(nn.Module):
         dropout: share of numbers left out behind every convolution.
         input: "px", or "rays" with the intrinsics taken out.
         loss: on z-scores ("l2", "l1") or in mm ("mpjpe").
-        start: torch's own random output layer, or one that predicts the mean pose.
+        zero_init: an output layer of zeros, which predicts the mean pose, instead of torch's
+            own random one.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Tcn(nn.Module):
         dropout: float = 0.25,
         input: InputForm = "px",
         loss: LossForm = "mpjpe",
-        start: Literal["kaiming", "mean_pose"] = "kaiming",
+        zero_init: bool = False,
     ) -> None:
         super().__init__()
         self.frames, self.future = frames, 0 if causal else frames // 2
@@ -58,7 +59,7 @@ class Tcn(nn.Module):
             for i, kernel in enumerate(kernels, 1)
         )
         self.out = nn.Linear(width, self.normalisation.num_outputs)
-        if start == "mean_pose":  # a random output layer first has to unlearn its random pose
+        if zero_init:  # a random output layer first has to unlearn its random pose
             nn.init.zeros_(self.out.weight)
             nn.init.zeros_(self.out.bias)
 

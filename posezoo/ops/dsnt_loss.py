@@ -29,7 +29,7 @@ def dsnt_loss(
     joints_cells: Tensor,  # (B, J, 2) x, y in cells, centres at integers
     *,
     sigma_cells: float,
-    beta: float = 1.0,
+    inverse_temperature: float = 1.0,
     distance: Distance = "euclidean",
     regulariser: Regulariser = "js",
     strength: float = 1.0,
@@ -45,7 +45,7 @@ def dsnt_loss(
         maps: logits, any floating dtype.
         joints_cells: true positions.
         sigma_cells: of the Gaussian that the heatmap should resemble.
-        beta: inverse temperature of the softmax. DSNT learns the logits under 1.
+        inverse_temperature: inverse temperature of the softmax. DSNT learns the logits under 1.
         distance: sum over axes of absolute differences, or their Euclidean length.
         regulariser: Jensen-Shannon or Kullback-Leibler divergence (nats) of the heatmap from the
             Gaussian, or the sum over axes of (variance - sigma^2)^2 in the unit of `scale`.
@@ -67,7 +67,7 @@ def dsnt_loss(
         maps,
         joints,
         counts if weight is None else counts * weight.detach(),
-        beta=float(beta),
+        beta=float(inverse_temperature),
         sigma=float(sigma_cells),
         strength=float(strength),
         scale=per_axis(scale, 2, "scale"),
@@ -144,7 +144,11 @@ def _dsnt_loss(
             value = value + strength * p_part
         share = strength * (0.5 if regulariser == "js" else 1.0)
         arm = arm + share * (log_ratio - p_part[..., None, None])
-    return value * weight, maps.new_empty(0), p * arm * (weight * beta)[..., None, None]
+    return (
+        value * weight,
+        maps.new_empty(0),
+        p * arm * (weight * beta)[..., None, None],
+    )
 
 
 @define("dsnt_loss_backward")

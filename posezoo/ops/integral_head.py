@@ -31,11 +31,11 @@ def integral_head(
     bias: Tensor | None,  # (J * D,)
     *,
     depth: int,
-    beta: float,
+    inverse_temperature: float,
     scale: float | Sequence[float] = 1.0,
     offset: float | Sequence[float] = 0.0,
 ) -> Tensor:  # (B, J, 3) x, y, z: cells * scale + offset; float32 (float64 for float64 features)
-    """`soft_argmax(conv(features).view(B, J, D, h, w), beta=beta, ...)`.
+    """`soft_argmax(conv(features).view(B, J, D, h, w), beta=inverse_temperature, ...)`.
 
     Differentiable in features, filters and bias. It saves memory, not time: the backward makes
     five products of matrices where stored logits need three.
@@ -45,7 +45,7 @@ def integral_head(
         filters: of the convolution, any floating dtype; D rows for each joint.
         bias: of the convolution.
         depth: D, cells of a volume along z.
-        beta: inverse temperature, see `soft_argmax`.
+        inverse_temperature: inverse temperature, see `soft_argmax`.
         scale: from cells to the caller's unit, one number or one per axis (x first).
         offset: likewise.
 
@@ -60,7 +60,7 @@ def integral_head(
         filters,
         filters.new_zeros(len(filters)) if bias is None else bias,
         depth=depth,
-        beta=float(beta),
+        beta=float(inverse_temperature),
         scale=per_axis(scale, 3, "scale"),
         offset=per_axis(offset, 3, "offset"),
     )[0]
@@ -83,7 +83,15 @@ def _integral_head(
         from posezoo_kernels.integral_head import forward  # noqa: PLC0415 - only where used
 
         joints = len(filters) // depth
-        return forward(features, kernel, bias, joints=joints, beta=beta, scale=scale, offset=offset)
+        return forward(
+            features,
+            kernel,
+            bias,
+            joints=joints,
+            beta=beta,
+            scale=scale,
+            offset=offset,
+        )
     saved = []
     for rows in range(0, len(filters), depth):
         own = slice(rows, rows + depth)
@@ -112,7 +120,14 @@ def _integral_head_backward(
 
         joints = len(filters) // depth
         change, kernel_change, shift_change = backward(
-            grad, features, kernel, bias, saved, joints=joints, beta=beta, scale=scale
+            grad,
+            features,
+            kernel,
+            bias,
+            saved,
+            joints=joints,
+            beta=beta,
+            scale=scale,
         )
         return change, kernel_change.to(filters.dtype), shift_change.to(bias.dtype)
     change = torch.zeros_like(features, dtype=saved.dtype)

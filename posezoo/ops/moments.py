@@ -25,7 +25,7 @@ class Moments(NamedTuple):
 def moments(
     maps: Tensor,  # (B, J, h, w) or (B, J, d, h, w)
     *,
-    beta: float | Tensor | None = None,
+    inverse_temperature: float | Tensor | None = None,
     normalize: Literal["softmax", "sum"] = "softmax",
     scale: float | Sequence[float] = 1.0,
     offset: float | Sequence[float] = 0.0,
@@ -35,7 +35,7 @@ def moments(
     Arguments and errors as there. The kernel sums squares of cells from the middle of the map, so
     a variance is good to about 3e-4 cells^2 at 64x64.
     """
-    mean, stats = expectation(maps, beta, normalize, scale, offset, moments=True)
+    mean, stats = expectation(maps, inverse_temperature, normalize, scale, offset, moments=True)
     n = mean.shape[-1]
     peak, entropy, covariance = stats.split([1, 1, n * n], -1)
     return Moments(mean, covariance.unflatten(-1, (n, n)), peak.squeeze(-1), entropy.squeeze(-1))

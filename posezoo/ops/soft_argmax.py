@@ -29,7 +29,7 @@ from posezoo.ops.soft_argmax_sums import (
 def soft_argmax(
     maps: Tensor,  # (B, J, h, w) or (B, J, d, h, w)
     *,
-    beta: float | Tensor | None = None,
+    inverse_temperature: float | Tensor | None = None,
     normalize: Literal["softmax", "sum"] = "softmax",
     scale: float | Sequence[float] = 1.0,
     offset: float | Sequence[float] = 0.0,
@@ -37,21 +37,22 @@ def soft_argmax(
     """Expected position per map, float32 whatever the maps' dtype (float64 for float64 maps).
 
     The temperature has no default because no value is right for all maps: on a perfect Gaussian
-    the error is small near peak * beta = 25 (0.05 cells at 64x64) and large at 1 (28 cells).
+    the error is small near peak * inverse_temperature = 25 (0.05 cells at 64x64) and large at 1
+    (28 cells).
     A map without a positive cell gives the middle of the map under `sum`, with gradient 0.
 
     Args:
         maps: logits, or values for `sum`; any floating dtype.
-        beta: inverse temperature of `softmax`: a number, a tensor of one element, or one per
-            joint (J,); a tensor gets its gradient. Must be absent for `sum`.
+        inverse_temperature: of `softmax`: a number, a tensor of one element, or one per joint (J,);
+            a tensor gets its gradient. Must be absent for `sum`.
         normalize: how maps become probabilities.
         scale: from cells to the caller's unit, one number or one per axis (x first).
         offset: likewise; px = cells * scale + offset with `posezoo.geometry.cell_affine`.
 
     Raises:
-        ValueError: the maps have a wrong shape, or beta is missing or useless.
+        ValueError: the maps have a wrong shape, or inverse_temperature is missing or useless.
     """
-    return expectation(maps, beta, normalize, scale, offset, moments=False)[0]
+    return expectation(maps, inverse_temperature, normalize, scale, offset, moments=False)[0]
 
 
 def expectation(
@@ -70,8 +71,9 @@ def expectation(
         raise ValueError(f"normalize: expected softmax or sum, got {normalize!r}")
     if (beta is None) == (normalize == "softmax"):
         raise ValueError(
-            f"beta: normalize='softmax' needs it (a number with peak * beta near 25 is a good "
-            f"start) and 'sum' does not take it; got normalize={normalize!r}, beta={beta!r}"
+            "inverse_temperature: normalize='softmax' needs it (a number with peak * "
+            "inverse_temperature near 25 is a good start) and 'sum' does not take it; got "
+            f"normalize={normalize!r}, inverse_temperature={beta!r}"
         )
     learnt = beta.expand(maps.shape[1]) if isinstance(beta, Tensor) else None
     fixed = 1.0 if learnt is not None or beta is None else float(beta)
@@ -137,10 +139,21 @@ def _soft_argmax_backward(
     if w.ndim == 1:  # the path of the forward, wherever the backward is called
         from posezoo_kernels.soft_argmax import backward  # noqa: PLC0415 - only where used
 
-        return backward(grad, maps, learnt, saved, beta=beta, softmax=softmax, scale=scale)
+        return backward(
+            grad,
+            maps,
+            learnt,
+            saved,
+            beta=beta,
+            softmax=softmax,
+            scale=scale,
+        )
     sizes = list(reversed(maps.shape[2:]))
     mean, norm = saved[..., :-1], saved[..., -1:]
-    slope = affine(grad.to(mean.dtype), scale if learnt is not None else [beta * s for s in scale])
+    slope = affine(
+        grad.to(mean.dtype),
+        scale if learnt is not None else [beta * s for s in scale],
+    )
     slope = slope / norm if softmax else torch.where(norm > 0, slope / norm, 0.0)
     arm = lever(slope, mean, sizes)
     if not softmax:

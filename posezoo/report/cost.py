@@ -11,11 +11,11 @@ from torch import Tensor
 from posezoo.assembly import build_pipeline, build_strategy, training_data
 from posezoo.contracts import Batch, Stage
 from posezoo.data.loading import ordered_batches
-from posezoo.evaluate import computes_in_bf16
-from posezoo.optimizer import Optimizer
+from posezoo.evaluation.evaluate import computes_in_bf16
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_node
 from posezoo.settings import Settings
+from posezoo.training.optimizer import Optimizer
 
 _STEPS = 3
 
@@ -34,7 +34,7 @@ class Cost:
 
 def measure(settings: Settings, device: torch.device) -> Cost:
     """Take a few steps with the settings of a run, on its first batch."""
-    pipeline = build_pipeline(settings.pipeline).placed(device)
+    pipeline = build_pipeline(settings.pipeline).to_device(device)
     data = training_data(
         pipeline,
         parse_node(settings.data),

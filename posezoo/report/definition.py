@@ -13,8 +13,8 @@ from posezoo import registry
 from posezoo.assembly import build_dataset
 from posezoo.registry import NodeSpec, parse_node, parse_pipeline
 from posezoo.registry.errors import did_you_mean
-from posezoo.runs import plan
 from posezoo.settings import Settings
+from posezoo.training.runs import plan
 
 _SPECS = ("base", "pipeline", "strategy", "preset")
 _FEW = 4  # people of those that "{few}" leaves to train on

@@ -17,16 +17,16 @@ from torch import Tensor, nn
 
 from posezoo import metrics
 from posezoo.assembly import build_dataset, build_pipeline, build_strategy, dataset_for
-from posezoo.attribution import at_true_depth
-from posezoo.checkpoint import load_pipeline
 from posezoo.contracts import Batch
 from posezoo.data.loading import ordered_batches, training_batches
-from posezoo.optimizer import Optimizer
+from posezoo.evaluation.attribution import at_true_depth
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_node
 from posezoo.report.definition import Row
 from posezoo.report.trials import Trial, Trials
 from posezoo.settings import Settings
+from posezoo.training.checkpoint import load_pipeline
+from posezoo.training.optimizer import Optimizer
 
 _POSES = 300
 _WARM, _STEPS = 50, 50

@@ -13,7 +13,7 @@ from posezoo.report.plots import draw_all
 from posezoo.report.table import ERRORS, Line, metric, read_lines, to_csv
 from posezoo.report.trials import Trials
 from posezoo.report.verdict import Verdict, judge, spread
-from posezoo.run_folder import environment, write_atomically
+from posezoo.training.run_folder import environment, write_atomically
 
 FILES = ("README.md", "table.csv", "report.json")
 
@@ -82,7 +82,7 @@ def _head(trials: Trials) -> list[str]:
         "backward pass needs. items/s: pictures (bare lifters: poses) a second of training, on a "
         "CPU of one core's time, loading not included",
         "- A claim is judged where its two variants are two standard errors apart, by the spread "
-        "that the variants of a row have in common. `not told apart` is neither yes nor no.",
+        "that the variants of a row have in common. `not significant` is neither yes nor no.",
         "",
     ]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from posezoo.figures import draw_overlays
+from posezoo.evaluation.figures import draw_overlays
 from posezoo.report.definition import Row
 from posezoo.report.trials import MAIN, Trial, Trials
-from posezoo.run_folder import write_atomically
+from posezoo.training.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

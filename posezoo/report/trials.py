@@ -1,7 +1,7 @@
 """The trainings of a report, in a folder: each done once, by any number of processes.
 
-trials/DIGEST-sN/   a run folder (posezoo.run_folder) for settings of that digest and seed N, with
-                    cost.json and, at the end, seen.json: errors on people trained on
+trials/DIGEST-sN/   a run folder (posezoo.training.run_folder) for settings of that digest and
+                    seed N, with cost.json and, at the end, seen.json: errors on people trained on
 trials/DIGEST-sN.lock    held by the process that works on it
 errors.json         the error model of a detector, for variants that draw errors
 start.safetensors   the backbone that detectors start from, if the scale trains one
@@ -19,8 +19,8 @@ from typing import Any
 
 from posezoo.registry import parse_node, parse_pipeline
 from posezoo.report.definition import Report, Row
-from posezoo.run_folder import RunFolder, write_atomically
 from posezoo.settings import Settings
+from posezoo.training.run_folder import RunFolder, write_atomically
 
 MAIN = ("mpjpe_mm", "error_2d_px")  # what a row is judged by: the first that its pipelines have
 

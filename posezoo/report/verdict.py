@@ -10,7 +10,7 @@ from typing import Literal
 
 from posezoo.report.definition import Row
 
-Answer = Literal["agrees", "disagrees", "not told apart", "nothing claimed", "not judged"]
+Answer = Literal["agrees", "disagrees", "not significant", "nothing claimed", "not judged"]
 
 _SURE = 2.0  # standard errors that two means must be apart
 
@@ -43,7 +43,7 @@ def judge(row: Row, errors: Mapping[str, Sequence[float]]) -> Verdict:
         claimed = (first, second) in row.better
         if abs(gain) < sure:
             # That nothing is gained is borne out by not seeing a gain.
-            found.append("not told apart" if claimed else "agrees")
+            found.append("not significant" if claimed else "agrees")
         else:
             found.append("agrees" if (gain > 0) == claimed else "disagrees")
         word = "better" if gain > 0 else "worse"
@@ -52,8 +52,8 @@ def judge(row: Row, errors: Mapping[str, Sequence[float]]) -> Verdict:
     answer: Answer = "agrees"
     if "disagrees" in found:
         answer = "disagrees"
-    elif "not told apart" in found:
-        answer = "not told apart"
+    elif "not significant" in found:
+        answer = "not significant"
     return Verdict(answer=answer, told="; ".join(told))
 
 

@@ -12,17 +12,17 @@ import torch
 from safetensors.torch import save
 
 from posezoo.assembly import build_dataset, dataset_for
-from posezoo.checkpoint import load_pipeline
-from posezoo.detections import fit_errors
-from posezoo.evaluate import computes_in_bf16, evaluate
-from posezoo.protocol import find_protocol
+from posezoo.evaluation.detections import fit_errors
+from posezoo.evaluation.evaluate import computes_in_bf16, evaluate
+from posezoo.evaluation.protocol import find_protocol
 from posezoo.registry import parse_node
 from posezoo.report.cost import measure
 from posezoo.report.trials import MAIN, Trial, Trials
-from posezoo.run_folder import RunFolder, write_atomically
-from posezoo.runs import pick_device, start
 from posezoo.settings import Settings
-from posezoo.together import together
+from posezoo.training.checkpoint import load_pipeline
+from posezoo.training.processes import run_in_processes
+from posezoo.training.run_folder import RunFolder, write_atomically
+from posezoo.training.runs import pick_device, start
 
 _SEEN_SAMPLES = 400  # poses of people trained on, for the gap
 _FIT_SAMPLES = 2000  # poses for the error model
@@ -52,7 +52,7 @@ def work_together(trials: Trials, jobs: int, *, workers: int | None) -> None:
         Stopped: a signal asked for it.
     """
     again = f"the same command, --out {trials.folder}"
-    together(work, jobs, trials, again=again, workers=workers or 0)
+    run_in_processes(work, jobs, trials, again=again, workers=workers or 0)
 
 
 def _try(trials: Trials, trial: Trial, workers: int | None, say: Callable[[str], None]) -> None:
@@ -83,7 +83,7 @@ def _train(trials: Trials, trial: Trial, workers: int | None) -> None:
 def _on_people_trained_on(trial: Trial, where: torch.device) -> dict[str, float]:
     """Errors on those people, each pose shown as test people are: once and unvaried."""
     settings = trial.settings
-    pipeline = load_pipeline(trial.run.path).placed(where)
+    pipeline = load_pipeline(trial.run.path).to_device(where)
     node = parse_node(settings.data)
     seen = build_dataset(node.with_params(split="train"), pictures=False).subjects
     node = node.with_params(split="val", val="/".join(seen))

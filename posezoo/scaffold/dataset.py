@@ -85,11 +85,11 @@ class MyEntry:
         return Camera.make(focal_px=(focal_px, focal_px), centre_px=(centre_px, centre_px))
 
 
-def _pose(person: int, luck: np.random.Generator) -> np.ndarray:  # (J, 3) mm, pelvis at 0
+def _pose(person: int, rng: np.random.Generator) -> np.ndarray:  # (J, 3) mm, pelvis at 0
     """The person of that number in a new pose: bones keep their lengths, directions change."""
     height = np.random.default_rng(person).normal(1.0, 0.05)
     lengths = np.linalg.norm(_REST_MM, axis=-1, keepdims=True) * height
-    bones = _REST_MM + 0.35 * lengths * luck.normal(size=_REST_MM.shape)
+    bones = _REST_MM + 0.35 * lengths * rng.normal(size=_REST_MM.shape)
     bones *= lengths / np.linalg.norm(bones, axis=-1, keepdims=True).clip(1e-9)
     joints = np.zeros_like(bones)
     for parent, joint in H36M17.bones:  # a parent comes before its children

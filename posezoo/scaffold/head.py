@@ -29,11 +29,15 @@ class MyEntry(nn.Module):
         width: int = 64,
         sigma_cells: float = 1.5,
         decode: Literal["taylor", "soft"] = "taylor",
-        sharpness: float = 25.0,  # of the soft decoder: 1 / temperature for maps of peak 1
+        inverse_temperature: float = 25.0,  # of the soft decoder, for maps of peak 1
     ) -> None:
         super().__init__()
         self.stride = features[-1].stride / 2
-        self.decoder, self.sigma_cells, self.sharpness = decode, sigma_cells, sharpness
+        self.decoder, self.sigma_cells, self.inverse_temperature = (
+            decode,
+            sigma_cells,
+            inverse_temperature,
+        )
         self.layers = nn.Sequential(
             nn.ConvTranspose2d(features[-1].channels, width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(width),
@@ -92,4 +96,6 @@ class MyEntry(nn.Module):
     ) -> Tensor:  # (B, J, 2) px
         """Softmax-weighted mean of the cells, pulled inwards where the border cuts a Gaussian."""
         scale, offset = cell_affine(self.stride)
-        return ops.soft_argmax(maps, beta=self.sharpness, scale=scale, offset=offset)
+        return ops.soft_argmax(
+            maps, inverse_temperature=self.inverse_temperature, scale=scale, offset=offset
+        )

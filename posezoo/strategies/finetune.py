@@ -1,7 +1,7 @@
 """Some parts learn first, on frozen others; then the others thaw.
 
 For a pretrained backbone under new parts, whose first gradients would spoil it. Both stages
-minimise the losses of `posezoo.end_to_end`, as far as these reach what the stage trains.
+minimise the multi-task loss (`_multitask_loss.py`), as far as it reaches what the stage trains.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from posezoo.contracts import Batch, Stage
-from posezoo.end_to_end import Decode, EndToEnd
+from posezoo.strategies._multitask_loss import Decode, MultitaskLoss
 
 if TYPE_CHECKING:
     from posezoo.pipeline import Pipeline
@@ -25,7 +25,7 @@ class Finetune:
         first_share: of the steps, for them alone.
         frozen: parts that never learn, "/" between them.
         lambda_2d: weight of the head's loss beside the lifter's.
-        decode: how the head's joints reach the lifter, see `posezoo.end_to_end`.
+        decode: how the head's joints reach the lifter, see `posezoo.strategies._multitask_loss`.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Finetune:
             raise ValueError(f"first_share={first_share}: expected a number between 0 and 1")
         self.first, self.frozen = _names(first), _names(frozen)
         self.first_share = first_share
-        self.end_to_end = EndToEnd(lambda_2d=lambda_2d, decode=decode)
+        self.end_to_end = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)
         self.settings = self.end_to_end.settings
 
     def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from posezoo.contracts import Stage
-from posezoo.end_to_end import Decode, EndToEnd
+from posezoo.strategies._multitask_loss import Decode, MultitaskLoss
 
 if TYPE_CHECKING:
     from posezoo.pipeline import Pipeline
 
 
 class Multitask:
-    """Everything learns at once; see `posezoo.end_to_end` for the losses and `decode`."""
+    """Everything learns at once; see `_multitask_loss.py` for the losses and `decode`."""
 
     def __init__(self, *, lambda_2d: float = 0.01, decode: Decode = "soft") -> None:
-        self.losses = EndToEnd(lambda_2d=lambda_2d, decode=decode)
+        self.losses = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)
         self.settings = self.losses.settings
 
     def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:

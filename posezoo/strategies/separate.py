@@ -3,8 +3,9 @@
 The head learns from the true 2D joints. What the lifter learns from is `lifter_input`:
 
 true        true 2D joints, at the same time as the head
-noisy       true 2D joints with errors drawn from the model of a detector (posezoo.detector_errors),
-            at the same time; needs no pictures, so a bare lifter can do it
+noisy       true 2D joints with errors drawn from the model of a detector
+            (posezoo.evaluation.detector_errors), at the same time; needs no pictures, so a bare
+            lifter can do it
 predicted   the joints that the finished head predicts, afterwards
 curriculum  afterwards too, but each person is given true joints at first, and predicted ones ever
             more often, until from the middle of the lifter's stage on there are no others
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch, Stage
-from posezoo.detector_errors import DetectorErrors
+from posezoo.evaluation.detector_errors import DetectorErrors
 
 if TYPE_CHECKING:
     from posezoo.pipeline import Pipeline

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from posezoo.registry import parse_node, parse_pipeline
-from posezoo.run_folder import RunFolder
-from posezoo.runs import plan
 from posezoo.settings import Settings
+from posezoo.training.run_folder import RunFolder
+from posezoo.training.runs import plan
 
 _SPECS = ("pipeline", "strategy", "data", "preset")  # which may vary as a whole
 

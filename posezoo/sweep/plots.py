@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.run_folder import write_atomically
 from posezoo.sweep.definition import Axis
+from posezoo.training.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

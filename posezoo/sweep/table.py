@@ -7,10 +7,10 @@ import html
 import io
 from collections.abc import Sequence
 
-from posezoo.run_folder import write_atomically
 from posezoo.sweep.plots import draw
 from posezoo.sweep.results import ERRORS, Row, metric_of, ranked, read_rows
 from posezoo.sweep.study import Study
+from posezoo.training.run_folder import write_atomically
 
 _FILES = ("table.md", "table.csv", "table.html", "plot.png")
 

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from posezoo import registry
-from posezoo.evaluate import Evaluation
-from posezoo.run_folder import RunFolder
-from posezoo.runs import start
+from posezoo.evaluation.evaluate import Evaluation
 from posezoo.sweep.study import Claim, Study
-from posezoo.together import together
+from posezoo.training.processes import run_in_processes
+from posezoo.training.run_folder import RunFolder
+from posezoo.training.runs import start
 
 METRICS = ("mpjpe_mm", "error_2d_px")  # what is minimised: the first that the pipeline has
 
@@ -52,7 +52,7 @@ def work_together(folder: Path, jobs: int, **options: Any) -> None:
         Stopped: a signal asked for it.
     """
     again = f"posezoo sweep --study {folder}"
-    together(work, jobs, folder, again=again, **options)
+    run_in_processes(work, jobs, folder, again=again, **options)
 
 
 def _try(study: Study, claim: Claim, workers: int | None, say: Callable[[str], None]) -> None:
@@ -92,7 +92,7 @@ def _train(study: Study, claim: Claim, seed: int, workers: int | None) -> dict[s
         device=study.sweep.device,
         workers=workers,
         resume=resume,
-        listeners=[_Watch(claim, settings.steps, study.sweep.prune)] if seed == 0 else [],
+        loggers=[_Watch(claim, settings.steps, study.sweep.prune)] if seed == 0 else [],
     )
     return evaluation.total
 
@@ -106,7 +106,7 @@ class _Hopeless(Exception):
 
 
 class _Watch:
-    """A listener that reports evaluations to the study, and ends a run that is hopeless.
+    """A logger that reports evaluations to the study, and ends a run that is hopeless.
 
     Never in the first half: by then stages and schedules have not shown what they can.
     """

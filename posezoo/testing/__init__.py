@@ -7,14 +7,14 @@ what everything with weights does.
 from __future__ import annotations
 
 from posezoo.testing.conformance import conformance
-from posezoo.testing.outcome import Breach, Check, NotApplicable, Outcome
+from posezoo.testing.outcome import Check, NotApplicable, Outcome, Violation
 from posezoo.testing.run import checks_of, run_checks
 
 __all__ = [
-    "Breach",
     "Check",
     "NotApplicable",
     "Outcome",
+    "Violation",
     "checks_of",
     "conformance",
     "run_checks",

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from posezoo.registry import Entry
 from posezoo.testing.examples import noise_picture
-from posezoo.testing.outcome import Breach, Check, NotApplicable
-from posezoo.testing.subject import Feed, Subject
+from posezoo.testing.outcome import Check, NotApplicable, Violation
+from posezoo.testing.subject import Inputs, Subject
 
 _SIZES = ((64, 128), (192, 64))  # height and width, never equal: a swap shows
 _ODD_SIZE = (75, 101)
@@ -19,13 +19,13 @@ _ODD_SIZE = (75, 101)
 
 def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
     """A backbone, fed with noise."""
-    feed = Feed(
-        inputs=lambda part, count: (noise_picture(count, *_SIZES[0]),),
+    inputs = Inputs(
+        make=lambda part, count: (noise_picture(count, *_SIZES[0]),),
         loss=_loss,
         prepare=lambda part: None,
         facts=_facts,
     )
-    return Subject(entry=entry, params=params, feed=feed)
+    return Subject(entry=entry, params=params, inputs=inputs)
 
 
 def features_have_the_declared_channels_and_strides(subject: Subject) -> str:
@@ -34,7 +34,7 @@ def features_have_the_declared_channels_and_strides(subject: Subject) -> str:
     for height, width in _SIZES:
         maps = _maps(subject, height, width)
         if len(maps) != len(declared):
-            raise Breach(
+            raise Violation(
                 found=f"{len(maps)} maps",
                 expected=f"{len(declared)}, one for each FeatureSpec in `features`",
                 advice="Return a tuple with a map for each entry of self.features.",
@@ -42,7 +42,7 @@ def features_have_the_declared_channels_and_strides(subject: Subject) -> str:
         for place, (feature, spec) in enumerate(zip(maps, declared, strict=True)):
             expected = (1, spec.channels, height / spec.stride, width / spec.stride)
             if tuple(feature.shape) != expected:
-                raise Breach(
+                raise Violation(
                     found=f"map {place} of shape {_shape(feature.shape)} for a picture of height "
                     f"{height} and width {width}",
                     expected=f"{_shape(expected)}: features[{place}] is {spec}",
@@ -62,14 +62,14 @@ def pictures_are_normalised_inside(subject: Subject) -> str:
         raise NotApplicable("no buffers `mean` and `std` of 3 numbers: RGB goes in as it is")
     mean, std = buffers["mean"], buffers["std"]
     if not ((mean >= 0) & (mean <= 1) & (std > 0) & (std <= 1)).all():
-        raise Breach(
+        raise Violation(
             found=f"mean {_numbers(mean)} and std {_numbers(std)}",
             expected="numbers of RGB in [0, 1], such as 0.485 0.456 0.406 and 0.229 0.224 0.225",
             advice="Divide numbers that were meant for 0 to 255 by 255.",
         )
     entering = _first_input(subject, mean[:, None, None].expand(1, 3, *_SIZES[0]))
     if entering is not None and entering.shape[1] == 3 and entering.abs().max() > 1e-3:
-        raise Breach(
+        raise Violation(
             found=f"a picture of the mean colour {_numbers(mean)} that enters the first layer as "
             f"{_numbers(entering.mean((0, 2, 3)))}",
             expected="zeros",
@@ -88,7 +88,7 @@ def odd_sizes_work_or_are_refused_in_words(subject: Subject) -> str:
     except ValueError as error:
         return f"refused: {error}"
     except RuntimeError as error:
-        raise Breach(
+        raise Violation(
             found=f"RuntimeError for {size}: {str(error).splitlines()[0]}",
             expected="maps, or a ValueError that says which sizes fit",
             advice="Check image.shape at the start of the forward: 'expected multiples of 32'.",
@@ -97,7 +97,7 @@ def odd_sizes_work_or_are_refused_in_words(subject: Subject) -> str:
         for axis, px in ((-2, height), (-1, width)):
             exact = px * regular.shape[axis] / _SIZES[0][axis]
             if abs(feature.shape[axis] - exact) >= 1:
-                raise Breach(
+                raise Violation(
                     found=f"a map of shape {_shape(feature.shape)} for {size}",
                     expected=f"{exact:g} cells, rounded up or down, not {feature.shape[axis]}",
                     advice="Pad as the stride asks: padding = kernel // 2.",
@@ -109,7 +109,7 @@ def _maps(subject: Subject, height: int, width: int) -> tuple[Tensor, ...]:
     with torch.no_grad():
         maps: tuple[Tensor, ...] = subject.part(noise_picture(1, height, width))
     if not isinstance(maps, tuple):
-        raise Breach(
+        raise Violation(
             found=f"a {type(maps).__name__}",
             expected="a tuple of feature maps, even of a single one",
             advice="return (x,)",

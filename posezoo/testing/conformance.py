@@ -23,7 +23,7 @@ def conformance(*kind_and_entry: str, plugin: str | Path | None = None) -> pytes
         def test_graphlift(check):
             check()
 
-    A breach fails the test in its own words; what does not apply is skipped with the reason.
+    A violation fails the test in its own words; what does not apply is skipped with the reason.
 
     Args:
         *kind_and_entry: the entry with parameters if it needs them, with or without its kind first.

@@ -14,7 +14,7 @@ from posezoo.contracts import Sample
 from posezoo.registry import Entry
 from posezoo.testing import dataset_order
 from posezoo.testing.items import PX, has_pictures, spread
-from posezoo.testing.outcome import Breach, Check, NotApplicable
+from posezoo.testing.outcome import Check, NotApplicable, Violation
 from posezoo.testing.subject import Subject
 
 _BONE_MM = (40.0, 700.0)  # the mean bone of anybody, small children included
@@ -23,7 +23,7 @@ _LARGEST_REPROJECTION_PX = 0.5
 
 
 def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
-    """A dataset; it is its own feed."""
+    """A dataset; it is its own inputs."""
     given = {"split": "train", "image_size": 0, "pictures": False, "seed": 0}
     return Subject(entry=entry, params=params, given=given)
 
@@ -34,7 +34,7 @@ def items_have_the_declared_shapes_and_types(subject: Subject) -> str:
     joints = data.skeleton.num_joints
     sample = data[0]
     if not isinstance(sample, Sample):
-        raise Breach(
+        raise Violation(
             found=f"an item of {type(sample).__name__}",
             expected="a posezoo.contracts.Sample",
             advice="Return Sample(joints2d=..., joints3d=..., ...).",
@@ -55,7 +55,7 @@ def items_have_the_declared_shapes_and_types(subject: Subject) -> str:
         tensors["image"], expected["image"] = sample.image, ((3, PX, PX), torch.uint8)
     for name, value in tensors.items():
         if (tuple(value.shape), value.dtype) != expected[name]:
-            raise Breach(
+            raise Violation(
                 found=f"{name} of shape {tuple(value.shape)} and type {value.dtype}",
                 expected=f"shape {expected[name][0]} and type {expected[name][1]}",
                 advice="See Sample in posezoo.contracts; T is 1 for single pictures.",
@@ -69,7 +69,7 @@ def root_is_exactly_zero(subject: Subject) -> None:
     batch = spread(data)
     largest = batch.joints3d[:, :, data.skeleton.root].abs().max().item()
     if largest != 0:
-        raise Breach(
+        raise Violation(
             found=f"a root up to {largest:.4g} mm from 0 in joints3d",
             expected="exactly 0",
             advice="joints3d = root_relative(absolute, skeleton.root); root_mm = absolute[root].",
@@ -88,7 +88,7 @@ def positions_are_in_millimetres(subject: Subject) -> str:
     mean, (low, high) = bones.mean().item(), _BONE_MM
     if not low < mean < high:
         guess = next((f"; {u} x {f:g}" for u, f in _UNITS.items() if low < mean * f < high), "")
-        raise Breach(
+        raise Violation(
             found=f"bones of {mean:.3g} on average",
             expected=f"{low:.0f} to {high:.0f} mm",
             advice=f"Convert to mm where the file is read{guess}.",
@@ -107,7 +107,7 @@ def pixels_agree_with_the_camera(subject: Subject) -> str:
         absolute = (batch.joints3d + batch.root_mm[:, :, None]).double()
         nearest = absolute[..., 2][known].min().item()
         if nearest <= 0:
-            raise Breach(
+            raise Violation(
                 found=f"a joint at z = {nearest:.0f} mm, behind the camera",
                 expected="z above 0 in joints3d + root_mm: x right, y down, z forward",
                 advice="Turn the world's axes into the camera's (posezoo.camera.world_to_camera).",
@@ -116,7 +116,7 @@ def pixels_agree_with_the_camera(subject: Subject) -> str:
         error = (seen.view_as(batch.joints2d) - batch.joints2d).norm(dim=-1)[known]
         worst = max(worst, error.max().item())
         if not worst < _LARGEST_REPROJECTION_PX:
-            raise Breach(
+            raise Violation(
                 found=f"joints projected up to {worst:.3g} px from joints2d, {error.median():.3g} "
                 f"px in the middle, at image_size={size}",
                 expected=f"less than {_LARGEST_REPROJECTION_PX} px",
@@ -140,7 +140,7 @@ def people_stand_upright(subject: Subject) -> str:
     y = batch.joints3d[..., 1]
     above = (y[:, :, names.index("head")] < y[:, :, feet].amin(-1))[known].float().mean().item()
     if above < 0.5:
-        raise Breach(
+        raise Violation(
             found=f"the head above the ankles in {above:.0%} of the poses",
             expected="in most: y points down in the camera frame",
             advice="Change the sign of y and z together, not of y alone, or people are mirrored.",

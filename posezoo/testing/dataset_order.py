@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from posezoo.camera import Camera
 from posezoo.contracts import Batch
 from posezoo.testing.items import PX, has_pictures, spread
-from posezoo.testing.outcome import Breach, Check, NotApplicable
+from posezoo.testing.outcome import Check, NotApplicable, Violation
 from posezoo.testing.subject import Subject
 
 
@@ -32,14 +32,14 @@ def items_depend_on_seed_and_index_alone(subject: Subject) -> str:
     ):
         for place, a, b in zip(places, one_by_one, others, strict=True):
             if name := _difference(a, b):
-                raise Breach(
+                raise Violation(
                     found=f"{found}: {name} of item {place}",
                     expected="the same item for the same seed and index",
                     advice=advice,
                 )
     here, there = ((item.subject, item.action) for item in one_by_one[::2])
     if here != there:
-        raise Breach(
+        raise Violation(
             found=f"{' and '.join(here)} at index 0, {' and '.join(there)} at index len(dataset)",
             expected="the same item, perhaps seen anew",
             advice="Take index % len(self) for what is shown, index for how it is shown.",
@@ -55,7 +55,7 @@ def batches_equal_their_items(subject: Subject) -> str:
     places = [len(data) - 1, 0]
     batch, items = data.__getitems__(places), Batch.collate([data[i] for i in places])
     if name := _difference(batch, items):
-        raise Breach(
+        raise Violation(
             found=f"{name} of a batch other than that of its items",
             expected="the same",
             advice="Let __getitem__(i) take the only sample of __getitems__([i]).",
@@ -70,14 +70,14 @@ def people_are_on_one_side_only(subject: Subject) -> str:
     for name, data in splits.items():
         people[name] |= set(spread(data).subject)
         if unnamed := people[name] - set(data.subjects):
-            raise Breach(
+            raise Violation(
                 found=f"items of {', '.join(sorted(unnamed))} in split '{name}', whose `subjects` "
                 f"are {', '.join(data.subjects)}",
                 expected="items of those people only",
                 advice="Choose the items by the people of the split.",
             )
     if both := people["train"] & people["val"]:
-        raise Breach(
+        raise Violation(
             found=f"{', '.join(sorted(both)[:3])} in both splits",
             expected="each person on one side: errors on people already seen say little",
             advice="Split by person, not by frame (posezoo.data.people.split_people).",
@@ -92,14 +92,14 @@ def windows_show_the_frames_around_a_pose(subject: Subject) -> str:
     single = spread(subject.build(split="val"))
     window = spread(subject.build(split="val", frames=3, future=1))
     if window.joints3d.shape[1] != 3:
-        raise Breach(
+        raise Violation(
             found=f"T = {window.joints3d.shape[1]} with frames=3",
             expected="3 frames",
             advice="Return (T, J, ...) with T = frames.",
         )
     apart = (window.joints3d[:, 1] - single.joints3d[:, 0]).norm(dim=-1).max().item()
     if not apart < 1.0:  # mm; another frame of somebody who moves is farther
-        raise Breach(
+        raise Violation(
             found=f"a pose {apart:.3g} mm from that of frames=1, at frame 1 of frames=3, future=1",
             expected="pose i at place frames - 1 - future of item i",
             advice="Take frames i - (frames - 1 - future) to i + future, ends repeated.",
@@ -114,7 +114,7 @@ def pictures_are_drawn_only_if_wanted(subject: Subject) -> str:
     with_picture = subject.build(image_size=PX, pictures=True)[0]
     without = subject.build(image_size=PX, pictures=False)[0]
     if without.image is not None or with_picture.image is None:
-        raise Breach(
+        raise Violation(
             found=f"pictures=true gives {_described(with_picture.image)}, pictures=false "
             f"{_described(without.image)}",
             expected="a picture, and none",
@@ -122,7 +122,7 @@ def pictures_are_drawn_only_if_wanted(subject: Subject) -> str:
         )
     apart = (with_picture.joints2d - without.joints2d).abs().max().item()
     if apart != 0:
-        raise Breach(
+        raise Violation(
             found=f"joints2d {apart:.3g} px elsewhere without the picture",
             expected="the same px of the same crop",
             advice="Crop by image_size alone; pictures only says whether it is drawn.",

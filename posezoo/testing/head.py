@@ -15,8 +15,8 @@ from posezoo.geometry import cells_to_px
 from posezoo.registry import Entry
 from posezoo.skeleton import H36M17
 from posezoo.testing.examples import people
-from posezoo.testing.outcome import Breach, Check, NotApplicable
-from posezoo.testing.subject import Feed, Subject
+from posezoo.testing.outcome import Check, NotApplicable, Violation
+from posezoo.testing.subject import Inputs, Subject
 
 _CHANNELS = 32  # of the features that a head is tried on; it must take any number
 _SIZE = (128, 192)  # px, height and width of the picture that the features are of
@@ -34,14 +34,14 @@ def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
         with torch.device("meta"):
             strides = [f.stride for f in build_pipeline(example).backbone.features]
     features = tuple(FeatureSpec(channels=_CHANNELS, stride=stride) for stride in strides)
-    feed = Feed(
-        inputs=lambda part, count: (_noise(features, count, _SIZE),),
+    inputs = Inputs(
+        make=lambda part, count: (_noise(features, count, _SIZE),),
         loss=lambda part: part.loss(part(_noise(features, 4, _SIZE)), _batch(4)),
         prepare=_prepare,
         facts=lambda part: {},
     )
     given = {"features": features, "num_joints": H36M17.num_joints}
-    return Subject(entry=entry, params=params, given=given, feed=feed)
+    return Subject(entry=entry, params=params, given=given, inputs=inputs)
 
 
 def maps_have_the_declared_stride(subject: Subject) -> str:
@@ -50,7 +50,7 @@ def maps_have_the_declared_stride(subject: Subject) -> str:
     maps, joints, confidence = _predicted(subject, _SIZE)
     expected = tuple(px / part.stride for px in _SIZE)
     if part.output == "joints2d" and tuple(maps.shape[-2:]) != expected:
-        raise Breach(
+        raise Violation(
             found=f"maps of {_by(maps.shape[-2:])} cells for a picture of {_by(_SIZE)} px",
             expected=f"{_by(expected)}, since `stride` says {part.stride:g} px per cell",
             advice="Compute self.stride from the features' stride and the layers of the head.",
@@ -61,13 +61,13 @@ def maps_have_the_declared_stride(subject: Subject) -> str:
         ("confidence", confidence, (1, H36M17.num_joints)),
     ):
         if tuple(value.shape) != shape:
-            raise Breach(
+            raise Violation(
                 found=f"{name} of shape {tuple(value.shape)} from decode",
                 expected=f"{shape}, as `output` says {part.output!r}",
                 advice="Return (B, J, 2) px or (B, J, 3) mm, and confidence (B, J).",
             )
     if not ((confidence >= 0) & (confidence <= 1)).all():
-        raise Breach(
+        raise Violation(
             found=f"confidence from {confidence.min():.3g} to {confidence.max():.3g}",
             expected="numbers from 0 to 1",
             advice="Divide by the height of a perfect map and clamp(0, 1).",
@@ -100,13 +100,13 @@ def decode_soft_lets_a_gradient_reach_the_maps(subject: Subject) -> str:
     soft = part.decode_soft(maps)
     gradient = torch.autograd.grad(soft.sum(), maps)[0] if soft.requires_grad else None
     if gradient is None or not gradient.any():
-        raise Breach(
+        raise Violation(
             found="no gradient at the maps from decode_soft",
             expected="one: strategies train the network through this reading",
             advice="Read by a weighted mean of the cells (ops.soft_argmax), not by argmax.",
         )
     if not gradient.isfinite().all():
-        raise Breach(
+        raise Violation(
             found="a gradient of decode_soft that is not finite",
             expected="finite numbers",
             advice="Compute the softmax in float32, with its largest logit subtracted.",
@@ -128,7 +128,7 @@ def unlabelled_joints_do_not_count(subject: Subject) -> None:
     with torch.no_grad():
         a, b = part.loss(maps, batch).item(), part.loss(maps, other).item()
     if a != b:
-        raise Breach(
+        raise Violation(
             found=f"a loss of {a:.6g} that becomes {b:.6g} when an unlabelled joint is elsewhere",
             expected="the same: its place is not known",
             advice="Weigh each joint by batch.labelled2d (labelled3d for 3D) in the mean.",
@@ -140,7 +140,7 @@ def odd_sizes_of_features_work(subject: Subject) -> str:
     coarsest = max(spec.stride for spec in subject.given["features"])
     maps, joints, _ = _predicted(subject, (5 * coarsest, 7 * coarsest))
     if not joints.isfinite().all():
-        raise Breach(
+        raise Violation(
             found="joints that are not finite from features of 5 x 7 cells",
             expected="finite numbers at any size",
             advice="Look for a division by a size.",
@@ -156,7 +156,7 @@ def _bias(part: Any, joints: Tensor, read: Any, name: str) -> str:
     bias = torch.stack([error[..., axis][half].mean() for axis, half in halves])
     if not bias.abs().max() < _LARGEST_BIAS:  # NaN too
         shown = [f"{b:+.3f} in the {side} half" for b, side in zip(bias, _SIDES, strict=True)]
-        raise Breach(
+        raise Violation(
             found=f"mean errors of {', '.join(shown)}, in cells, from {name}(encode(joints))",
             expected=f"less than {_LARGEST_BIAS} cells either way",
             advice="Turn cells into px only by posezoo.geometry (cells_to_px, cell_affine): the "
@@ -178,7 +178,7 @@ def _round_trip_mm(part: Any) -> str:
     bias = (found - joints).mean((0, 1)).abs().max().item()
     root = found[:, H36M17.root].abs().max().item()
     if not bias < _LARGEST_BIAS_MM or root != 0:
-        raise Breach(
+        raise Violation(
             found=f"decode(encode(joints)) off by {bias:.3g} mm on average, its root {root:.3g} mm "
             "from 0",
             expected=f"less than {_LARGEST_BIAS_MM} mm, and a root of exactly 0",

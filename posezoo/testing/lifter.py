@@ -13,8 +13,8 @@ from posezoo.contracts import Batch
 from posezoo.registry import Entry
 from posezoo.skeleton import H36M17
 from posezoo.testing.examples import people
-from posezoo.testing.outcome import Breach, Check
-from posezoo.testing.subject import Feed, Subject
+from posezoo.testing.outcome import Check, Violation
+from posezoo.testing.subject import Inputs, Subject
 
 _NORMALISED_ON = 64  # poses
 _PLAUSIBLE = (0.1, 10.0)  # how far joints may be from the root, of what they are in truth
@@ -23,8 +23,8 @@ _NEAR_MM = 0.5  # float32 noise of poses a metre in size
 
 def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
     """A lifter, fed with people of known poses."""
-    feed = Feed(
-        inputs=lambda part, count: _arguments(people(count, frames=part.frames)),
+    inputs = Inputs(
+        make=lambda part, count: _arguments(people(count, frames=part.frames)),
         loss=_loss,
         prepare=lambda part: part.fit_normalisation(people(_NORMALISED_ON, frames=part.frames)),
         facts=lambda part: {
@@ -33,14 +33,14 @@ def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
             "params": sum(p.numel() for p in part.parameters()),
         },
     )
-    return Subject(entry=entry, params=params, given={"skeleton": H36M17}, feed=feed)
+    return Subject(entry=entry, params=params, given={"skeleton": H36M17}, inputs=inputs)
 
 
 def frames_and_future_are_honoured(subject: Subject) -> str:
     """T frames give T - frames + 1 poses, each from its own frames alone."""
     part = subject.part
     if not (part.frames >= 1 and 0 <= part.future < part.frames):
-        raise Breach(
+        raise Violation(
             found=f"frames = {part.frames} and future = {part.future}",
             expected="frames of 1 or more, of which future are 0 to frames - 1",
             advice="A causal lifter has future 0, a centred one frames // 2.",
@@ -50,7 +50,7 @@ def frames_and_future_are_honoured(subject: Subject) -> str:
         whole = part(*_arguments(batch))
         expected = (2, 3, H36M17.num_joints, 3)
         if tuple(whole.shape) != expected:
-            raise Breach(
+            raise Violation(
                 found=f"an output of shape {tuple(whole.shape)} for {part.frames + 2} frames",
                 expected=f"{expected}: T - frames + 1 poses, as frames = {part.frames}",
                 advice="Predict only frames whose whole context is there; pad nothing.",
@@ -58,7 +58,7 @@ def frames_and_future_are_honoured(subject: Subject) -> str:
         alone = part(*_arguments(batch.frames(1, 1 + part.frames)))
     difference = (whole[:, 1:2] - alone).abs().max().item()
     if not difference < _NEAR_MM:
-        raise Breach(
+        raise Violation(
             found=f"a pose {difference:.3g} mm elsewhere when frames outside its context are cut",
             expected=f"the same pose: it is made of {part.frames} frames",
             advice="Correct `frames`, or mix fewer frames (attention over all T is too wide).",
@@ -71,7 +71,7 @@ def root_is_exactly_zero(subject: Subject) -> None:
     (joints3d,) = subject.outputs(subject.part)
     largest = joints3d[:, :, H36M17.root].abs().max().item()
     if largest != 0:
-        raise Breach(
+        raise Violation(
             found=f"a root up to {largest:.3g} mm from 0",
             expected="exactly 0",
             advice="End the forward in posezoo.geometry.root_relative(joints3d, skeleton.root).",
@@ -86,7 +86,7 @@ def output_is_in_millimetres(subject: Subject) -> str:
     low, high = (share * true for share in _PLAUSIBLE)
     if not low < found < high:
         looks = " (as metres would)" if 0.3 < found * 1000 / true < 3 else ""
-        raise Breach(
+        raise Violation(
             found=f"joints {found:.3g} from the root on average{looks}",
             expected=f"{low:.0f} to {high:.0f} mm, as the poses it was normalised on have "
             f"{true:.0f}",
@@ -107,7 +107,7 @@ def loss_counts_labelled_joints_only(subject: Subject) -> None:
         a = part.loss(predicted, batch).item()
         b = part.loss(predicted, replace(batch, joints3d=moved)).item()
     if a != b:
-        raise Breach(
+        raise Violation(
             found=f"a loss of {a:.6g} that becomes {b:.6g} when an unlabelled joint is elsewhere",
             expected="the same: its place is not known",
             advice="Weigh each joint by batch.labelled3d in the mean, as posezoo.losses does.",
@@ -120,7 +120,7 @@ def fit_normalisation_changes_no_weights(subject: Subject) -> None:
     weights = [p.detach().clone() for p in part.parameters()]
     part.fit_normalisation(people(_NORMALISED_ON, frames=part.frames))
     if any(not torch.equal(a, b) for a, b in zip(weights, part.parameters(), strict=True)):
-        raise Breach(
+        raise Violation(
             found="weights that change in fit_normalisation",
             expected="buffers that change, and weights as they were",
             advice="Keep mean and standard deviation in buffers.",

@@ -9,7 +9,7 @@ import torch
 
 from posezoo import contracts
 from posezoo.registry import GIVEN, PluginError
-from posezoo.testing.outcome import Breach, Check, NotApplicable
+from posezoo.testing.outcome import Check, NotApplicable, Violation
 from posezoo.testing.subject import Subject
 
 _LONGEST_SUMMARY = 90
@@ -39,14 +39,14 @@ def signature_is_keyword_only_and_typed(subject: Subject) -> str:
         known = subject.entry.signature()
         settable = subject.entry.parameters()
     except PluginError as error:
-        raise Breach(
+        raise Violation(
             found=str(error),
             expected="a class or function whose arguments are all keyword-only and typed",
             advice="Write def __init__(self, *, width: int = 8), and no **kwargs: typos must fail.",
         ) from error
     given = _PASSED_IN[subject.entry.kind]
     if missing := [name for name in given if name not in known]:
-        raise Breach(
+        raise Violation(
             found=f"no argument {', '.join(missing)}",
             expected=f"{', '.join(given)}, which the program passes to every {subject.entry.kind}",
             advice="Add them to the signature, keyword-only and typed.",
@@ -58,13 +58,13 @@ def summary_and_licence_are_stated(subject: Subject) -> str:
     """What `posezoo list` and `info` print."""
     entry = subject.entry
     if len(entry.summary) > _LONGEST_SUMMARY or not entry.summary.endswith("."):
-        raise Breach(
+        raise Violation(
             found=f"a summary of {len(entry.summary)} characters: {entry.summary!r}",
             expected=f"one sentence of at most {_LONGEST_SUMMARY} characters that ends in '.'",
             advice="Shorten `summary`; what is longer belongs in the docstring.",
         )
     if entry.licence.strip().lower() in _NO_LICENCE:
-        raise Breach(
+        raise Violation(
             found=f"licence {entry.licence!r}",
             expected="the name of a licence, such as Apache-2.0 or MIT (spdx.org/licenses)",
             advice="Name the licence of the code in `licence`; weights carry their own.",
@@ -76,7 +76,7 @@ def docstring_states_shapes_and_units(subject: Subject) -> str | None:
     """The class says what it is, its forward what goes in and out."""
     target = subject.entry.load()
     if not target.__doc__:
-        raise Breach(
+        raise Violation(
             found=f"no docstring at {subject.entry.target}",
             expected="a docstring that says what the entry is",
             advice='Write """One sentence.""" below its first line.',
@@ -85,7 +85,7 @@ def docstring_states_shapes_and_units(subject: Subject) -> str | None:
         network = type(subject.build())
         text = _source(network.forward)
         if missing := [words for words in wanted if words not in text]:
-            raise Breach(
+            raise Violation(
                 found=f"a forward of {network.__name__} that says nowhere {', '.join(missing)}",
                 expected="shape and unit of every tensor in the signature's comments or docstring",
                 advice="Write them beside the argument: joints2d: Tensor,  # (B, T, J, 2) px",
@@ -107,7 +107,7 @@ def members_of_its_kind_are_there(subject: Subject) -> str:
     if getattr(part, "output", None) == "joints3d":
         members.remove("decode_soft")  # there is nothing between its maps and its answer
     if missing := [name for name in members if not hasattr(part, name)]:
-        raise Breach(
+        raise Violation(
             found=f"no {', no '.join(missing)}",
             expected=f"what every {subject.entry.kind} has: {', '.join(members)}",
             advice=f"See {contract.__name__} in posezoo.contracts; posezoo new writes a small one.",
@@ -123,16 +123,16 @@ def _own(value: Any) -> bool:
 def manifest_facts_equal_code_facts(subject: Subject) -> str:
     """`posezoo list` says these without importing anything, so they must be true."""
     known = {}
-    if subject.feed is not None:
+    if subject.inputs is not None:
         with torch.device("meta"):  # as built without the user's parameters
-            known = subject.feed.facts(subject.entry.build(**subject.given))
+            known = subject.inputs.facts(subject.entry.build(**subject.given))
     if not known:
         raise NotApplicable(f"a {subject.entry.kind} has no facts in numbers")
     stated = {name: value for name, value in subject.entry.facts.items() if name in known}
     if not stated:
         raise NotApplicable(f"the manifest states none of {', '.join(known)}")
     if wrong := [name for name, value in stated.items() if value != known[name]]:
-        raise Breach(
+        raise Violation(
             found=", ".join(f"{name} = {stated[name]}" for name in wrong) + " in the manifest",
             expected=", ".join(f"{name} = {known[name]}" for name in wrong) + ", as in the code",
             advice=f"Correct the stanza of {subject.entry} in its registry.toml.",

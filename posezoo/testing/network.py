@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.camera import Camera
-from posezoo.testing.outcome import Breach, Check
+from posezoo.testing.outcome import Check, Violation
 from posezoo.testing.subject import Subject, as_tuple
 
 _STEPS = (1e-2, 1e-3, 1e-4, 1e-5)  # tried in turn, as shares of the weights' own size
@@ -21,14 +21,14 @@ def builds_on_the_meta_device(subject: Subject) -> str:
     with torch.device("meta"):
         part = subject.build()
     if not isinstance(part, nn.Module):
-        raise Breach(
+        raise Violation(
             found=f"an object of {type(part).__name__}",
             expected="a torch.nn.Module, whose weights a pipeline trains and saves",
             advice=f"Derive {subject.entry.target} from nn.Module.",
         )
     tensors = {**dict(part.named_parameters()), **dict(part.named_buffers())}
     if made := [name for name, value in tensors.items() if value.device.type != "meta"]:
-        raise Breach(
+        raise Violation(
             found=f"{_listed(made)} on {tensors[made[0]].device} under torch.device('meta')",
             expected="every tensor where `with torch.device(...)` says",
             advice="Make it by torch.zeros or torch.tensor, with no device= and not from numpy.",
@@ -60,7 +60,7 @@ def every_tensor_moves_with_the_network(subject: Subject) -> None:
         and any(tensor.device.type != "meta" for tensor in _tensors_in(value))
     ]
     if behind:
-        raise Breach(
+        raise Violation(
             found=f"{_listed(behind)} left on the old device by .to(...)",
             expected="every tensor of the network moves with it",
             advice=f"self.register_buffer('{behind[0].rpartition('.')[2]}', value), "
@@ -81,9 +81,9 @@ def eval_is_deterministic(subject: Subject) -> None:
 
 def one_sample_does_not_see_the_others(subject: Subject) -> None:
     """In eval mode a sample alone, or at another place of the batch, gives what it gave before."""
-    part, feed = subject.part, subject.feed
-    assert feed is not None
-    inputs = feed.inputs(part, 4)
+    part = subject.part
+    assert subject.inputs is not None
+    inputs = subject.inputs.make(part, 4)
     advice = "In eval mode mix nothing along axis 0: no batch statistics, no reshape across items."
     with torch.no_grad():
         whole = as_tuple(part(*inputs))
@@ -98,20 +98,20 @@ def one_sample_does_not_see_the_others(subject: Subject) -> None:
 
 def every_parameter_gets_a_gradient(subject: Subject) -> str:
     """Nothing lies idle. Weights that start at 0 are stirred first: they would hide others."""
-    part, feed = subject.network()
+    part, inputs = subject.network()
     for parameter in part.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.02)
-    feed.loss(part).backward()
+    inputs.loss(part).backward()
     named = {name: p for name, p in part.named_parameters() if p.requires_grad}
     if idle := [name for name, p in named.items() if p.grad is None or not p.grad.any()]:
-        raise Breach(
+        raise Violation(
             found=f"no gradient at {_listed(idle)} ({len(idle)} of {len(named)} parameters)",
             expected="a gradient of the training loss at every parameter",
             advice="Use it in the forward, or delete it; look for detach() and torch.no_grad().",
         )
     if bad := [name for name, p in named.items() if not p.grad.isfinite().all()]:
-        raise Breach(
+        raise Violation(
             found=f"a gradient that is not finite at {_listed(bad)}",
             expected="finite gradients",
             advice="Guard square roots, divisions and logarithms near 0.",
@@ -121,10 +121,10 @@ def every_parameter_gets_a_gradient(subject: Subject) -> str:
 
 def one_small_step_lowers_the_loss(subject: Subject) -> str:
     """Down the gradient, the loss of the same batch goes down."""
-    part, feed = subject.network()
+    part, inputs = subject.network()
     part.train()
     learning = [p for p in part.parameters() if p.requires_grad]
-    before = _loss(part, feed.loss)
+    before = _loss(part, inputs.loss)
     before.backward()
     kept = [p.detach().clone() for p in learning]
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in learning]
@@ -133,10 +133,10 @@ def one_small_step_lowers_the_loss(subject: Subject) -> str:
         with torch.no_grad():
             for parameter, start, gradient in zip(learning, kept, gradients, strict=True):
                 parameter.copy_(start - step * scale * gradient)
-            after = _loss(part, feed.loss)
+            after = _loss(part, inputs.loss)
         if after < before:
             return f"{before.item():.4g} to {after.item():.4g} by a step of {step:g}"
-    raise Breach(
+    raise Violation(
         found=f"a loss of {before.item():.6g} that no step down its gradient lowers",
         expected=f"a lower loss of the same batch after a step of {_STEPS[0]:g} to {_STEPS[-1]:g}",
         advice="Look for a sign, a detach(), or a loss that does not depend on the weights.",
@@ -178,8 +178,8 @@ def _parameters_of(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _inputs(subject: Subject) -> tuple[Any, ...]:
-    assert subject.feed is not None
-    return subject.feed.inputs(subject.part, 2)
+    assert subject.inputs is not None
+    return subject.inputs.make(subject.part, 2)
 
 
 def _chosen(value: Any, places: list[int]) -> Any:
@@ -222,7 +222,7 @@ def _require_equal(
     for a, b in zip(expected, got, strict=True):
         difference, limit = (a - b).abs().max().item(), tolerance * a.abs().max().item()
         if not difference <= limit:  # NaN too
-            raise Breach(
+            raise Violation(
                 found=f"{found}: up to {difference:.3g} apart",
                 expected=f"at most {limit:.3g}",
                 advice=advice,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 Result = Literal["passed", "failed", "skipped", "reported"]
 
 
-class Breach(AssertionError):
+class Violation(AssertionError):
     """A broken promise, in the three sentences that its owner needs."""
 
     def __init__(self, *, found: str, expected: str, advice: str) -> None:
@@ -23,7 +23,7 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise: a function of the entry under test that returns a note or raises `Breach`."""
+    """One promise: a function of the entry under test that returns a note or raises `Violation`."""
 
     function: Callable[..., str | None]
     essential: bool = False  # nothing else can be checked where this fails

@@ -15,7 +15,7 @@ from posezoo import registry
 from posezoo.registry import Entry, PluginError
 from posezoo.registry.loading import IMPORT_FAILURES
 from posezoo.testing import backbone, dataset, head, lifter, manifest, network, strategy
-from posezoo.testing.outcome import Breach, Check, NotApplicable, Outcome
+from posezoo.testing.outcome import Check, NotApplicable, Outcome, Violation
 from posezoo.testing.subject import Subject
 
 
@@ -80,8 +80,8 @@ def run_check(subject: Subject, check: Check) -> Outcome:
     try:
         with torch.random.fork_rng(devices=[]):
             note = check.function(subject)
-    except Breach as breach:
-        return _failed(subject, check, breach)
+    except Violation as violation:
+        return _failed(subject, check, violation)
     except NotApplicable as reason:
         return _outcome(subject, check, "skipped", note=str(reason))
     except IMPORT_FAILURES as error:
@@ -89,15 +89,15 @@ def run_check(subject: Subject, check: Check) -> Outcome:
     return _outcome(subject, check, "passed", note=note or "")
 
 
-def _failed(subject: Subject, check: Check, breach: Breach) -> Outcome:
+def _failed(subject: Subject, check: Check, violation: Violation) -> Outcome:
     return Outcome(
         entry=str(subject),
         check=check.name,
         result="failed" if check.required else "reported",
-        note=str(breach),
-        found=breach.found,
-        expected=breach.expected,
-        advice=breach.advice,
+        note=str(violation),
+        found=violation.found,
+        expected=violation.expected,
+        advice=violation.advice,
     )
 
 
@@ -105,13 +105,13 @@ def _outcome(subject: Subject, check: Check, result: Any, *, note: str) -> Outco
     return Outcome(entry=str(subject), check=check.name, result=result, note=note)
 
 
-def _unexpected(error: BaseException) -> Breach:
-    """An error of the entry's own, as a breach: its text, and the last line outside of torch."""
+def _unexpected(error: BaseException) -> Violation:
+    """An error of the entry's own, as a violation: its text, and the last line outside of torch."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f"{sep}torch{sep}" not in f.filename]
     where = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "torch"
     text = " ".join(str(error).split())[:_LONGEST_TEXT]
-    return Breach(
+    return Violation(
         found=f"{type(error).__name__} at {where}: {text}",
         expected="no error",
         advice="Mend that line (posezoo.contracts says what is passed to it).",

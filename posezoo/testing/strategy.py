@@ -18,7 +18,7 @@ from posezoo.contracts import Batch, Stage
 from posezoo.pipeline import Pipeline
 from posezoo.registry import Entry
 from posezoo.testing.examples import people
-from posezoo.testing.outcome import Breach, Check, NotApplicable
+from posezoo.testing.outcome import Check, NotApplicable, Violation
 from posezoo.testing.subject import Subject
 
 # A strategy must take one of these at least, and may refuse the others in words.
@@ -39,7 +39,7 @@ def some_pipeline_is_taken(subject: Subject) -> str:
     """And one that is not is refused by a ValueError."""
     taken = [str(pipeline.spec) for pipeline, _ in _taken(subject)]
     if not taken:
-        raise Breach(
+        raise Violation(
             found="a ValueError for each of " + ", ".join(_PIPELINES),
             expected="stages for one of them at least",
             advice="Refuse only pipelines that lack a part which this strategy trains.",
@@ -53,7 +53,7 @@ def settings_name_parameters_of_parts(subject: Subject) -> str:
     for name in settings:
         part, dot, parameter = name.partition(".")
         if not dot or part not in ("backbone", "head", "lifter") or not parameter:
-            raise Breach(
+            raise Violation(
                 found=f"settings of {name!r}",
                 expected="'backbone.NAME', 'head.NAME' or 'lifter.NAME'",
                 advice='Write self.settings = {"head.decode": "soft"}, or {} if it needs nothing.',
@@ -67,7 +67,7 @@ def shares_sum_to_one(subject: Subject) -> str:
     for pipeline, stages in _taken(subject):
         shares = [stage.share for stage in stages]
         if not shares or min(shares) <= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
-            raise Breach(
+            raise Violation(
                 found=f"shares {shares} for {pipeline.spec}, sum {sum(shares):g}",
                 expected="shares above 0 whose sum is 1",
                 advice="A share is a stage's part of all steps; give the last stage the rest.",
@@ -82,7 +82,7 @@ def stages_train_parts_that_are_there(subject: Subject) -> str:
         for stage in stages:
             absent = [name for name in stage.trains if name not in pipeline.parts]
             if absent or not stage.trains:
-                raise Breach(
+                raise Violation(
                     found=f"stage '{stage.name}' that trains {', '.join(absent) or 'nothing'} of "
                     f"{pipeline.spec}",
                     expected=f"one or more of {', '.join(pipeline.parts)}",
@@ -99,14 +99,14 @@ def losses_are_finite_scalars(subject: Subject) -> str:
             terms = _losses(pipeline, stage)
             for name, term in terms.items():
                 if term.ndim or not term.isfinite():
-                    raise Breach(
+                    raise Violation(
                         found=f"term '{name}' of stage '{stage.name}' of shape "
                         f"{tuple(term.shape)}, {term.flatten()[0].item():.4g}",
                         expected="one finite number",
                         advice="Take the mean over the labelled joints, guarding against none.",
                     )
             if not terms or not sum(terms.values(), torch.zeros(())).requires_grad:
-                raise Breach(
+                raise Violation(
                     found=f"stage '{stage.name}' with terms {[*terms]} that no weight can lower",
                     expected="at least one term with a gradient",
                     advice="Compute the loss outside torch.no_grad(), from what the part gives.",
@@ -123,7 +123,7 @@ def every_trained_part_gets_a_gradient(subject: Subject) -> str:
             for name in stage.trains:
                 gradients = [p.grad for p in pipeline.parts[name].parameters()]
                 if not any(g is not None and g.any() for g in gradients):
-                    raise Breach(
+                    raise Violation(
                         found=f"no gradient at the {name} in stage '{stage.name}' of "
                         f"{pipeline.spec}, which trains it",
                         expected="a gradient at every part that `trains` names",
@@ -150,7 +150,7 @@ def frozen_parts_stay_as_they_are(subject: Subject) -> str:
                 elif part.training:
                     what = "training mode of"
                 if what:
-                    raise Breach(
+                    raise Violation(
                         found=f"{what} the {name} in stage '{stage.name}' of {pipeline.spec}, "
                         f"which trains {', '.join(stage.trains)}",
                         expected="frozen parts that predict as they will at test time",
@@ -171,7 +171,7 @@ def stages_are_the_same_each_time(subject: Subject) -> None:
         third = [(s.name, s.trains, s.share) for s in strategy.stages(pipeline)]
         first = [(s.name, s.trains, s.share) for s in stages]
         if not first == again == third:
-            raise Breach(
+            raise Violation(
                 found=f"stages {again}, then {third}",
                 expected=f"{first} whenever they are asked for",
                 advice="Keep no state in the strategy: build the stages from the arguments.",
@@ -185,7 +185,7 @@ def unlabelled_joints_do_not_count(subject: Subject) -> None:
             a, b = (_losses(pipeline, stage, batch) for batch in _with_unlabelled_joint())
             for name in a:
                 if a[name].item() != b[name].item():
-                    raise Breach(
+                    raise Violation(
                         found=f"term '{name}' of stage '{stage.name}' at {a[name].item():.6g} that "
                         f"becomes {b[name].item():.6g} when an unlabelled joint is elsewhere",
                         expected="the same: its place is not known",

@@ -14,10 +14,10 @@ from posezoo.registry import Entry
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feed:
+class Inputs:
     """What a network of one kind is fed, and what it says of itself."""
 
-    inputs: Callable[[Any, int], tuple[Any, ...]]  # network, count -> arguments of its forward
+    make: Callable[[Any, int], tuple[Any, ...]]  # network, count -> arguments of its forward
     loss: Callable[[Any], Tensor]  # network -> scalar, the loss of one small training batch
     prepare: Callable[[Any], None]  # network -> fitted to training data, as before a training
     facts: Callable[[Any], dict[str, Any]]  # network -> what the manifest may say of it
@@ -30,19 +30,19 @@ class Subject:
     entry: Entry
     params: Mapping[str, Any]
     given: Mapping[str, Any] = field(default_factory=dict)  # by the pipeline, in real life
-    feed: Feed | None = None  # None for kinds that are no networks
+    inputs: Inputs | None = None  # None for kinds that are no networks
 
     def build(self, *, seed: int = 0, **changes: Any) -> Any:
         """A new one, in training mode if it is a network."""
         torch.manual_seed(seed)
         return self.entry.build(**{**self.given, **self.params, **changes})
 
-    def network(self, *, seed: int = 0) -> tuple[Any, Feed]:
-        """A new network, prepared for training, and its feed."""
-        assert self.feed is not None
+    def network(self, *, seed: int = 0) -> tuple[Any, Inputs]:
+        """A new network, prepared for training, and its inputs."""
+        assert self.inputs is not None
         part = self.build(seed=seed)
-        self.feed.prepare(part)
-        return part, self.feed
+        self.inputs.prepare(part)
+        return part, self.inputs
 
     @cached_property
     def part(self) -> Any:
@@ -51,9 +51,9 @@ class Subject:
 
     def outputs(self, part: Any, count: int = 4) -> tuple[Tensor, ...]:
         """The forward of a network on `count` samples, without gradient."""
-        assert self.feed is not None
+        assert self.inputs is not None
         with torch.no_grad():
-            return as_tuple(part(*self.feed.inputs(part, count)))
+            return as_tuple(part(*self.inputs.make(part, count)))
 
     def __str__(self) -> str:
         return f"{self.entry.kind} '{self.entry.key}'"

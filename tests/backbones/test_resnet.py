@@ -5,7 +5,7 @@ from torch import nn
 
 from posezoo.assembly import build_pipeline
 from posezoo.backbones.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
-from posezoo.checkpoint import load_backbone
+from posezoo.training.checkpoint import load_backbone
 
 # Of torchvision's models without their classifiers: 25,557,032 - 2,049,000 for ResNet-50.
 WHOLE = {

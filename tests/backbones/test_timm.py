@@ -30,7 +30,7 @@ def test_listing_the_zoo_imports_neither_timm_nor_torch():
 
 def test_without_timm_one_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    for name in ("posezoo.backbones.timm_models", "posezoo.backbones.timm_import"):
+    for name in ("posezoo.backbones.timm_models", "posezoo.backbones._timm_import"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(PluginError, match=r"'timm/resnet18' needs 'timm': pip install .*timm"):
         build_pipeline("timm/resnet18-hm")

@@ -8,8 +8,8 @@ import re
 import h5py
 import pytest
 
-from posezoo.data.store_writer import export
-from posezoo.data.synthetic import Synthetic
+from posezoo.data.store.store_writer import export
+from posezoo.data.synthetic.synthetic import Synthetic
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from posezoo.data.convert.formats import FORMATS, Format
-from posezoo.data.mocap_file import Recording, read_mocap
-from posezoo.data.store_file import open_store
+from posezoo.data.mocap.mocap_file import Recording, read_mocap
+from posezoo.data.store.store_file import open_store
 
 
 @pytest.fixture
@@ -25,7 +25,9 @@ def test_a_table_becomes_a_store_and_a_report(invoke, table, tmp_path):
     out, report = tmp_path / "mine.h5", tmp_path / "report.json"
     result = invoke("data", "convert", "--from", "own", table, out, "--report", report)
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("kept 2 frames of 1 people in 1 shots\njoints: h36m17 to h36m")
+    assert result.output.startswith(
+        "kept 2 frames of 1 people in 1 sequences\njoints: h36m17 to h36m"
+    )
     assert result.output.endswith(f"store: {out}  (posezoo data check {out})\n")
     assert open_store(out)["joints2d_px"][1, 16].tolist() == [10 + 66, 10 + 67]
     found = json.loads(report.read_text())

@@ -2,7 +2,7 @@ import torch
 
 from posezoo.contracts import Batch
 from posezoo.data.loading import StepSampler, ordered_batches, training_batches
-from posezoo.data.synthetic import Synthetic
+from posezoo.data.synthetic.synthetic import Synthetic
 
 
 def steps(first, last, **changes):

@@ -70,7 +70,7 @@ def test_head_mse(arena: Any, size: tuple[int, ...], layout: str, upstream: floa
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_integral_head(arena: Any, size: tuple[int, ...], layout: str) -> None:
-    options: dict[str, Any] = {"beta": 0.7, "scale": (4.0, 3.0, 2.0), "offset": 1.5}
+    options: dict[str, Any] = {"inverse_temperature": 0.7, "scale": (4.0, 3.0, 2.0), "offset": 1.5}
     pull = torch.randn(2, 2, 3, generator=torch.Generator().manual_seed(1))
 
     def fused(*tensors: Tensor) -> Tensor:
@@ -97,8 +97,10 @@ def test_one_program_may_go_through_many_tiles(arena: Any, monkeypatch: pytest.M
     assert max(distances(arena, loss, apart, tensors, "contiguous")) < 2e-6
     found = distances(
         arena,
-        lambda *given: integral_head(*given, depth=2, beta=1.0),
-        lambda *given: soft_argmax(convolution(*given).view(2, 2, 2, 9, 11), beta=1.0),
+        lambda *given: integral_head(*given, depth=2, inverse_temperature=1.0),
+        lambda *given: soft_argmax(
+            convolution(*given).view(2, 2, 2, 9, 11), inverse_temperature=1.0
+        ),
         tensors,
         "contiguous",
     )
@@ -121,8 +123,10 @@ def test_half_precision_features_give_float32_results_and_gradients_of_their_own
     assert max(distances(arena, loss, apart, tensors, "contiguous")) < 2e-3
     found = distances(
         arena,
-        lambda *given: integral_head(*given, depth=3, beta=1.0),
-        lambda *given: soft_argmax(convolution(*given).view(2, 2, 3, 5, 7), beta=1.0),
+        lambda *given: integral_head(*given, depth=3, inverse_temperature=1.0),
+        lambda *given: soft_argmax(
+            convolution(*given).view(2, 2, 3, 5, 7), inverse_temperature=1.0
+        ),
         tensors,
         "contiguous",
     )
@@ -147,7 +151,7 @@ def test_an_empty_batch_launches_nothing(arena: Any) -> None:
     filters = torch.zeros(6, 4, device=DEVICE, requires_grad=True)
     with backend("triton"):
         loss = head_mse(features, filters, None, torch.zeros(0, 6, 2, device=DEVICE), sigma_cells=1)
-        place = integral_head(features, filters, None, depth=3, beta=1.0)
+        place = integral_head(features, filters, None, depth=3, inverse_temperature=1.0)
         pulls = torch.autograd.grad(loss + place.sum(), (features, filters))
     assert loss.item() == 0
     assert place.shape == (0, 2, 3)

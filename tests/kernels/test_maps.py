@@ -110,8 +110,8 @@ def test_heatmap_mse(arena: Any, size: tuple[int, ...], dtype: torch.dtype, layo
 
 
 SOFTMAX: dict[str, dict[str, Any]] = {
-    "fixed": {"beta": 3.0},
-    "learnt": {"beta": torch.tensor([0.5, 1.0, 2.0])},
+    "fixed": {"inverse_temperature": 3.0},
+    "learnt": {"inverse_temperature": torch.tensor([0.5, 1.0, 2.0])},
     "sum": {"normalize": "sum"},
 }
 
@@ -129,10 +129,17 @@ def test_soft_argmax(
     def place(given: Tensor) -> Tensor:
         chosen = dict(options)
         if how == "learnt":
-            chosen["beta"] = options["beta"].to(given.device, given.dtype).float().requires_grad_()
+            chosen["inverse_temperature"] = (
+                options["inverse_temperature"]
+                .to(given.device, given.dtype)
+                .float()
+                .requires_grad_()
+            )
             result = soft_argmax(given, **chosen)
             total = (result * upstream.to(result)).sum()
-            slopes.append(torch.autograd.grad(total, chosen["beta"], retain_graph=True)[0])
+            slopes.append(
+                torch.autograd.grad(total, chosen["inverse_temperature"], retain_graph=True)[0]
+            )
             return result
         return soft_argmax(given, **chosen)
 
@@ -162,12 +169,17 @@ def test_one_program_may_go_through_a_whole_channels_last_map(
 ) -> None:
     monkeypatch.setattr("posezoo_kernels.launch.ENOUGH_PROGRAMS", 1)
     maps, _ = inputs((37, 41), torch.float32)
-    assert max(both(arena, lambda m: soft_argmax(m, beta=3.0), maps, "channels_last")) < 2e-6
+    assert (
+        max(both(arena, lambda m: soft_argmax(m, inverse_temperature=3.0), maps, "channels_last"))
+        < 2e-6
+    )
 
 
 def test_volumes_of_few_maps_are_shared_by_programs_and_their_sums_combined(arena: Any) -> None:
     maps = torch.randn(1, 1, 40, 40, 32, generator=torch.Generator().manual_seed(0))
-    value, pull = both(arena, lambda m: soft_argmax(m, beta=5.0), maps, "contiguous", torch.ones(1))
+    value, pull = both(
+        arena, lambda m: soft_argmax(m, inverse_temperature=5.0), maps, "contiguous", torch.ones(1)
+    )
     assert value < 2e-6
     assert pull < 2e-6
 
@@ -245,7 +257,7 @@ def test_dsnt_loss(arena: Any, size: tuple[int, ...], regulariser: str, layout: 
             given,
             place,
             sigma_cells=1.7,
-            beta=1.3,
+            inverse_temperature=1.3,
             distance="l1" if size[0] == 11 else "euclidean",
             regulariser=regulariser,  # type: ignore[arg-type]
             strength=0.7,
@@ -261,7 +273,7 @@ def test_dsnt_loss(arena: Any, size: tuple[int, ...], regulariser: str, layout: 
 def test_an_empty_batch_launches_nothing(arena: Any) -> None:
     nothing = torch.zeros(0, 3, 4, 4, device=DEVICE, requires_grad=True)
     with backend("triton"):
-        soft_argmax(nothing, beta=1.0).sum().backward()
+        soft_argmax(nothing, inverse_temperature=1.0).sum().backward()
         assert decode(nothing)[0].shape == (0, 3, 2)
         loss = heatmap_mse(nothing, torch.zeros(0, 3, 2, device=DEVICE), sigma_cells=1.0)
         loss.sum().backward()
@@ -274,7 +286,7 @@ def test_the_backward_takes_the_path_of_its_forward(arena: Any) -> None:
     for path in ("torch", "triton"):
         given = maps.to(DEVICE).clone().requires_grad_()
         with backend(path):  # type: ignore[arg-type]
-            value = soft_argmax(given, beta=2.0).sum()
+            value = soft_argmax(given, inverse_temperature=2.0).sum()
             value = value + dsnt_loss(given, joints.to(DEVICE), sigma_cells=1.0).sum()
         with backend("triton" if path == "torch" else "torch"):
             pulls.append(torch.autograd.grad(value, given)[0])

@@ -49,7 +49,7 @@ def test_the_paper_s_network_has_the_published_number_of_parameters():
 @pytest.mark.parametrize("form", ["px", "rays"])
 def test_an_untrained_lifter_that_starts_at_the_mean_pose_predicts_it(form):
     joints2d, joints3d, camera = people(200)
-    model = lifter(input=form, start="mean_pose").eval()
+    model = lifter(input=form, zero_init=True).eval()
     model.fit_normalisation(as_batch(joints2d, joints3d, camera))
     predicted = model(joints2d, camera)
     assert predicted[:, :, 0].abs().max() == 0

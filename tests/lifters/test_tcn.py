@@ -104,7 +104,7 @@ def test_it_is_a_dilated_convolution_as_torch_computes_one(causal):
 @pytest.mark.parametrize("causal", [False, True])
 def test_each_frame_is_turned_back_by_its_own_rotation(causal):
     """The mean pose of someone who walks past stays upright on the axis of each frame's root."""
-    model = lifter(frames=3, causal=causal, input="rays", start="mean_pose").eval()
+    model = lifter(frames=3, causal=causal, input="rays", zero_init=True).eval()
     batch = people(1, frames=7)
     walk = torch.arange(7)[:, None] * torch.tensor([400.0, 0.0, 0.0])
     absolute = batch.joints3d + (batch.root_mm + walk)[:, :, None]
@@ -123,7 +123,7 @@ def test_a_clip_that_is_too_short_is_refused():
 
 @pytest.mark.parametrize("frames", [3, 9])
 def test_it_can_learn_one_batch_by_heart(frames):
-    model = lifter(frames=frames, width=128, start="mean_pose")
+    model = lifter(frames=frames, width=128, zero_init=True)
     batch = people(32, frames=frames)
     target = batch.frames(frames // 2, frames // 2 + 1)
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)

@@ -40,14 +40,19 @@ def maps(*, grad: bool = True) -> Tensor:
 OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gaussian_heatmaps": lambda m: m * gaussian_heatmaps(JOINTS, m.shape[2:], sigma_cells=1.0),
     "heatmap_mse": lambda m: heatmap_mse(m, JOINTS, sigma_cells=1.0),
-    "soft_argmax": lambda m: soft_argmax(m, beta=2.0, scale=4.0, offset=1.5),
-    "soft_argmax learnt": lambda m: soft_argmax(m, beta=m.detach().mean((0, 2, 3)).exp()),
+    "soft_argmax": lambda m: soft_argmax(m, inverse_temperature=2.0, scale=4.0, offset=1.5),
+    "soft_argmax learnt": lambda m: soft_argmax(
+        m, inverse_temperature=m.detach().mean((0, 2, 3)).exp()
+    ),
     "soft_argmax sum": lambda m: soft_argmax(m, normalize="sum"),
-    "moments": lambda m: moments(m, beta=2.0).covariance + moments(m, beta=1.0).mean[..., None],
+    "moments": lambda m: (
+        moments(m, inverse_temperature=2.0).covariance
+        + moments(m, inverse_temperature=1.0).mean[..., None]
+    ),
     "decode": lambda m: decode(m, refine="dark")[0] + m.mean(),
     "dsnt_loss": lambda m: dsnt_loss(m, JOINTS, sigma_cells=1.0),
     "head_mse": lambda m: head_mse(m, FILTERS[:3], None, JOINTS, sigma_cells=1.0) * 2,
-    "integral_head": lambda m: integral_head(m, FILTERS, None, depth=2, beta=1.0),
+    "integral_head": lambda m: integral_head(m, FILTERS, None, depth=2, inverse_temperature=1.0),
 }
 each_operation = pytest.mark.parametrize("name", OPERATIONS)
 
@@ -95,7 +100,12 @@ def test_it_maps_over_one_more_axis(name: str) -> None:
 
 AFFINE: dict[str, Any] = {"scale": [4.0, 4.0], "offset": [1.5, 1.5]}
 TARGET: dict[str, Any] = {"sigma": 1.0, "peak": 1.0, "cut": False, "quantised": False}
-DSNT: dict[str, Any] = {"beta": 1.0, "sigma": 1.0, "strength": 1.0, "scale": [1.0, 1.0]}
+DSNT: dict[str, Any] = {
+    "inverse_temperature": 1.0,
+    "sigma": 1.0,
+    "strength": 1.0,
+    "scale": [1.0, 1.0],
+}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +116,7 @@ DSNT: dict[str, Any] = {"beta": 1.0, "sigma": 1.0, "strength": 1.0, "scale": [1.
         (
             "soft_argmax",
             (maps(), torch.ones(3, requires_grad=True)),
-            {"beta": 1.0, "softmax": True, "moments": True} | AFFINE,
+            {"inverse_temperature": 1.0, "softmax": True, "moments": True} | AFFINE,
         ),
         (
             "decode",
@@ -121,7 +131,7 @@ DSNT: dict[str, Any] = {"beta": 1.0, "sigma": 1.0, "strength": 1.0, "scale": [1.
         (
             "integral_head",
             (maps(), FILTERS.clone().requires_grad_(), torch.zeros(6)),
-            {"depth": 2, "beta": 1.0, "scale": [1.0] * 3, "offset": [0.0] * 3},
+            {"depth": 2, "inverse_temperature": 1.0, "scale": [1.0] * 3, "offset": [0.0] * 3},
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -161,7 +171,7 @@ def test_a_graph_that_is_kept_gives_the_same_gradient_twice(name: str) -> None:
 
 def test_a_gradient_of_a_gradient_is_refused_rather_than_wrong() -> None:
     given = maps()
-    value = soft_argmax(given, beta=1.0).square().sum()
+    value = soft_argmax(given, inverse_temperature=1.0).square().sum()
     with pytest.raises(RuntimeError):
         torch.autograd.grad(value, given, create_graph=True)[0].sum().backward()
 
@@ -202,7 +212,7 @@ importlib.util.find_spec = lambda name, *a: None if name == "triton" else find(n
 from posezoo.ops import backend_in_use, soft_argmax, heatmap_mse
 maps = torch.randn(2, 3, 6, 7, requires_grad=True)
 loss = heatmap_mse(maps, torch.ones(2, 3, 2), sigma_cells=1.0).sum()
-(loss + soft_argmax(maps, beta=1.0).sum()).backward()
+(loss + soft_argmax(maps, inverse_temperature=1.0).sum()).backward()
 print(backend_in_use(), maps.grad.isfinite().all().item())
 """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -227,10 +237,10 @@ with FakeTensorMode():
         lambda: dsnt_loss(maps, joints, sigma_cells=1.0),
         lambda: gaussian_heatmaps(joints, (64, 64), sigma_cells=1.0),
         lambda: heatmap_mse(maps, joints, sigma_cells=1.0),
-        lambda: moments(maps, beta=1.0),
-        lambda: soft_argmax(maps, beta=1.0),
+        lambda: moments(maps, inverse_temperature=1.0),
+        lambda: soft_argmax(maps, inverse_temperature=1.0),
         lambda: head_mse(maps, filters, None, joints, sigma_cells=1.0),
-        lambda: integral_head(maps, filters, None, depth=1, beta=1.0),
+        lambda: integral_head(maps, filters, None, depth=1, inverse_temperature=1.0),
     ):
         with recording() as launches:
             call()

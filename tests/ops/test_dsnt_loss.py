@@ -65,7 +65,12 @@ def test_value_and_gradient_equal_the_definition(regulariser: str) -> None:
 def test_temperature_scale_strength_and_weight_are_in_the_gradient(distance: str) -> None:
     maps = torch.randn(2, 2, 4, 5, dtype=torch.float64, requires_grad=True)
     joints = torch.rand(2, 2, 2, dtype=torch.float64) * 3
-    options = {"sigma_cells": 1.2, "beta": 1.7, "distance": distance, "strength": 0.4}
+    options = {
+        "sigma_cells": 1.2,
+        "inverse_temperature": 1.7,
+        "distance": distance,
+        "strength": 0.4,
+    }
     weight = torch.rand(2, 2, dtype=torch.float64)
     assert gradcheck(
         lambda m: dsnt_loss(m, joints, scale=(0.5, 2.0), weight=weight, **options), (maps,)

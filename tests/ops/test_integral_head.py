@@ -19,14 +19,14 @@ def test_a_feature_that_only_one_plane_reads_pulls_the_joint_to_that_plane() -> 
     features = torch.zeros(1, 1, 1, 2)
     features[..., 1] = math.log(3)  # one of four cells weighs three times the others
     filters = torch.tensor([[0.0], [1.0]])
-    place = integral_head(features, filters, None, depth=2, beta=1.0)
+    place = integral_head(features, filters, None, depth=2, inverse_temperature=1.0)
     assert place[0, 0].tolist() == pytest.approx([4 / 6, 0.0, 4 / 6])
 
 
 def test_place_and_gradients_are_those_of_the_convolution_and_the_soft_argmax() -> None:
     tensors = [t.requires_grad_() for t in (random(2, 5, 3, 4), random(6, 5), random(6))]
     maps = torch.einsum("jc,bchw->bjhw", tensors[1], tensors[0]) + tensors[2][:, None, None]
-    options = {"beta": 0.8, "scale": (4.0, 3.0, 2.0), "offset": 1.5}
+    options = {"inverse_temperature": 0.8, "scale": (4.0, 3.0, 2.0), "offset": 1.5}
     truth = soft_argmax(maps.view(2, 3, 2, 3, 4), **options)
     found = integral_head(*tensors, depth=2, **options)
     assert torch.allclose(found, truth, atol=1e-13)
@@ -58,7 +58,7 @@ def test_no_more_than_one_joint_s_volume_ever_exists() -> None:
     from posezoo.ops.integral_head import _integral_head, _integral_head_backward
 
     with Largest() as mode, torch.no_grad():
-        options = {"depth": 16, "beta": 1.0, "scale": [1.0] * 3}
+        options = {"depth": 16, "inverse_temperature": 1.0, "scale": [1.0] * 3}
         bias = torch.zeros(80)
         place, saved = _integral_head.function(features, filters, bias, offset=[0.0] * 3, **options)
         _integral_head_backward.function(
@@ -69,6 +69,10 @@ def test_no_more_than_one_joint_s_volume_ever_exists() -> None:
 
 def test_a_depth_that_does_not_divide_the_filters_is_refused() -> None:
     with pytest.raises(ValueError, match="depth: expected a divisor of 6 filters, got 4"):
-        integral_head(torch.zeros(1, 2, 3, 3), torch.zeros(6, 2), None, depth=4, beta=1.0)
+        integral_head(
+            torch.zeros(1, 2, 3, 3), torch.zeros(6, 2), None, depth=4, inverse_temperature=1.0
+        )
     with pytest.raises(ValueError, match="filters: expected 6 maps"):
-        integral_head(torch.zeros(1, 3, 3, 3), torch.zeros(6, 2), None, depth=3, beta=1.0)
+        integral_head(
+            torch.zeros(1, 3, 3, 3), torch.zeros(6, 2), None, depth=3, inverse_temperature=1.0
+        )

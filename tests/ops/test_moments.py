@@ -11,7 +11,7 @@ from posezoo.ops import gaussian_heatmaps, moments, soft_argmax
 def test_two_equal_cells_have_the_moments_of_a_coin() -> None:
     maps = torch.full((1, 1, 3, 5), -1e4)
     maps[0, 0, 0, 1] = maps[0, 0, 2, 3] = 0
-    found = moments(maps, beta=1.0, scale=(1.0, 10.0))
+    found = moments(maps, inverse_temperature=1.0, scale=(1.0, 10.0))
     assert found.mean.tolist() == [[[2.0, 10.0]]]
     assert found.covariance.tolist() == [[[[1.0, 10.0], [10.0, 100.0]]]]
     assert found.peak.item() == 0.5
@@ -25,7 +25,7 @@ def test_the_variance_of_a_gaussian_is_sigma_squared() -> None:
 
 
 def test_a_flat_volume_is_as_uncertain_as_can_be() -> None:
-    found = moments(torch.zeros(1, 2, 3, 4, 5), beta=1.0)
+    found = moments(torch.zeros(1, 2, 3, 4, 5), inverse_temperature=1.0)
     assert found.entropy[0, 1].item() == pytest.approx(math.log(60))
     spread = torch.diagonal(found.covariance[0, 0])
     assert torch.allclose(spread, torch.tensor([24.0, 15.0, 8.0]) / 12)
@@ -35,6 +35,9 @@ def test_the_mean_is_the_soft_argmax_with_its_gradient() -> None:
     maps = torch.randn(2, 3, 5, 7, requires_grad=True)
     pulls = [
         torch.autograd.grad(place.square().sum(), maps)[0]
-        for place in (moments(maps, beta=2.0).mean, soft_argmax(maps, beta=2.0))
+        for place in (
+            moments(maps, inverse_temperature=2.0).mean,
+            soft_argmax(maps, inverse_temperature=2.0),
+        )
     ]
     assert torch.equal(*pulls)

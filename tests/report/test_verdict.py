@@ -17,8 +17,8 @@ CLOSE = {"a": [10.0, 11.0, 9.0], "b": [10.5, 11.5, 9.5]}  # 0.5 apart, spread 1
     [
         ({"better": (("a", "b"),)}, CLEAR, "agrees"),
         ({"better": (("b", "a"),)}, CLEAR, "disagrees"),
-        ({"better": (("a", "b"),)}, CLOSE, "not told apart"),
-        ({"better": (("b", "a"),)}, CLOSE, "not told apart"),
+        ({"better": (("a", "b"),)}, CLOSE, "not significant"),
+        ({"better": (("b", "a"),)}, CLOSE, "not significant"),
         ({"no_better": (("a", "b"),)}, CLEAR, "disagrees"),
         ({"no_better": (("b", "a"),)}, CLEAR, "agrees"),
         ({"no_better": (("a", "b"),)}, CLOSE, "agrees"),

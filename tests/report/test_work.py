@@ -9,7 +9,7 @@ from posezoo.report.definition import Report, Row, read_report
 from posezoo.report.page import write_page
 from posezoo.report.table import read_lines
 from posezoo.report.trials import Trials
-from posezoo.runs import pick_device
+from posezoo.training.runs import pick_device
 
 DATA = "synthetic:people=6,items=32"
 

@@ -1,4 +1,4 @@
-"""The losses are those of `posezoo.end_to_end`, whose tests stand in tests/test_end_to_end.py."""
+"""The losses are those of `_multitask_loss.py`, whose tests stand in test_multitask_loss.py."""
 
 import pytest
 

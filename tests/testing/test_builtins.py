@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from posezoo import registry
-from posezoo.data.shot import Shot
-from posezoo.data.store_writer import write_store
+from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.data.store.store_writer import write_store
 from posezoo.skeleton import H36M17
 from posezoo.testing import run_checks
 from posezoo.testing.examples import people
@@ -37,7 +37,7 @@ def files(make_mocap, tmp_path_factory):
 def shot(subject):
     """Six frames of somebody."""
     clip = people(1, frames=6, seed=len(subject))
-    return Shot(
+    return PoseSequence(
         joints2d_px=clip.joints2d[0].numpy(),
         joints3d_mm=clip.joints3d[0].numpy(),
         root_mm=clip.root_mm[0].numpy(),

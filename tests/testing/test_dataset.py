@@ -1,4 +1,4 @@
-"""A small dataset that keeps its contract, and breaches of it, each caught by its own check."""
+"""A small dataset that keeps its contract, and violations of it, each caught by its own check."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A small strategy that keeps its contract, and breaches of it, each caught by its own check."""
+"""A small strategy that keeps its contract, and violations of it, each caught by its own check."""
 
 import torch
 

@@ -12,8 +12,8 @@ import click
 from posezoo.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from posezoo.data.diagnose import Diagnosis
-    from posezoo.data.diagnose_projection import Errors
+    from posezoo.data.inspect.diagnose import Diagnosis
+    from posezoo.data.inspect.diagnose_projection import Errors
 
 _EPILOG = """\b
 Exit code: 0 sound, 1 a fault was found, 2 the file could not be read.
@@ -32,7 +32,7 @@ _WORST = 5  # sequences in the table; --json has all
 @click.pass_context
 def check(ctx: click.Context, store: Path, as_json: bool) -> None:
     """Look for faults in STORE: a store, a *_poses17.h5 file, or a folder of these."""
-    from posezoo.data.diagnose import diagnose
+    from posezoo.data.inspect.diagnose import diagnose
 
     found = diagnose(store)
     if as_json:
@@ -43,7 +43,7 @@ def check(ctx: click.Context, store: Path, as_json: bool) -> None:
 
 
 def _print(found: Diagnosis) -> None:
-    from posezoo.data.diagnose_projection import BINS_PX
+    from posezoo.data.inspect.diagnose_projection import BINS_PX
 
     if found.views:
         edges = [f"{edge:g}" for edge in BINS_PX[1:]]

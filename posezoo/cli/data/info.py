@@ -12,7 +12,7 @@ import click
 from posezoo.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from posezoo.data.bodies import Body
+    from posezoo.data.inspect.bodies import Body
 
 _EPILOG = """\b
 Examples:
@@ -27,7 +27,7 @@ _LISTED = 20  # names of one kind in the table; --json has all
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(store: Path, as_json: bool) -> None:
     """Count what is in STORE: a store, a *_poses17.h5 file, or a folder of these."""
-    from posezoo.data.overview import overview
+    from posezoo.data.inspect.overview import overview
 
     found = overview(store)
     if as_json:

@@ -28,7 +28,7 @@ Examples:
 @click.option("--seed", default=0, show_default=True, help="Of the choice of poses.")
 def show(store: Path, out: Path, items: int, seed: int) -> None:
     """Draw poses of STORE: picture with 2D joints, beside it the pose in 3D."""
-    from posezoo.data.sheet import draw_sheet
+    from posezoo.data.inspect.sheet import draw_sheet
 
     drawn = draw_sheet(store, out, items=items, seed=seed)
     click.echo(f"{out}: {drawn} poses of {store}")

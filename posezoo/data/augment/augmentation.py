@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.contracts import Batch, Dataset, Sample
-from posezoo.data.augment.luck import Luck
+from posezoo.data.augment.random_stream import RandomStream
 from posezoo.data.augment.view import View, retake
 from posezoo.data.batches import only_sample, take
 from posezoo.skeleton import Skeleton
@@ -18,7 +18,7 @@ from posezoo.skeleton import Skeleton
 class Change(Protocol):
     """A change of the picture or the person."""
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The changed batch."""
         ...
 
@@ -27,7 +27,7 @@ class Change(Protocol):
 class ViewChange(Protocol):
     """A change of the view; those that follow each other cost one resampling of the picture."""
 
-    def look(self, view: View, luck: Luck) -> View:
+    def look(self, view: View, stream: RandomStream) -> View:
         """The changed view."""
         ...
 
@@ -58,11 +58,11 @@ class Augmentation:
         items = index + np.arange(len(batch)) if isinstance(index, int) else index
         view = View.of(batch)
         for place, change in enumerate(self.changes):
-            luck = Luck(seed, items, f"augment/{place}", batch.joints2d.device)
+            stream = RandomStream(seed, items, f"augment/{place}", batch.joints2d.device)
             if isinstance(change, ViewChange):
-                view = change.look(view, luck)
+                view = change.look(view, stream)
             else:
-                batch = change(retake(batch, view, self.skeleton), luck, self.skeleton)
+                batch = change(retake(batch, view, self.skeleton), stream, self.skeleton)
                 view = View.of(batch)
         return retake(batch, view, self.skeleton)
 

@@ -1,6 +1,7 @@
 """Another room behind the person. A batch holds no mask, so the person's outline is derived.
 
-It is the outline of the body that the renderer puts around 17 joints (`posezoo.data.solids`), seen
+It is the outline of the body that the renderer puts around 17 joints
+(`posezoo.data.scene.solids`), seen
 by the batch's camera. On drawn pictures that is the person itself, with hair and girth of that
 name; a seat or pole beside the person goes with the old room. On photographs it is an estimate, to
 be widened by `margin_mm`. Done on the CPU.
@@ -17,13 +18,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from posezoo.contracts import Batch
-from posezoo.data.appearance import draw_looks
 from posezoo.data.augment.change import chance, change, number
-from posezoo.data.augment.luck import Luck
 from posezoo.data.augment.pixels import picture, to_bytes
-from posezoo.data.backdrop import draw_backdrop
-from posezoo.data.raster import Rods, rasterise
-from posezoo.data.solids import Solids, add_body, unit
+from posezoo.data.augment.random_stream import RandomStream
+from posezoo.data.scene.appearance import draw_looks
+from posezoo.data.scene.backdrop import draw_backdrop
+from posezoo.data.scene.raster import Rods, rasterise
+from posezoo.data.scene.solids import Solids, add_body, unit
 from posezoo.skeleton import H36M17, Skeleton
 
 _EDGE_PX = 3  # the outline is kept with the soft pixel around it
@@ -37,26 +38,26 @@ class Background:
     margin_mm: float = number(default=0.0, low=0.0, high=500.0)  # around the body, kept with it
     chance: float = chance(default=0.5)
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The batch with other rooms; an item without all of its 3D labels keeps its own."""
         image = picture(batch, self)
         if skeleton.joints != H36M17.joints:
             raise ValueError(f"augment: 'background' knows h36m17 only, not {skeleton.name}")
         known = batch.labelled3d.flatten(1).all(1)
-        chosen = (luck.happens(self.chance) & known).nonzero()[:, 0]
+        chosen = (stream.happens(self.chance) & known).nonzero()[:, 0]
         if not len(chosen):
             return batch
         some = batch.items(chosen).to("cpu")
         joints = (some.joints3d[:, 0] + some.root_mm[:, 0, None]).double().numpy()
         size = max(image.shape[-2:])
-        number_of_room = (luck.draw(1, "room")[:, 0] * _FIRST_ROOM).astype(np.int64)
+        number_of_room = (stream.draw(1, "room")[:, 0] * _FIRST_ROOM).astype(np.int64)
         room = draw_backdrop(
             joints,
             some.camera.parameters.double().numpy(),
             np.tile([0.0, -1.0, 0.0], (len(joints), 1)),
             unit(np.tile([0.4, -0.8, -0.4], (len(joints), 1))),
             size=size,
-            seed=luck.seed,
+            seed=stream.seed,
             index=_FIRST_ROOM + number_of_room[chosen.cpu().numpy()],
         )
         height, width = image.shape[-2:]

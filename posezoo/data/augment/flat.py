@@ -13,7 +13,7 @@ from dataclasses import replace
 from posezoo.contracts import Batch
 from posezoo.data.augment.change import chance, change, number
 from posezoo.data.augment.framing import roll, shift, zoom
-from posezoo.data.augment.luck import Luck
+from posezoo.data.augment.random_stream import RandomStream
 from posezoo.data.augment.view import View, retake
 from posezoo.skeleton import Skeleton
 
@@ -27,9 +27,9 @@ class Affine:
     most: float = number(default=0.1, low=0.0, high=1.0)
     chance: float = chance()
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The changed batch."""
-        strength = luck.strength(4, self.chance).to(batch.camera.parameters)
+        strength = stream.strength(4, self.chance).to(batch.camera.parameters)
         view = roll(View.of(batch), math.radians(self.degrees) * strength[:, 0])
         view = zoom(view, self.factor ** strength[:, 1:2])
         view = shift(view, self.most * strength[:, 2:])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from posezoo.camera import Camera
 from posezoo.data.augment.change import chance, change, number
-from posezoo.data.augment.luck import Luck
+from posezoo.data.augment.random_stream import RandomStream
 from posezoo.data.augment.view import View
 from posezoo.geometry import rotation_to_optical_axis
 
@@ -25,9 +25,9 @@ class Mirror:
 
     chance: float = chance(default=0.5)
 
-    def look(self, view: View, luck: Luck) -> View:
+    def look(self, view: View, stream: RandomStream) -> View:
         """The view, for some items mirrored in its upright middle line."""
-        happens = luck.happens(self.chance)
+        happens = stream.happens(self.chance)
         flip = torch.diag_embed(torch.where(happens[:, None], _MIRROR.to(happens.device), 1.0))
         mirrored = view.camera.mirrored(view.middle_px[:, 0]).parameters
         camera = Camera(torch.where(happens[:, None], mirrored, view.camera.parameters))
@@ -41,9 +41,9 @@ class Roll:
     degrees: float = number(default=30.0, low=0.0, high=180.0)  # at most, either way
     chance: float = chance()
 
-    def look(self, view: View, luck: Luck) -> View:
+    def look(self, view: View, stream: RandomStream) -> View:
         """The view, rolled."""
-        radians = math.radians(self.degrees) * luck.strength(1, self.chance)[:, 0].to(view.linear)
+        radians = math.radians(self.degrees) * stream.strength(1, self.chance)[:, 0].to(view.linear)
         return roll(view, radians)
 
 
@@ -54,9 +54,9 @@ class Zoom:
     factor: float = number(default=1.25, low=1.0)  # at most, in or out; as often in as out
     chance: float = chance()
 
-    def look(self, view: View, luck: Luck) -> View:
+    def look(self, view: View, stream: RandomStream) -> View:
         """The view, nearer or farther."""
-        return zoom(view, self.factor ** luck.strength(1, self.chance).to(view.linear))
+        return zoom(view, self.factor ** stream.strength(1, self.chance).to(view.linear))
 
 
 @change
@@ -66,9 +66,9 @@ class Shift:
     most: float = number(default=0.1, low=0.0, high=1.0)  # share of the picture's side, x and y
     chance: float = chance()
 
-    def look(self, view: View, luck: Luck) -> View:
+    def look(self, view: View, stream: RandomStream) -> View:
         """The view, shifted."""
-        return shift(view, self.most * luck.strength(2, self.chance).to(view.linear))
+        return shift(view, self.most * stream.strength(2, self.chance).to(view.linear))
 
 
 @change
@@ -78,9 +78,9 @@ class Pan:
     most: float = number(default=0.1, low=0.0, high=1.0)  # share of the picture's side, x and y
     chance: float = chance()
 
-    def look(self, view: View, luck: Luck) -> View:
+    def look(self, view: View, stream: RandomStream) -> View:
         """The view of the turned camera."""
-        offset = self.most * luck.strength(2, self.chance).to(view.linear) * view.size_px
+        offset = self.most * stream.strength(2, self.chance).to(view.linear) * view.size_px
         px = torch.stack([view.middle_px, view.middle_px + offset], 1)
         before, after = rotation_to_optical_axis(view.camera.to_rays(px)).unbind(1)
         # A new object even where nothing turns: `retake` tells a changed view by its camera.
@@ -94,7 +94,7 @@ class Aim:
     Not random: what is trained so must be tested so.
     """
 
-    def look(self, view: View, luck: Luck) -> View:
+    def look(self, view: View, stream: RandomStream) -> View:
         """The view with its optical axis through its middle."""
         ray = view.camera.to_rays(view.middle_px[:, None])[:, 0]
         parameters = view.camera.parameters.clone()
@@ -109,7 +109,7 @@ class Undistort:
     Not random: what is trained so must be tested so.
     """
 
-    def look(self, view: View, luck: Luck) -> View:
+    def look(self, view: View, stream: RandomStream) -> View:
         """The view without distortion."""
         ray = view.camera.to_rays(view.middle_px[:, None])[:, 0]
         parameters = view.camera.parameters.clone()

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from posezoo.contracts import Batch
 from posezoo.data.augment.change import chance, change, number
-from posezoo.data.augment.luck import Luck
 from posezoo.data.augment.pixels import picture
+from posezoo.data.augment.random_stream import RandomStream
 from posezoo.skeleton import Skeleton
 
 _SMALLEST = 0.25  # of the largest: sides are between the two
@@ -30,15 +30,15 @@ class Occlude:
     count: int = number(default=2, low=1, high=8)
     chance: float = chance(default=0.5)
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The batch with things painted over it."""
         image = picture(batch, self)
         things = (
-            luck.happens(self.chance) * (1 + self.count * luck.uniform(1, "count")[:, 0]).long()
+            stream.happens(self.chance) * (1 + self.count * stream.uniform(1, "count")[:, 0]).long()
         )
         covered = torch.zeros_like(image[:, 0], dtype=torch.bool)
         for place in range(self.count):
-            thing, colour = _thing(image, luck.uniform(13, f"thing {place}"), self.most)
+            thing, colour = _thing(image, stream.uniform(13, f"thing {place}"), self.most)
             thing &= (place < things)[:, None, None]
             image = torch.where(thing[:, None], colour, image)
             covered |= thing

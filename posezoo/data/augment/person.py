@@ -13,7 +13,7 @@ from torch import Tensor
 
 from posezoo.contracts import Batch
 from posezoo.data.augment.change import chance, change, number
-from posezoo.data.augment.luck import Luck
+from posezoo.data.augment.random_stream import RandomStream
 from posezoo.skeleton import Skeleton
 
 _NEAREST_MM = 200.0
@@ -27,9 +27,9 @@ class Body:
     bones: float = number(default=0.05, low=0.0, high=0.9)  # of each bone by itself, left as right
     chance: float = chance()
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The changed batch."""
-        strength = luck.strength(1 + skeleton.num_joints, self.chance).to(batch.joints3d)
+        strength = stream.strength(1 + skeleton.num_joints, self.chance).to(batch.joints3d)
         one_of_pair = [min(pair) for pair in enumerate(skeleton.mirror)]
         factor = (1 + self.scale * strength[:, :1]) * (1 + self.bones * strength[:, 1:])
         factor = factor[:, one_of_pair, None]  # (B, J, 1), of the bone that ends at the joint
@@ -53,9 +53,9 @@ class Viewpoint:
     roll: float = number(default=5.0, low=0.0, high=180.0)
     chance: float = chance()
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The changed batch."""
-        strength = luck.strength(3, self.chance).to(batch.joints3d)
+        strength = stream.strength(3, self.chance).to(batch.joints3d)
         degrees = strength * strength.new_tensor([self.yaw, self.pitch, self.roll])
         yaw, pitch, roll = torch.deg2rad(degrees).unbind(-1)
         turn_t = (_about(2, roll) @ _about(0, pitch) @ _about(1, yaw)).transpose(-1, -2)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from posezoo.contracts import Batch
 from posezoo.data.augment.change import chance, change, number
-from posezoo.data.augment.luck import Luck
+from posezoo.data.augment.random_stream import RandomStream
 from posezoo.skeleton import Skeleton
 
 _LUMA = (0.299, 0.587, 0.114)  # of RGB, ITU-R BT.601
@@ -30,10 +30,10 @@ class Colour:
     most: float = number(default=0.3, low=0.0, high=0.9)
     chance: float = chance()
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The batch with other colours: one 3 x 3 matrix and one offset for each picture."""
         image = picture(batch, self)
-        strength = self.most * luck.strength(6, self.chance)
+        strength = self.most * stream.strength(6, self.chance)
         brightness, contrast, saturation = (1 + strength[:, :3]).split(1, -1)
         tint = 1 + strength[:, 3:] / 2
         luma = tint.new_tensor(_LUMA)
@@ -53,10 +53,10 @@ class Blur:
     sigma_px: float = number(default=1.5, low=0.0, high=20.0)
     chance: float = chance(default=0.5)
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The blurred batch; the picture's border goes on as it ends."""
         image = picture(batch, self)
-        sigma = self.sigma_px * luck.strength(1, self.chance).abs()
+        sigma = self.sigma_px * stream.strength(1, self.chance).abs()
         reach = math.ceil(3 * self.sigma_px)
         steps = torch.arange(-reach, reach + 1, device=sigma.device)
         kernel = torch.exp(-(steps**2) / (2 * sigma.clamp_min(1e-3) ** 2))  # (B, K)
@@ -74,12 +74,12 @@ class Noise:
     grey_levels: float = number(default=12.0, low=0.0, high=255.0)
     chance: float = chance(default=0.5)
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The noisy batch. Noise is cut from one long row of it, at a place of each item's own."""
         image = picture(batch, self)
-        sigma = self.grey_levels * luck.strength(1, self.chance).abs()
+        sigma = self.grey_levels * stream.strength(1, self.chance).abs()
         length = image[0].numel()
-        start = (luck.draw(1, "place")[:, 0] * _NOISE_STARTS).astype(np.int64).tolist()
+        start = (stream.draw(1, "place")[:, 0] * _NOISE_STARTS).astype(np.int64).tolist()
         table = _normal(length + _NOISE_STARTS, image.device)
         noise = torch.stack([table[first : first + length] for first in start])
         noisy = torch.addcmul(image.flatten(1).float(), sigma, noise)
@@ -93,11 +93,11 @@ class Jpeg:
     quality: float = number(default=30.0, low=1.0, high=95.0)  # the lowest
     chance: float = chance(default=0.5)
 
-    def __call__(self, batch: Batch, luck: Luck, skeleton: Skeleton) -> Batch:
+    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The batch with some pictures written and read as JPEG."""
         image = picture(batch, self)
-        spared = luck.draw(1, "quality")[:, 0] * (_BEST_QUALITY - self.quality)
-        chosen = luck.happens(self.chance).nonzero()[:, 0].tolist()
+        spared = stream.draw(1, "quality")[:, 0] * (_BEST_QUALITY - self.quality)
+        chosen = stream.happens(self.chance).nonzero()[:, 0].tolist()
         pictures = list(image.cpu())
         for item in chosen:
             quality = round(self.quality + spared[item])

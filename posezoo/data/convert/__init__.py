@@ -1,1 +1,1 @@
-"""Importers: foreign files to shots, one file per format, named by the table in `formats`."""
+"""Importers: foreign files to sequences, one file per format, named by the table in `formats`."""

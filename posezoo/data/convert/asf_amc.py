@@ -16,7 +16,7 @@ import numpy as np
 from posezoo.data.convert.kinematics import Floats, Tree, euler_rotations
 from posezoo.data.convert.motion import Motion, MotionReport, files_below, person, sampled, z_up
 from posezoo.data.convert.text_lines import Lines
-from posezoo.data.mocap_file import Recording
+from posezoo.data.mocap.mocap_file import Recording
 
 _MM_PER_INCH = 25.4
 _ROOT = "root"

@@ -16,7 +16,7 @@ import numpy as np
 from posezoo.data.convert.kinematics import Floats, Tree, euler_rotations
 from posezoo.data.convert.motion import Motion, MotionReport, files_below, person, sampled, z_up
 from posezoo.data.convert.text_lines import Lines
-from posezoo.data.mocap_file import Recording
+from posezoo.data.mocap.mocap_file import Recording
 
 _ASF_UNIT_MM = 25.4 / 0.45
 _END = ".end"  # of the name of a joint's end site

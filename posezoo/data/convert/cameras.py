@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posezoo.camera import Camera, world_to_camera
 from posezoo.data.convert.plain_pickle import load_plain
 from posezoo.data.convert.recipe import Options, understood
-from posezoo.data.views import Rig
+from posezoo.data.scene.views import Rig
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from posezoo.data.convert.people2d import Person, people_pieces
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.shot import Shot
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
 _LAYOUT = "images [{id, file_name, width, height}], annotations [{image_id, keypoints [51]}]"
@@ -49,7 +49,7 @@ def read(source: Path, options: Options) -> Reading:
                 people.append(_person(each, images[each["image_id"]]))
     skeleton = _SETS[lengths.pop()]
 
-    def nobody(remarks: Remarks) -> list[Shot]:
+    def nobody(remarks: Remarks) -> list[PoseSequence]:
         for reason, count in left_out.items():
             remarks.dropped(count, reason)
         return []

@@ -1,6 +1,6 @@
-"""A whole conversion: read piece by piece into the spool, then write the store from it.
+"""A whole conversion: read piece by piece into the cache, then write the store from it.
 
-Broken off (killed, a full disk), the spool stays and the same call goes on from it. A source that
+Broken off (killed, a full disk), the cache stays and the same call goes on from it. A source that
 is refused leaves nothing: it has to be changed, and is then another source.
 """
 
@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.data.convert.cameras import read_cameras
+from posezoo.data.convert.conversion_cache import ConversionCache
 from posezoo.data.convert.formats import get_format
+from posezoo.data.convert.h36m_faults import apply_fix
 from posezoo.data.convert.motion import MotionReport
 from posezoo.data.convert.recipe import Options, Reading, Remarks
-from posezoo.data.h36m_faults import apply_fix
-from posezoo.data.mocap_file import write_mocap
-from posezoo.data.shot import Shot
-from posezoo.data.spool import Spool
-from posezoo.data.store_writer import write_store
+from posezoo.data.mocap.mocap_file import write_mocap
+from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.data.store.store_writer import write_store
 from posezoo.joint_maps import joint_map
 
 
@@ -35,7 +35,7 @@ class Report:
     source: str
     store: str
     joints: str  # how the source's joint set became the store's
-    shots: int
+    sequences: int
     frames: int
     subjects: int
     remarks: list[dict[str, Any]]  # what, piece, frames, reason
@@ -43,7 +43,7 @@ class Report:
     def lines(self) -> list[str]:
         """The report as text: remarks of one reason together."""
         texts = [
-            f"kept {self.frames} frames of {self.subjects} people in {self.shots} shots",
+            f"kept {self.frames} frames of {self.subjects} people in {self.sequences} sequences",
             f"joints: {self.joints}",
         ]
         counts: Counter[tuple[str, str]] = Counter()
@@ -79,7 +79,7 @@ def convert(
         source: its file or folder.
         out: the store; nothing may be there.
         options: of the reading.
-        fixes: names of known faults to put right, see `posezoo.data.h36m_faults`.
+        fixes: names of known faults to put right, see `posezoo.data.convert.h36m_faults`.
         val: people held out, as in `write_store`.
         licence: of the data.
         credit: who must be named.
@@ -100,21 +100,23 @@ def convert(
         raise ValueError(f"{source}: nothing of format {format_name} is in it")
     rotations = _rotations(fixes, options)
     folder = out.with_name(f"{out.name}.partial")
-    spool = Spool(folder, _identity(format_name, source, options, reading), restart=restart)
-    heads = _fill(spool, reading, progress)
+    cache = ConversionCache(
+        folder, _identity(format_name, source, options, reading), restart=restart
+    )
+    heads = _fill(cache, reading, progress)
     remarks = [remark for head in heads for remark in head["remarks"]]
-    if not any(head["shots"] for head in heads):
-        spool.remove()
+    if not any(head["sequences"] for head in heads):
+        cache.remove()
         reasons = sorted({remark["reason"] for remark in remarks})
         raise ValueError(f"{source}: every frame was dropped: {'; '.join(reasons)}")
-    kept: list[tuple[str, int]] = []  # subject and frames of each shot
+    kept: list[tuple[str, int]] = []  # subject and frames of each clip
 
-    def fixed() -> Iterator[Shot]:
-        for shot in spool.shots(len(heads)):
-            after = next(apply_fix([shot], fixes, world_to_camera=rotations), None)
-            if after is not shot:
-                note = Remarks(f"{shot.subject} {shot.sequence} {shot.view}")
-                (note.repaired if after else note.dropped)(len(shot), f"fix {', '.join(fixes)}")
+    def fixed() -> Iterator[PoseSequence]:
+        for clip in cache.sequences(len(heads)):
+            after = next(apply_fix([clip], fixes, world_to_camera=rotations), None)
+            if after is not clip:
+                note = Remarks(f"{clip.subject} {clip.sequence} {clip.view}")
+                (note.repaired if after else note.dropped)(len(clip), f"fix {', '.join(fixes)}")
                 remarks.extend(note.to_json())
             if after:
                 kept.append((after.subject, len(after)))
@@ -128,13 +130,13 @@ def convert(
         licence=licence,
         credit=credit,
     )
-    spool.remove()
+    cache.remove()
     return Report(
         format=format_name,
         source=str(source),
         store=str(out),
         joints=joint_map(reading.skeleton, options.joints).describe(),
-        shots=len(kept),
+        sequences=len(kept),
         frames=sum(frames for _, frames in kept),
         subjects=len({subject for subject, _ in kept}),
         remarks=remarks,
@@ -180,22 +182,22 @@ def _rotations(
 
 
 def _fill(
-    spool: Spool, reading: Reading, progress: Callable[[int, int, str], None]
+    cache: ConversionCache, reading: Reading, progress: Callable[[int, int, str], None]
 ) -> list[dict[str, Any]]:  # the head of each piece
     total = len(reading.pieces)
     for number, piece in enumerate(reading.pieces):
         progress(number, total, piece.name)
-        if number in spool:
+        if number in cache:
             continue
         remarks = Remarks(piece.name)
         try:
-            shots = piece.read(remarks)
+            sequences = piece.read(remarks)
         except ValueError:
-            spool.remove()
+            cache.remove()
             raise
-        spool.put(number, shots, remarks.to_json())
+        cache.put(number, sequences, remarks.to_json())
     progress(total, total, "")
-    return [spool.head(number) for number in range(total)]
+    return [cache.head(number) for number in range(total)]
 
 
 def _identity(format_name: str, source: Path, options: Options, reading: Reading) -> dict[str, Any]:

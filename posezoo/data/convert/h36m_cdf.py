@@ -19,15 +19,15 @@ import numpy as np
 
 from posezoo.data.convert.cameras import Station, fitted, lens_of, read_cameras, stations_of
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.convert.take import Floats, Take, finish
-from posezoo.data.shot import Shot
+from posezoo.data.convert.source_sequence import Floats, SourceSequence, finish
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
 _LAYOUT = "a CDF file with Pose (1, F, 96), or (1, F, 64) in D2_Positions"
 
 
 def read(source: Path, options: Options) -> Reading:
-    """A piece for each take of one camera.
+    """A piece for each recording of one camera.
 
     Raises:
         ValueError: no such files, or no cameras for those in the world's frame.
@@ -71,7 +71,7 @@ def _subject(path: Path) -> str:
 
 def _read_mono(
     cdflib: ModuleType, path: Path, lens: Station | None, options: Options, remarks: Remarks
-) -> list[Shot]:
+) -> list[PoseSequence]:
     flat = path.parents[1] / path.parent.name.replace("D3_Positions_mono", "D2_Positions")
     mm, px = _pose(cdflib, path, 3), _pose(cdflib, flat / path.name, 2)
     frames = min(len(mm), len(px))
@@ -83,18 +83,20 @@ def _read_mono(
     else:
         camera, size = lens.parameters, lens.size_px
     stem, _, view = path.stem.rpartition(".")
-    return finish(_take(path, stem, view, camera, mm, px, size), options, remarks)
+    return finish(_recording(path, stem, view, camera, mm, px, size), options, remarks)
 
 
 def _read_world(
     cdflib: ModuleType, path: Path, station: Station, options: Options, remarks: Remarks
-) -> list[Shot]:
+) -> list[PoseSequence]:
     mm = station.see(_pose(cdflib, path, 3))
-    take = _take(path, path.stem, station.name, station.parameters, mm, None, station.size_px)
-    return finish(take, options, remarks)
+    recording = _recording(
+        path, path.stem, station.name, station.parameters, mm, None, station.size_px
+    )
+    return finish(recording, options, remarks)
 
 
-def _take(
+def _recording(
     path: Path,
     stem: str,
     view: str,
@@ -102,8 +104,8 @@ def _take(
     mm: Floats,
     px: Floats | None,
     size: tuple[int, int] | None,
-) -> Take:
-    return Take(
+) -> SourceSequence:
+    return SourceSequence(
         skeleton=SKELETONS["h36m32"],
         subject=_subject(path),
         action=re.sub(r" \d+$", "", stem),

@@ -17,8 +17,8 @@ import numpy as np
 
 from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.convert.take import Take, finish
-from posezoo.data.shot import Shot
+from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
 _LAYOUT = "pose/2d (F, 32, 2) px, pose/3d (F, 32, 3) mm, frame (F,), camera (F,)"
@@ -50,7 +50,7 @@ def read(source: Path, options: Options) -> Reading:
 
 def _read(
     path: Path, view: int, stations: Stations | None, options: Options, remarks: Remarks
-) -> list[Shot]:
+) -> list[PoseSequence]:
     with understood(path, _LAYOUT), h5py.File(path) as file:
         rows = np.flatnonzero(file["camera"][()] == view)
         key = "pose/3d" if "pose/3d" in file else "pose/3d-univ"
@@ -71,7 +71,7 @@ def _read(
     else:
         camera = lens_of(stations, str(view)).parameters
     folder = path.parent / "imageSequence" / str(view)
-    take = Take(
+    recording = SourceSequence(
         skeleton=SKELETONS["h36m32"],
         subject=path.parents[1].name,
         action=path.parent.name.rpartition("-")[0] or path.parent.name,
@@ -83,4 +83,4 @@ def _read(
         px=px,
         picture=(lambda row: folder / f"img_{frame[row]:06d}.jpg") if folder.is_dir() else None,
     )
-    return finish(take, options, remarks)
+    return finish(recording, options, remarks)

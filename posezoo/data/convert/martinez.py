@@ -17,8 +17,8 @@ import numpy as np
 
 from posezoo.data.convert.cameras import Station, Stations, read_cameras, stations_of
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.convert.take import Take, finish
-from posezoo.data.shot import Shot
+from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
 _LAYOUT = "S*/MyPoses/3D_positions/*.h5 with 3D_positions (96, F) mm"
@@ -51,13 +51,13 @@ def read(source: Path, options: Options) -> Reading:
     return Reading(SKELETONS["h36m32"], pieces, [*files, *([own] if own.is_file() else [])])
 
 
-def _read(path: Path, station: Station, options: Options, remarks: Remarks) -> list[Shot]:
+def _read(path: Path, station: Station, options: Options, remarks: Remarks) -> list[PoseSequence]:
     with understood(path, _LAYOUT), h5py.File(path) as file:
         values = file["3D_positions"][()]
     if values.ndim != 2 or values.shape[0] != 96:
         raise ValueError(f"{path}: 3D_positions is {values.shape}, expected (96, F): {_LAYOUT}")
     world = values.astype(np.float64).reshape(3, 32, -1).transpose(2, 1, 0)
-    take = Take(
+    recording = SourceSequence(
         skeleton=SKELETONS["h36m32"],
         subject=path.parents[2].name,
         action=re.sub(r" \d+$", "", path.stem),
@@ -68,7 +68,7 @@ def _read(path: Path, station: Station, options: Options, remarks: Remarks) -> l
         camera_mm=station.see(world),
         size_px=station.size_px,
     )
-    return finish(take, options, remarks)
+    return finish(recording, options, remarks)
 
 
 def _read_own(path: Path) -> Stations:

@@ -1,9 +1,9 @@
 """mmpose: `h36m_train.npz` or `h36m_test.npz` of annotation_body3d, pictures by --images.
 
 `imgname` (N,), `part` (N, 17, 3) px and whether it is there, `S` (N, 17, 4) metres in the camera's
-frame and whether it is there. The camera is fitted to 2D and 3D of each take, or comes by --cameras
-(JSON, or mmpose's own cameras.pkl with --trust). The npz is read take by take from where it lies.
-No half-pixel shift.
+frame and whether it is there. The camera is fitted to 2D and 3D of each recording, or comes by
+--cameras (JSON, or mmpose's own cameras.pkl with --trust). The npz is read one recording at
+a time from where it lies. No half-pixel shift.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
 from posezoo.data.convert.npz import open_npz
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.convert.take import Take, finish
-from posezoo.data.shot import Shot
+from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import H36M17
 
 _LAYOUT = "imgname (N,), part (N, 17, 3) px, S (N, 17, 4) metres in the camera's frame"
@@ -27,7 +27,7 @@ _NAME = re.compile(r"(S\d+)_(.+)\.(\w+)_(\d+)\.\w+")
 
 
 def read(source: Path, options: Options) -> Reading:
-    """A piece for each take.
+    """A piece for each recording.
 
     Raises:
         ValueError: no such file, or picture names that say nothing.
@@ -67,7 +67,7 @@ def _read(
     stations: Stations | None,
     options: Options,
     remarks: Remarks,
-) -> list[Shot]:
+) -> list[PoseSequence]:
     frame, rows = np.array(order).T
     subject, sequence, view = key
     part, points = columns["part"][rows].astype(float), columns["S"][rows].astype(float)
@@ -81,7 +81,7 @@ def _read(
         camera, size = station.parameters, station.size_px
     images = options.images
     names = columns["imgname"][rows]
-    take = Take(
+    recording = SourceSequence(
         skeleton=H36M17,
         subject=subject,
         action=re.sub(r"_\d+$", "", sequence),
@@ -95,4 +95,4 @@ def _read(
         picture=None if images is None else lambda row: images / str(names[row]),
         unit="metres",
     )
-    return finish(take, options, remarks)
+    return finish(recording, options, remarks)

@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from posezoo.data.convert.kinematics import Floats
-from posezoo.data.mocap_file import Recording
+from posezoo.data.mocap.mocap_file import Recording
 from posezoo.data.units import check_millimetres
 from posezoo.skeleton import H36M17
 

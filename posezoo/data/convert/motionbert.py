@@ -20,8 +20,8 @@ from posezoo.camera import Camera
 from posezoo.data.convert.cameras import Station, check_trust, lens_of, read_cameras
 from posezoo.data.convert.plain_pickle import load_plain
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.convert.take import Floats, Take, finish
-from posezoo.data.shot import Shot
+from posezoo.data.convert.source_sequence import Floats, SourceSequence, finish
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import H36M17
 
 _LAYOUT = "{train, test}: joint3d_image (N, 17, 3), camera_name, source; 2.5d_factor in test"
@@ -34,7 +34,7 @@ _ACTIONS = (
 
 
 def read(source: Path, options: Options) -> Reading:
-    """A piece for each take of one camera.
+    """A piece for each recording of one camera.
 
     Raises:
         ValueError: not trusted, not such a file, or no cameras.
@@ -66,7 +66,7 @@ def _takes(half: dict[str, Any]) -> list[slice]:
 
 def _read(
     half: dict[str, Any], rows: slice, lens: Station, options: Options, remarks: Remarks
-) -> list[Shot]:
+) -> list[PoseSequence]:
     values = np.asarray(half["joint3d_image"][rows], np.float64)
     camera = Camera(torch.from_numpy(lens.parameters))
     centre, focal = camera.centre.numpy(), camera.focal.numpy()
@@ -78,7 +78,7 @@ def _read(
     else:
         remarks.repaired(len(values), "no scale in the training half: kept as 2D")
     subject, sequence = _parse(str(half["source"][rows.start]))
-    take = Take(
+    recording = SourceSequence(
         skeleton=H36M17,
         subject=subject,
         action=_ACTIONS[int(sequence.split("_")[1]) - 2],
@@ -90,7 +90,7 @@ def _read(
         px=px,
         size_px=lens.size_px,
     )
-    return finish(take, options, remarks)
+    return finish(recording, options, remarks)
 
 
 def _metric(

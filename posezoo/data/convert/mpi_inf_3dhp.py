@@ -20,8 +20,8 @@ import numpy as np
 
 from posezoo.data.convert.cameras import fitted
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.convert.take import Floats, Take, finish
-from posezoo.data.shot import Shot
+from posezoo.data.convert.source_sequence import Floats, SourceSequence, finish
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
 _TRAIN = "annot2, annot3: a cell for each camera of (F, 56) px and (F, 84) mm"
@@ -51,9 +51,9 @@ def read(source: Path, options: Options) -> Reading:
     for path in train:
         cameras = len(_annotation(path)["annot2"])
         lenses = _lenses(path.with_name("camera.calibration"))
-        take = f"{path.parents[1].name} {path.parent.name}"
+        recording = f"{path.parents[1].name} {path.parent.name}"
         pieces += [
-            Piece(f"{take} {number}", partial(_read_train, path, number, lenses, options))
+            Piece(f"{recording} {number}", partial(_read_train, path, number, lenses, options))
             for number in range(cameras)
         ]
     return Reading(SKELETONS["3dhp28"], pieces, train)
@@ -65,7 +65,7 @@ def _read_train(
     lenses: dict[int, tuple[Floats, tuple[float, float]]],
     options: Options,
     remarks: Remarks,
-) -> list[Shot]:
+) -> list[PoseSequence]:
     content = _annotation(path)
     with understood(path, _TRAIN):
         px, mm = (np.asarray(content[key][number][0], np.float64) for key in ("annot2", "annot3"))
@@ -88,7 +88,7 @@ def _read_train(
     )
 
 
-def _read_test(path: Path, options: Options, remarks: Remarks) -> list[Shot]:
+def _read_test(path: Path, options: Options, remarks: Remarks) -> list[PoseSequence]:
     with understood(path, _TEST), h5py.File(path) as file:
         px, mm = (file[key][()].astype(np.float64) for key in ("annot2", "annot3"))
         valid = np.ravel(file["valid_frame"][()]) != 0
@@ -119,13 +119,13 @@ def _finish(
     frame: np.ndarray,
     options: Options,
     remarks: Remarks,
-) -> list[Shot]:
+) -> list[PoseSequence]:
     px, mm, camera, size = numbers
     if camera is None:
         camera = fitted(remarks.piece, mm, px)
         remarks.repaired(len(px), "camera fitted to 2D and 3D")
     subject, sequence, view = names
-    take = Take(
+    recording = SourceSequence(
         skeleton=SKELETONS[joints],
         subject=subject,
         action=sequence,  # the data set names no actions
@@ -138,7 +138,7 @@ def _finish(
         size_px=size,
         picture=picture,
     )
-    return finish(take, options, remarks)
+    return finish(recording, options, remarks)
 
 
 def _annotation(path: Path) -> dict[str, Any]:

@@ -20,8 +20,8 @@ import numpy as np
 from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
 from posezoo.data.convert.npz import npz_keys, open_npz
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.convert.take import Take, finish
-from posezoo.data.shot import Shot
+from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS, Skeleton, get_skeleton
 
 _LAYOUT = "the table of docs/data.md, 'Your own poses'"
@@ -66,7 +66,7 @@ def _read(
     stations: Stations | None,
     options: Options,
     remarks: Remarks,
-) -> list[Shot]:
+) -> list[PoseSequence]:
     order = np.array(rows)[np.argsort(columns["frame"][rows], kind="stable")]
     subject, action, sequence, view = key
     px, mm = (None if name not in columns else columns[name][order] for name in _AXES)
@@ -87,7 +87,7 @@ def _read(
     picture: Callable[[int], Path] | None = None
     if images is not None and names is not None:
         picture = partial(_picture, images, names[order])
-    take = Take(
+    recording = SourceSequence(
         skeleton=skeleton,
         subject=subject,
         action=action,
@@ -101,7 +101,7 @@ def _read(
         size_px=size,
         picture=picture,
     )
-    return finish(take, options, remarks)
+    return finish(recording, options, remarks)
 
 
 def _picture(images: Path, names: np.ndarray, row: int) -> Path:

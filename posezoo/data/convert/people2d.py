@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.data.convert.recipe import Options, Piece, Remarks
-from posezoo.data.convert.take import Take, finish
-from posezoo.data.pictures import check_picture
-from posezoo.data.shot import Shot
+from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.store.pictures import check_picture
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -66,8 +66,8 @@ def people_pieces(
 
 def _read(
     group: Sequence[Person], skeleton: Skeleton, prefix: str, options: Options, remarks: Remarks
-) -> list[Shot]:
-    shots: list[Shot] = []
+) -> list[PoseSequence]:
+    sequences: list[PoseSequence] = []
     for person in group:
         path = None if options.images is None else options.images / person.picture
         size = person.size_px
@@ -79,7 +79,7 @@ def _read(
         width, height = size
         focal = math.hypot(width, height)
         camera = [focal, focal, (width - 1) / 2, (height - 1) / 2, 0, 0, 0, 0, 0, 2]
-        take = Take(
+        recording = SourceSequence(
             skeleton=skeleton,
             subject=remarks.piece,
             action=prefix,
@@ -92,9 +92,9 @@ def _read(
             size_px=size,
             picture=None if path is None else partial(_same, path),
         )
-        shots += finish(take, options, remarks)
-    remarks.repaired(len(shots), "lens not known: focal length assumed to be the diagonal")
-    return shots
+        sequences += finish(recording, options, remarks)
+    remarks.repaired(len(sequences), "lens not known: focal length assumed to be the diagonal")
+    return sequences
 
 
 def _same(path: Path, _: int) -> Path:

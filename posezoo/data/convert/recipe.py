@@ -1,7 +1,7 @@
 """What every importer gives: the pieces of a source, each read when its turn comes, and remarks.
 
 A reader of a format is a function `read(source, options) -> Reading`. It looks at as little of
-the source as tells what is there; a piece reads its own part and makes shots of it, so that a
+the source as tells what is there; a piece reads its own part and makes sequences of it, so that a
 large source is never in memory whole and a broken-off conversion goes on at the next piece.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from posezoo.data.shot import Shot
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import H36M17, Skeleton
 
 # What h5py, scipy, cdflib and the standard library raise on a file that is not what it says.
@@ -62,7 +62,7 @@ class Remarks:
             self.remarks.append(Remark("dropped", self.piece, frames, reason))
 
     def to_json(self) -> list[dict[str, Any]]:
-        """For the spool and the report."""
+        """For the cache and the report."""
         return [asdict(remark) for remark in self.remarks]
 
 
@@ -71,7 +71,7 @@ class Piece:
     """A part of the source that is read in one go."""
 
     name: str  # of its own in the source
-    read: Callable[[Remarks], list[Shot]]
+    read: Callable[[Remarks], list[PoseSequence]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ import numpy as np
 from posezoo.data.convert.cameras import Station, read_cameras, stations_of
 from posezoo.data.convert.npz import open_npz
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.convert.take import Take, finish
-from posezoo.data.shot import Shot
+from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
 _LAYOUT = "positions_3d: {subject: {action: (F, 32 or 17, 3) metres, world}}"
@@ -76,7 +76,7 @@ def _read(
     seen: tuple[dict[str, dict[str, Any]] | None, int, Path | None],
     options: Options,
     remarks: Remarks,
-) -> list[Shot]:
+) -> list[PoseSequence]:
     world = np.asarray(poses[subject][action], np.float64) * 1000
     pixels, place, file2d = seen
     px = None
@@ -94,7 +94,7 @@ def _read(
         frames = min(len(px), len(world))
         remarks.repaired(abs(len(px) - len(world)), "2D and 3D of unequal length: cut to the same")
         px, world = px[:frames], world[:frames]
-    take = Take(
+    recording = SourceSequence(
         skeleton=_SETS[world.shape[1]],
         subject=subject,
         action=re.sub(r" \d+$", "", action),
@@ -107,7 +107,7 @@ def _read(
         size_px=station.size_px,
         unit="metres",
     )
-    return finish(take, options, remarks)
+    return finish(recording, options, remarks)
 
 
 def _h36m17() -> list[int]:

@@ -7,7 +7,7 @@ import torch
 from posezoo.contracts import Batch
 from posezoo.data.augment import Augmented, parse_augment
 from posezoo.data.loading import training_batches
-from posezoo.data.synthetic import Synthetic
+from posezoo.data.synthetic.synthetic import Synthetic
 from posezoo.skeleton import H36M17
 
 PICTURES = (

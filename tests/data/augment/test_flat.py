@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from posezoo.data.augment import parse_augment
-from posezoo.data.synthetic import Synthetic
+from posezoo.data.synthetic.synthetic import Synthetic
 from posezoo.skeleton import H36M17
 
 

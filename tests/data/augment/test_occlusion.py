@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from posezoo.data.augment import parse_augment
-from posezoo.data.synthetic import Synthetic
+from posezoo.data.synthetic.synthetic import Synthetic
 from posezoo.skeleton import H36M17
 
 

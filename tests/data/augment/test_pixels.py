@@ -7,7 +7,7 @@ import torch
 
 from posezoo.contracts import Batch
 from posezoo.data.augment import parse_augment
-from posezoo.data.synthetic import Synthetic
+from posezoo.data.synthetic.synthetic import Synthetic
 from posezoo.skeleton import H36M17
 
 NAMES = ["colour", "blur", "noise", "jpeg"]

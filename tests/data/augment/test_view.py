@@ -13,7 +13,7 @@ from posezoo.data.augment import parse_augment
 from posezoo.data.augment import view as module
 from posezoo.data.augment.framing import shift, zoom
 from posezoo.data.augment.view import View, retake
-from posezoo.data.synthetic import Synthetic
+from posezoo.data.synthetic.synthetic import Synthetic
 from posezoo.skeleton import H36M17
 
 WINDOW = 7  # px around a joint in which its dot is looked for

@@ -10,7 +10,7 @@ from PIL import Image
 
 from posezoo.data.convert.conversion import convert
 from posezoo.data.convert.recipe import Options
-from posezoo.data.store_file import open_store
+from posezoo.data.store.store_file import open_store
 
 # The 17 of the 32 joints that everybody uses, in the order of h36m17.
 USED = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]

@@ -9,7 +9,7 @@ import pytest
 
 from posezoo.data.convert.asf_amc import read, read_asf
 from posezoo.data.convert.motion import MotionReport
-from posezoo.data.mocap_file import read_mocap, write_mocap
+from posezoo.data.mocap.mocap_file import read_mocap, write_mocap
 from posezoo.skeleton import H36M17
 
 UNIT = 25.4 / 0.45  # mm: one ASF unit at length 0.45

@@ -4,15 +4,14 @@ import types
 import numpy as np
 import pytest
 
-from posezoo.data import h36m_faults
-from posezoo.data.convert import conversion, formats
+from posezoo.data.convert import conversion, formats, h36m_faults
 from posezoo.data.convert.cameras import Station
 from posezoo.data.convert.conversion import convert
 from posezoo.data.convert.formats import Format, get_format
+from posezoo.data.convert.h36m_faults import Fix
 from posezoo.data.convert.recipe import Options, Piece, Reading
-from posezoo.data.convert.take import Take, finish
-from posezoo.data.h36m_faults import Fix
-from posezoo.data.store_file import open_store
+from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.store.store_file import open_store
 from posezoo.skeleton import H36M17
 
 VIEW = "54138969"
@@ -33,7 +32,7 @@ def source(tmp_path, studio, monkeypatch, save_picture):
         if number in state.fail:
             raise state.fail[number]
         rows = slice(3 * number, 3 * number + 3)
-        take = Take(
+        recording = SourceSequence(
             skeleton=H36M17,
             subject=f"p{number}",
             action="walk",
@@ -45,7 +44,7 @@ def source(tmp_path, studio, monkeypatch, save_picture):
             picture=lambda row: tmp_path / f"{3 * number + row}.jpg",
         )
         remarks.repaired(1, "a patch")
-        return finish(take, options, remarks)
+        return finish(recording, options, remarks)
 
     def read(_, options):
         pieces = [
@@ -85,7 +84,7 @@ def test_a_broken_off_conversion_goes_on_where_it_stopped(source, run, tmp_path,
         run()
     assert files(tmp_path)[:4] == [
         "store.h5.partial",
-        *(f"store.h5.partial/{name}" for name in ("000000.npz", "000001.npz", "spool.json")),
+        *(f"store.h5.partial/{name}" for name in ("000000.npz", "000001.npz", "cache.json")),
     ]
     source.fail, before = {}, len(source.read)
     report = run()
@@ -164,7 +163,7 @@ def test_progress_is_told_piece_by_piece(source, tmp_path):
 
 def test_remarks_of_one_reason_are_one_line(run):
     assert run().lines() == [
-        "kept 12 frames of 4 people in 4 shots",
+        "kept 12 frames of 4 people in 4 sequences",
         f"joints: h36m17 to h36m17: exact: {', '.join(H36M17.joints)}",
         "repaired 4 frames in 4 pieces: a patch",
     ]

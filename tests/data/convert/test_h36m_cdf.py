@@ -44,7 +44,7 @@ def test_the_camera_frame_and_the_pixels_are_taken_as_they_are(
     write, studio, convert_to, same_as, above, prefix
 ):
     store, report = convert_to("h36m-cdf", write(above=above, prefix=prefix, extra=2))
-    assert (report.frames, report.shots) == (24, 2)
+    assert (report.frames, report.sequences) == (24, 2)
     for view in studio.views:
         same_as(store, view, studio.mm(view)[:, studio.used], studio.px(view)[:, studio.used])
     assert store.names("action").tolist() == ["Directions"]

@@ -33,7 +33,7 @@ def test_world_poses_are_seen_by_the_folders_cameras_or_the_users(
     write, studio, cameras, convert_to, same_as, own
 ):
     store, report = convert_to("martinez", write(cameras=own), cameras=None if own else cameras)
-    assert (report.frames, report.shots) == (24, 2)
+    assert (report.frames, report.sequences) == (24, 2)
     for view in studio.views:
         same_as(store, view, studio.mm(view)[:, studio.used], studio.px(view)[:, studio.used])
 

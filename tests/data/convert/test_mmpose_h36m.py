@@ -52,7 +52,7 @@ def camera_pickle(tmp_path, studio):
 
 def test_metres_of_the_camera_become_millimetres(write, studio, convert_to, same_as):
     store, report = convert_to("mmpose-h36m", write())
-    assert (report.frames, report.shots) == (24, 2)
+    assert (report.frames, report.sequences) == (24, 2)
     for view in studio.views:
         same_as(store, view, studio.mm(view)[:, studio.used], studio.px(view)[:, studio.used])
     assert store["frame"][:3].tolist() == [1, 6, 11]

@@ -73,7 +73,7 @@ def test_training_cells_are_cameras_and_joints_go_to_human36m(
     write_train, studio, convert_to, same_as, lenses
 ):
     store, report = convert_to("mpi-inf-3dhp", write_train(lenses=lenses))
-    assert (report.frames, report.shots) == (24, 2)
+    assert (report.frames, report.sequences) == (24, 2)
     for number, (mm, px) in enumerate(points(studio, SET28)):
         found, _ = map_joints(mm, SET28, H36M17)
         seen, _ = map_joints(px, SET28, H36M17)

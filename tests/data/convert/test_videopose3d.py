@@ -27,7 +27,7 @@ def test_metres_of_the_world_become_millimetres_of_each_camera(
         poses=poses / 1000, px=[studio.px(view)[:, studio.used] for view in studio.views]
     )
     store, report = convert_to("videopose3d", folder, cameras=cameras, val="S9")
-    assert (report.frames, report.shots, report.subjects) == (48, 4, 2)
+    assert (report.frames, report.sequences, report.subjects) == (48, 4, 2)
     assert store.names("subject").tolist() == ["S1", "S9"]
     assert store.names("action").tolist() == ["Directions"]
     assert store["held_out"].tolist() == [0, 1]

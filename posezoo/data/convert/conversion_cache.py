@@ -1,0 +1,124 @@
+"""Shots on the disk while a conversion is under way, so that it can go on where it was broken off.
+
+One file for each piece of the source, written beside its name and renamed: a piece is there whole
+or not at all. Plain arrays and JSON, nothing pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posezoo.data.store.pose_sequence import PoseSequence
+
+_ROWS = (
+    *("joints2d_px", "joints3d_mm", "root_mm", "labelled2d", "labelled3d", "visible"),
+    *("camera", "frame"),
+)
+_NAMES = ("subject", "action", "sequence", "view")
+
+
+class ConversionCache:
+    """The folder of a conversion.
+
+    Args:
+        folder: made if it is not there.
+        source: what tells this conversion from every other.
+        restart: throw away what is there.
+
+    Raises:
+        ValueError: the folder belongs to a conversion of another source.
+    """
+
+    def __init__(self, folder: Path, source: dict[str, Any], *, restart: bool) -> None:
+        self.folder, mark = folder, folder / "cache.json"
+        text = json.dumps(source, indent=1)
+        if restart:
+            self.remove()
+        if mark.is_file() and mark.read_text(encoding="utf-8") != text:
+            raise ValueError(
+                f"{folder}: is left from a conversion of another source, with other options, or of "
+                "files that have changed since; give --restart to begin anew"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        if not mark.is_file():
+            _write(mark, text.encode())
+
+    def __contains__(self, number: int) -> bool:
+        return self._path(number).is_file()
+
+    def put(
+        self, number: int, sequences: Sequence[PoseSequence], remarks: list[dict[str, Any]]
+    ) -> None:
+        """Keep the sequences of a piece, and what was remarked on it."""
+        arrays: dict[str, Any] = {}
+        head: list[dict[str, Any]] = []
+        pictures: list[bytes] = []
+        for clip in sequences:
+            head.append({name: getattr(clip, name) for name in _NAMES} | {"frames": len(clip)})
+            head[-1]["pictures"] = clip.pictures is not None
+            pictures += clip.pictures or ()
+        for name in _ROWS if sequences else ():
+            arrays[name] = np.concatenate([_rows(clip, name) for clip in sequences])
+        arrays["picture_end"] = np.cumsum([len(picture) for picture in pictures], dtype=np.int64)
+        arrays["pictures"] = np.frombuffer(b"".join(pictures), np.uint8)
+        text = json.dumps({"sequences": head, "remarks": remarks})
+        arrays["head"] = np.frombuffer(text.encode(), np.uint8)
+        part = self._path(number).with_suffix(".part")
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(self._path(number))
+
+    def head(self, number: int) -> dict[str, Any]:
+        """The names and lengths of a piece's `sequences`, and the `remarks` on it."""
+        with np.load(self._path(number)) as file:
+            head: dict[str, Any] = json.loads(file["head"].tobytes())
+        return head
+
+    def sequences(self, count: int) -> Iterator[PoseSequence]:
+        """The sequences of the first `count` pieces, in their order."""
+        for number in range(count):
+            with np.load(self._path(number)) as file:
+                yield from _read(dict(file))
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.npz"
+
+
+def _rows(clip: PoseSequence, name: str) -> np.ndarray:
+    values = np.asarray(getattr(clip, name))
+    return np.broadcast_to(values, (len(clip), 10)) if name == "camera" else values
+
+
+def _read(arrays: dict[str, np.ndarray]) -> Iterator[PoseSequence]:
+    ends = [0, *arrays["picture_end"].tolist()]
+    row = picture = 0
+    for head in json.loads(arrays["head"].tobytes())["sequences"]:
+        count = head["frames"]
+        values: dict[str, Any] = {name: arrays[name][row : row + count] for name in _ROWS}
+        clip = PoseSequence(**values, **{name: head[name] for name in _NAMES})
+        row += count
+        if head["pictures"]:
+            spans = zip(ends[picture:], ends[picture + 1 : picture + count + 1], strict=False)
+            files = [arrays["pictures"][first:last].tobytes() for first, last in spans]
+            clip, picture = replace(clip, pictures=files), picture + count
+        yield clip
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_suffix(".part")
+    part.write_bytes(data)
+    part.rename(path)

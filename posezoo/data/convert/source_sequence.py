@@ -1,0 +1,208 @@
+"""From a recording as its source has it to a clip as a store wants it, checked on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from posezoo.camera import Camera
+from posezoo.data.convert.recipe import Options, Remarks
+from posezoo.data.crop import inside
+from posezoo.data.store.pictures import check_picture
+from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.data.units import check_millimetres
+from posezoo.joint_maps import joint_map, map_joints, map_labels
+from posezoo.skeleton import Skeleton
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_WORST_PX = 0.5  # what a store allows between 2D and projected 3D
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSequence:
+    """F frames of one person by one camera, in the source's joint set; 2D, 3D or both."""
+
+    skeleton: Skeleton
+    subject: str
+    action: str
+    sequence: str
+    view: str
+    frame: NDArray[np.integer]  # (F,) of the source, rising
+    camera: Floats  # (10,) or (F, 10)
+    camera_mm: Floats | None = None  # (F, J, 3) mm, camera frame, absolute; NaN: unknown
+    px: Floats | None = None  # (F, J, 2) px, pixel centres at integers; NaN: unknown
+    visible: NDArray[np.bool_] | None = None  # (F, J); None: all that lie in the picture
+    size_px: tuple[float, float] | None = None  # width, height; None: no edge
+    picture: Callable[[int], Path | None] | None = None  # where the picture of row i lies
+    unit: str = "mm"  # what the source's numbers must be in, for the error message
+
+
+def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> list[PoseSequence]:
+    """Thin, check, map to the joint set that is wanted, make root-relative: one clip, or none.
+
+    Frames are dropped that have no known joint, that have joints behind the camera, whose 2D is
+    not where their 3D projects, or whose picture is missing or broken.
+
+    Raises:
+        ValueError: the recording as a whole cannot be right: another unit, or 2D and 3D that do not
+            belong together.
+    """
+    rows = np.arange(0, len(recording.frame), options.every)
+    px, mm = recording.px, recording.camera_mm
+    known: NDArray[np.bool_] = np.zeros((len(recording.frame), recording.skeleton.num_joints), bool)
+    for numbers in (px, mm):
+        if numbers is not None:
+            known = known | _known(numbers)
+    rows = _keep(rows, np.asarray(known[rows].any(1)), "no joint has a number", remarks)
+    if mm is not None and len(rows):
+        _check_unit(recording, mm[rows])
+        with np.errstate(invalid="ignore"):
+            behind = np.asarray((mm[rows][..., 2] <= 0).any(1))
+        if behind.all():
+            raise ValueError(
+                f"{remarks.piece}: everybody is behind the camera (z <= 0): are the rotations "
+                "world to camera, and the axes x right, y down, z forward?"
+            )
+        rows = _keep(rows, ~behind, "joints behind the camera", remarks)
+    if mm is not None and px is not None and len(rows):
+        rows = _keep(
+            rows, _agrees(recording, mm, px, rows, remarks), "2D is not the 3D seen", remarks
+        )
+    rows, pictures = _pictures(recording, rows, remarks)
+    return [_pose_sequence(recording, rows, pictures, options.joints)] if len(rows) else []
+
+
+def _known(
+    numbers: Floats,  # (..., D)
+) -> NDArray[np.bool_]:  # (...)
+    return np.asarray(np.isfinite(numbers).all(-1))
+
+
+def _keep(
+    rows: NDArray[np.int64], good: NDArray[np.bool_], reason: str, remarks: Remarks
+) -> NDArray[np.int64]:
+    remarks.dropped(int((~good).sum()), reason)
+    return rows[good]
+
+
+def _check_unit(recording: SourceSequence, mm: Floats) -> None:
+    whole = np.isfinite(mm).all((1, 2))
+    if not whole.any():
+        return
+    try:
+        check_millimetres(mm[whole], recording.skeleton)
+    except ValueError as error:
+        raise ValueError(
+            f"{recording.sequence}: the 3D positions must be in {recording.unit}; read so, {error}"
+        ) from None
+
+
+def _project(recording: SourceSequence, mm: Floats, rows: NDArray[np.int64]) -> Floats:
+    camera = np.broadcast_to(recording.camera, (len(recording.frame), 10))[rows]
+    return Camera(torch.from_numpy(camera.copy())).project(torch.from_numpy(mm)).numpy()
+
+
+def _agrees(
+    recording: SourceSequence, mm: Floats, px: Floats, rows: NDArray[np.int64], remarks: Remarks
+) -> NDArray[np.bool_]:  # which rows' 2D is their 3D projected
+    distance = np.abs(_project(recording, mm[rows], rows) - px[rows]).max(-1)
+    distance = np.where(np.isfinite(distance), distance, 0).max(1)
+    if np.median(distance) > _WORST_PX:
+        raise ValueError(
+            f"{remarks.piece}: its 3D projects {np.median(distance):.4g} px (median) away from its "
+            f"2D, expected {_WORST_PX} at most: are cameras and frames those of the pictures? "
+            "Detected 2D is not truth: leave it away, and the 3D is projected"
+        )
+    return distance <= _WORST_PX
+
+
+def _pictures(
+    recording: SourceSequence, rows: NDArray[np.int64], remarks: Remarks
+) -> tuple[NDArray[np.int64], list[bytes] | None]:
+    if recording.picture is None:
+        return rows, None
+    pictures, good, reasons = [], [], []
+    sizes = np.broadcast_to(recording.size_px or (0, 0), (len(recording.frame), 2))
+    for row in rows.tolist():
+        path, wanted = recording.picture(row), tuple(int(side) for side in sizes[row])
+        reason = ""
+        if path is None or not path.is_file():
+            reason = "no picture"
+        else:
+            data = path.read_bytes()
+            try:
+                found = check_picture(data)
+                if wanted[0] and found != wanted:
+                    reason = f"a picture of {found} px where {wanted} are told"
+            except ValueError as error:
+                reason = f"its picture {error}"
+        good.append(not reason)
+        if reason:
+            reasons.append(reason)
+        else:
+            pictures.append(data)
+    for reason in sorted(set(reasons)):
+        remarks.dropped(reasons.count(reason), reason)
+    return rows[np.array(good, bool)], pictures
+
+
+def _pose_sequence(
+    recording: SourceSequence,
+    rows: NDArray[np.int64],
+    pictures: list[bytes] | None,
+    target: Skeleton,
+) -> PoseSequence:
+    source, count = recording.skeleton, len(rows)
+    labelled2d = labelled3d = np.zeros((count, target.num_joints), bool)
+    px, mm = np.zeros((count, target.num_joints, 2)), np.zeros((count, target.num_joints, 3))
+    root = np.zeros((count, 3))
+    if recording.camera_mm is not None:
+        absolute, _ = map_joints(recording.camera_mm[rows], source, target)
+        labelled3d = map_labels(_known(recording.camera_mm[rows]), source, target)
+        # Without its root a pose has no place in a store: what hangs on it is not known either.
+        labelled3d = labelled3d & labelled3d[:, target.root : target.root + 1]
+        absolute = np.where(labelled3d[..., None], absolute, 0)
+        root = absolute[:, target.root]
+        mm = np.where(labelled3d[..., None], absolute - root[:, None], 0)
+        seen = _project(recording, np.where(labelled3d[..., None], absolute, [0, 0, 1.0]), rows)
+    if recording.px is None:
+        px, labelled2d = seen, labelled3d
+    else:
+        px, _ = map_joints(recording.px[rows], source, target)
+        labelled2d = map_labels(_known(recording.px[rows]), source, target)
+        if recording.camera_mm is not None:
+            # The middle of two joints in 2D is not the middle in 3D seen from there.
+            rules = joint_map(source, target).rules
+            between = np.array([len(rule.sources) > 1 for rule in rules])
+            px = np.where((between & labelled3d)[..., None], seen, px)
+    px = np.where(labelled2d[..., None], px, 0)
+    visible = labelled2d
+    if recording.visible is not None:
+        visible = visible & map_labels(recording.visible[rows], source, target)
+    if recording.size_px is not None:
+        sizes = np.broadcast_to(
+            np.asarray(recording.size_px, np.float64), (len(recording.frame), 2)
+        )[rows]
+        visible = visible & inside(torch.from_numpy(px), torch.from_numpy(sizes)).numpy()
+    return PoseSequence(
+        joints2d_px=px,
+        joints3d_mm=mm,
+        root_mm=root,
+        labelled2d=labelled2d,
+        labelled3d=labelled3d,
+        visible=visible,
+        camera=recording.camera if recording.camera.ndim == 1 else recording.camera[rows],
+        subject=recording.subject,
+        action=recording.action,
+        sequence=recording.sequence,
+        view=recording.view,
+        frame=np.asarray(recording.frame)[rows],
+        pictures=pictures,
+    )

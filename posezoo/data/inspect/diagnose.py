@@ -1,0 +1,68 @@
+"""What is wrong with a store or with motion capture: named faults, each with its cure.
+
+Training refuses a store whose numbers are wrong (`store_check`); this says which mistake made them
+so. 3D must project onto 2D, and each mistake leaves a trace of its own between the two
+(`diagnose_projection`); bodies keep their bones, sides and motion (`diagnose_bodies`); joints lie
+on their pictures (`diagnose_pictures`). What 2D and 3D have wrong alike, such as the shifted
+sequences of Human3.6M's S9, shows in none of them: see `h36m_faults`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from posezoo.data.inspect.diagnose_bodies import diagnose_bodies
+from posezoo.data.inspect.diagnose_pictures import diagnose_pictures
+from posezoo.data.inspect.diagnose_projection import BINS_PX, Errors, diagnose_projection
+from posezoo.data.inspect.evidence import Finding, is_store, load_mocap, load_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What was looked at and what was found."""
+
+    path: str
+    poses: int
+    findings: list[Finding]  # the most frames first
+    views: list[Errors]  # 3D projected against 2D, by camera; empty for motion capture
+    sequences: list[Errors]  # and by sequence, the worst first
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"sound": self.sound, "bins_px": BINS_PX, **asdict(self)}
+
+
+def diagnose(path: str | Path) -> Diagnosis:
+    """Look at every item of a store, or at every pose of a `*_poses17.h5` or a folder of them.
+
+    Raises:
+        ValueError: the file is missing, cut, or not laid out as its format says.
+    """
+    evidence = load_store(path) if is_store(path) else load_mocap(path)
+    findings = diagnose_bodies(evidence)
+    views: list[Errors] = []
+    sequences: list[Errors] = []
+    measurable = not any(finding.fault == "no-number" for finding in findings)
+    if evidence.store is not None and measurable:
+        found, views, sequences = diagnose_projection(evidence)
+        findings += found + diagnose_pictures(evidence)
+    return Diagnosis(
+        path=str(path),
+        poses=len(evidence),
+        findings=_once(findings),
+        views=views,
+        sequences=sequences,
+    )
+
+
+def _once(findings: list[Finding]) -> list[Finding]:
+    """One finding per fault and place: the first, which saw the most."""
+    ordered = sorted(findings, key=lambda each: -each.frames)
+    return list({(each.fault, each.where): each for each in reversed(ordered)}.values())[::-1]

@@ -1,0 +1,1 @@
+"""Motion capture: its file, its clips, and the dataset of virtual views."""

@@ -1,0 +1,223 @@
+"""Where the person stands and which camera looks: every view is a function of (seed, index).
+
+World: z up, mm, the middle of the room at (0, 0) on the floor. `place` turns and moves a person,
+`Rig.draw` takes cameras; together they make endless views of one pose.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from posezoo.camera import Camera
+from posezoo.data import counter_random
+
+# Invented cameras: (lowest, highest) of each number, flat between. Intrinsics are of the size of
+# Human3.6M's four cameras, whose toolbox leaves out the tangential factor 2: hence factor 1.
+_PICTURE_PX = 1000.0
+_INTRINSICS = np.array([
+    (1035.0, 1265.0),  # fx px
+    (0.998, 1.002),  # fy / fx
+    (480.0, 520.0),  # cx px
+    (480.0, 520.0),  # cy px
+    (-0.22, -0.18),  # k1
+    (0.20, 0.26),  # k2
+    (-0.01, 0.01),  # k3
+    (-0.003, 0.001),  # p1
+    (-0.002, 0.002),  # p2
+])  # fmt: skip
+_EXTRINSICS = np.array([
+    (-math.pi, math.pi),  # azimuth of the camera, rad
+    (4000.0, 6000.0),  # horizontal distance from the middle, mm
+    (1000.0, 2200.0),  # height, mm
+    (-200.0, 200.0),  # aimed at: x, mm
+    (-200.0, 200.0),  # aimed at: y, mm
+    (750.0, 1050.0),  # aimed at: z, mm
+    (-0.05, 0.05),  # roll, rad
+])  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """N cameras, each with its place in the world and the size of its picture."""
+
+    camera: Camera  # parameters (N, 10), float64
+    rotation: Tensor  # (N, 3, 3) world to camera
+    position_mm: Tensor  # (N, 3) the camera's centre, world frame
+    size_px: Tensor  # (N, 2) width, height
+
+    def __getitem__(self, index: Tensor) -> Views:
+        return Views(
+            self.camera[index], self.rotation[index], self.position_mm[index], self.size_px[index]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """What cameras there are: a list to choose from, or None to invent one at every draw."""
+
+    cameras: Views | None = None
+
+    @classmethod
+    def studio(cls) -> Rig:
+        """Invented cameras of a motion-capture studio, a new one at every draw."""
+        return cls()
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Rig:
+        """Real cameras from a JSON file, every (subject, camera) pair of it; see docs/data.md.
+
+        The file's distortion is in OpenCV's order, k1 k2 p1 p2 k3. Its numbers are taken with the
+        tangential factor 1 of the toolbox that made Human3.6M, unless the file has a top-level
+        `tangential_factor`. Each subject's room is moved so that its cameras look at its middle.
+
+        Raises:
+            ValueError: the file is not such a list of cameras.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(_listed(content))
+        except FileNotFoundError:
+            raise ValueError(f"{path}: no such camera file") from None
+        except KeyError as error:
+            raise ValueError(
+                f"{path}: lacks {error} (expected `intrinsics`, a list by camera id, and "
+                "`extrinsics`, a list by subject; see docs/data.md)"
+            ) from None
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{path}: not a camera file: {error}") from error
+
+    def draw(self, seed: int, index: NDArray[np.int64]) -> Views:
+        """One camera for each index (N,)."""
+        if self.cameras is None:
+            return _invent(seed, index)
+        known = len(self.cameras.size_px)
+        picked = (counter_random.uniform(seed, index, 1, "camera")[:, 0] * known).astype(np.int64)
+        return self.cameras[torch.from_numpy(picked)]
+
+    def check_room(self, radius_mm: float) -> None:
+        """Refuse a camera that stands among the people, or has them behind it.
+
+        Args:
+            radius_mm: how far from the middle of the room any joint may be.
+
+        Raises:
+            ValueError: the middle is not further than that before every camera.
+        """
+        cameras = self.cameras or self.draw(0, np.arange(1000))
+        depth = float(-(cameras.rotation[:, 2] * cameras.position_mm).sum(-1).max())
+        if depth <= radius_mm:
+            raise ValueError(
+                f"the middle of the room lies {depth:.0f} mm before a camera, but people reach "
+                f"{radius_mm:.0f} mm from it: take a smaller radius_mm or other cameras"
+            )
+
+
+def place(
+    joints_world: Tensor,  # (N, T, J, 3) mm, world frame, z up
+    seed: int,
+    index: NDArray[np.int64],  # (N,)
+    *,
+    present: int = 0,  # the frame of each clip that is put there
+    radius_mm: float = 1000.0,
+    root: int = 0,
+) -> Tensor:  # (N, T, J, 3) mm, world frame
+    """Turn each clip about the vertical and put its root within the radius of the middle.
+
+    Heights stay; the new place is uniform over the disc.
+    """
+    u = counter_random.uniform(seed, index, 3, "place")
+    yaw, bearing = 2 * math.pi * u[:, 0], 2 * math.pi * u[:, 1]
+    distance = radius_mm * np.sqrt(u[:, 2])
+    cos, sin, zero, one = np.cos(yaw), np.sin(yaw), np.zeros(len(u)), np.ones(len(u))
+    turn_t = np.stack([cos, sin, zero, -sin, cos, zero, zero, zero, one], -1).reshape(-1, 1, 3, 3)
+    goal = np.stack([distance * np.cos(bearing), distance * np.sin(bearing), zero], -1)
+    pivot = joints_world[:, present, root] * joints_world.new_tensor([1.0, 1.0, 0.0])
+    turned = (joints_world - pivot[:, None, None]) @ torch.from_numpy(turn_t).to(joints_world)
+    return turned + torch.from_numpy(goal).to(joints_world)[:, None, None]
+
+
+def _invent(seed: int, index: NDArray[np.int64]) -> Views:
+    u = counter_random.uniform(seed, index, len(_INTRINSICS) + len(_EXTRINSICS), "camera")
+    limits = np.concatenate([_INTRINSICS, _EXTRINSICS])
+    values = limits[:, 0] + (limits[:, 1] - limits[:, 0]) * u
+    inside, outside = values[:, : len(_INTRINSICS)], values[:, len(_INTRINSICS) :]
+    inside[:, 1] *= inside[:, 0]
+    parameters = np.concatenate([inside, np.ones((len(u), 1))], 1)
+    azimuth, distance, height, roll = outside[:, 0], outside[:, 1], outside[:, 2], outside[:, 6]
+    position = np.stack([distance * np.cos(azimuth), distance * np.sin(azimuth), height], -1)
+    return Views(
+        Camera(torch.from_numpy(parameters)),
+        torch.from_numpy(_looking_at(outside[:, 3:6] - position, roll)),
+        torch.from_numpy(position),
+        torch.full((len(u), 2), _PICTURE_PX, dtype=torch.float64),
+    )
+
+
+def _looking_at(
+    direction: NDArray[np.float64],  # (N, 3) world frame, not vertical
+    roll: NDArray[np.float64],  # (N,) rad
+) -> NDArray[np.float64]:  # (N, 3, 3) world to camera
+    forward = direction / np.linalg.norm(direction, axis=-1, keepdims=True)
+    right = np.stack([forward[:, 1], -forward[:, 0], np.zeros(len(forward))], -1)
+    right /= np.linalg.norm(right, axis=-1, keepdims=True)
+    down = np.cross(forward, right)
+    cos, sin = np.cos(roll)[:, None], np.sin(roll)[:, None]
+    return np.stack([cos * right + sin * down, cos * down - sin * right, forward], 1)
+
+
+def _listed(content: dict[str, Any]) -> Views:
+    factor = float(content.get("tangential_factor", 1.0))
+    lenses = {lens["id"]: lens for lens in content["intrinsics"]}
+    parameters, rotations, positions, sizes = [], [], [], []
+    for subject, stands in content["extrinsics"].items():
+        rotation = np.array([stand["R_world_to_camera"] for stand in stands], np.float64)
+        position = np.array([stand["position_mm"] for stand in stands], np.float64)
+        if (
+            not np.allclose(rotation @ rotation.swapaxes(-1, -2), np.eye(3), atol=1e-5)
+            or (np.linalg.det(rotation) < 0).any()
+        ):
+            raise ValueError(f"an R_world_to_camera of {subject} is not a rotation")
+        if not np.isfinite(position).all():
+            raise ValueError(f"a position_mm of {subject} is not a number")
+        rotations.append(rotation)
+        positions.append(position - _middle(rotation[:, 2], position))
+        for stand in stands:
+            lens = lenses[stand["id"]]
+            k1, k2, p1, p2, k3 = lens["distortion_k1_k2_p1_p2_k3"]
+            pinhole = (lens["fx"], lens["fy"], lens["cx"], lens["cy"])
+            numbers = (*pinhole, k1, k2, k3, p1, p2, factor)
+            if not np.isfinite(numbers).all() or min(lens["fx"], lens["fy"]) <= 0:
+                raise ValueError(f"lens {lens['id']} has the numbers {numbers}")
+            parameters.append(numbers)
+            sizes.append((lens["width"], lens["height"]))
+    if not parameters:
+        raise ValueError("`extrinsics` names no camera")
+    return Views(
+        Camera(torch.tensor(parameters, dtype=torch.float64)),
+        torch.from_numpy(np.concatenate(rotations)),
+        torch.from_numpy(np.concatenate(positions)),
+        torch.tensor(sizes, dtype=torch.float64),
+    )
+
+
+def _middle(
+    axes: NDArray[np.float64],  # (M, 3) unit vectors of the optical axes, world frame
+    position: NDArray[np.float64],  # (M, 3) mm
+) -> NDArray[np.float64]:  # (3,) mm, on the floor (z = 0)
+    """The point nearest to all optical axes, put on the floor.
+
+    Of a lone camera, whose axis is all equally near, the point nearest to the world's origin.
+    """
+    across = np.eye(3) - axes[:, :, None] * axes[:, None]
+    offset = (across @ position[..., None]).sum(0)[:, 0]
+    x, y, _ = np.linalg.lstsq(across.sum(0), offset, rcond=None)[0]
+    return np.array([x, y, 0.0])

@@ -1,0 +1,1 @@
+"""A store: one HDF5 file of poses, cameras and pictures; written whole, opened checked."""

@@ -1,0 +1,1 @@
+"""Procedural people: bodies, poses and activities drawn from random numbers."""

@@ -1,0 +1,1 @@
+"""Errors of a pipeline, under stated protocols, and what explains them."""

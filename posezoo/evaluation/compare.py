@@ -1,0 +1,159 @@
+"""Runs beside each other: which is best, or why their numbers cannot be ranked.
+
+Two errors can be ranked if they average the same poses in the same way (data, protocol) and were
+told the same of the truth (a lifter that is given true joints answers another question than one
+that is given found ones).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from posezoo.evaluation.protocol import protocols
+
+_METRICS = ("mpjpe_mm", "error_2d_px")  # what is ranked by: the first that all of them have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One evaluation, as `posezoo train` and `posezoo eval --json` write it."""
+
+    path: Path  # a run folder, or the file itself
+    result: dict[str, Any]
+    image_size: int | None = None  # px of the picture that the 2D error counts in, where known
+
+    @property
+    def protocol(self) -> str:
+        """Its key and hash."""
+        protocol = self.result["protocol"]
+        return f"{protocol['key']} ({protocol['hash']})"
+
+    def interval(self, metric: str) -> tuple[float, float]:
+        """The 95 % interval; nothing is known where the evaluation has none."""
+        low, high = self.result.get("interval", {}).get(metric, (-math.inf, math.inf))
+        return low, high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Scores, best first, or in the order in which they came where they cannot be ranked."""
+
+    scores: tuple[Score, ...]
+    metric: str  # "": none that all of them have
+    obstacles: tuple[str, ...]  # sentences; none: ranked
+    commands: tuple[str, ...]  # what makes the numbers comparable, where something does
+
+    @property
+    def ties(self) -> tuple[Score, ...]:
+        """Those that the first cannot be told from: their intervals overlap."""
+        best, *others = self.scores
+        high = best.interval(self.metric)[1]
+        return tuple(each for each in others if each.interval(self.metric)[0] <= high)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `posezoo compare --json` prints it."""
+        return {
+            "ranked": not self.obstacles,
+            "metric": self.metric,
+            "obstacles": self.obstacles,
+            "commands": self.commands,
+            "runs": [{"run": str(each.path), **each.result} for each in self.scores],
+        }
+
+
+def read_score(path: Path) -> Score:
+    """The evaluation in a run folder, or in a file of `posezoo eval --json`.
+
+    Raises:
+        ValueError: there is none, or it is not one.
+    """
+    file = path / "eval.json" if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(
+            f"{path}: no evaluation there ({file.name} is missing). Finish the run with "
+            "posezoo train --resume, or name a run folder or a file of posezoo eval --json"
+        )
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+        known = {**result["protocol"], "samples": result["samples"], "data": result["data"]}
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{file}: not an evaluation of posezoo ({error!r})") from error
+    if missing := {"key", "hash"} - known.keys():
+        raise ValueError(f"{file}: its protocol lacks {', '.join(sorted(missing))}")
+    return Score(path=path, result=result, image_size=_image_size(path / "run.toml"))
+
+
+def compare(scores: Sequence[Score]) -> Comparison:
+    """Rank the scores by MPJPE (by 2D error where some have none), or say why they cannot be.
+
+    Raises:
+        ValueError: there are fewer than two.
+    """
+    if len(scores) < 2:
+        raise ValueError("compare takes at least two runs")
+    metric = next((m for m in _METRICS if all(m in s.result for s in scores)), "")
+    obstacles, again = [], False
+    for what, differs in _FACTS.items():
+        groups: dict[str, list[str]] = {}
+        for score in scores:
+            groups.setdefault(differs(score), []).append(score.path.name)
+        if len(groups) > 1:
+            listed = "; ".join(f"{value}: {', '.join(names)}" for value, names in groups.items())
+            obstacles.append(f"different {what}: {listed}")
+            again |= what != _TOLD
+    if metric == "error_2d_px" and len(sizes := {score.image_size for score in scores}) > 1:
+        listed = ", ".join(map(str, sizes))
+        obstacles.append(f"2D errors in px of pictures of different sizes: {listed}")
+    if not metric:
+        obstacles.append("no error that all of them have: some predict no 3D, others no 2D")
+    commands = _commands(scores) if again else ()
+    if not obstacles:
+        scores = sorted(scores, key=lambda score: score.result[metric])
+    return Comparison(
+        scores=tuple(scores), metric=metric, obstacles=tuple(obstacles), commands=commands
+    )
+
+
+def _image_size(run: Path) -> int | None:
+    if not run.is_file():
+        return None
+    size: int = tomllib.loads(run.read_text(encoding="utf-8"))["settings"]["image_size"]
+    return size
+
+
+_TOLD = "ground_truth_inputs (what of the truth it was told)"
+_FACTS: dict[str, Callable[[Score], str]] = {
+    "protocols": lambda score: score.protocol,
+    "data": lambda score: f"{score.result['data']}, {score.result['samples']} poses",
+    "averaging": lambda score: "with the mirror image" if score.result.get("flip") else "none",
+    _TOLD: lambda score: ", ".join(score.result.get("ground_truth_inputs", ())) or "not said",
+}
+
+
+def _commands(scores: Sequence[Score]) -> tuple[str, ...]:
+    """What evaluates all of them as the first was, which itself may be of an older protocol."""
+    reference = scores[0].result
+    key, data = reference["protocol"]["key"], reference["data"]
+    today = protocols().get(key)
+    if today is None:
+        key = "poses"
+    commands, names = [], []
+    for score in scores:
+        same = score.protocol == scores[0].protocol and score.result["data"] == data
+        if same and today and today.hash == reference["protocol"]["hash"]:
+            names.append(str(score.path))
+            continue
+        run = str(score.path) if score.path.is_dir() else "RUN"
+        names.append(f"{score.path.stem}-{key}.json")
+        commands.append(
+            f"posezoo eval {shlex.quote(run)} --data {shlex.quote(data)} --protocol {key} --json "
+            f"> {shlex.quote(names[-1])}"
+        )
+    return (*commands, f"posezoo compare {shlex.join(names)}")

@@ -1,0 +1,97 @@
+"""What a run's detector finds on people, and the error model that is fitted to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from posezoo.assembly import build_dataset, dataset_for
+from posezoo.data.loading import ordered_batches
+from posezoo.evaluation.detector_errors import DetectorErrors
+from posezoo.evaluation.evaluate import computes_in_bf16
+from posezoo.pipeline import Pipeline
+from posezoo.registry import parse_node
+from posezoo.training.checkpoint import load_pipeline
+from posezoo.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detections:
+    """Single pictures of N people, and where their joints were found."""
+
+    predicted: Tensor  # (N, J, 2) px
+    true: Tensor  # (N, J, 2) px
+    confidence: Tensor  # (N, J), 0 to 1
+    labelled: Tensor  # (N, J) bool
+    subjects: tuple[str, ...]  # who they are
+    trained_on: tuple[str, ...]  # those of them in the run's own training data
+
+
+def detect(
+    run: Path, *, data: str | None = None, limit: int = 0, device: torch.device, workers: int = 0
+) -> tuple[Pipeline, Detections]:
+    """Run the detector of a run's best checkpoint on its val split, or on `data`.
+
+    `limit` takes so many pictures, spread evenly (0: all).
+
+    Raises:
+        ValueError: no run there, no detector in it, or unusable data.
+    """
+    settings = RunFolder(run).settings()
+    pipeline = load_pipeline(run).to_device(device).eval()
+    if not pipeline.has_image or pipeline.head.output != "joints2d":
+        raise ValueError(f"{run}: '{pipeline.spec}' detects no 2D joints; give a run that does")
+    own = parse_node(settings.data)
+    node = parse_node(data) if data else own.with_params(split="val")
+    dataset = dataset_for(pipeline, node, image_size=settings.image_size, split="val", seed=0)
+    step = max(1, -(-len(dataset) // limit)) if limit else 1
+    loader = ordered_batches(
+        dataset,
+        indices=range(0, len(dataset), step),
+        batch_size=settings.batch_size,
+        workers=workers,
+    )
+    bf16 = computes_in_bf16(settings, pipeline, device)
+    found: list[tuple[Tensor, ...]] = []
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        for batch in loader:
+            result = pipeline.predict(batch.to(device))
+            assert result.joints2d is not None and result.confidence is not None
+            found.append(
+                (
+                    result.joints2d[:, 0].float().cpu(),
+                    batch.joints2d[:, 0],
+                    result.confidence.float().cpu(),
+                    batch.labelled2d[:, 0],
+                )
+            )
+    predicted, true, confidence, labelled = (torch.cat(each) for each in zip(*found, strict=True))
+    trained = build_dataset(own.with_params(split="train"), pictures=False).subjects
+    same_source = node.key == own.key and node.params.get("path") == own.params.get("path")
+    known = set(trained) if same_source else set()
+    return pipeline, Detections(
+        predicted=predicted,
+        true=true,
+        confidence=confidence,
+        labelled=labelled,
+        subjects=dataset.subjects,
+        trained_on=tuple(name for name in dataset.subjects if name in known),
+    )
+
+
+def fit_errors(
+    run: Path, *, data: str | None = None, limit: int = 0, device: torch.device, workers: int = 0
+) -> tuple[DetectorErrors, Detections]:
+    """The error model of a run's detector, and what it was fitted to; arguments as `detect`.
+
+    Raises:
+        ValueError: as `detect`, or too little was found.
+    """
+    pipeline, found = detect(run, data=data, limit=limit, device=device, workers=workers)
+    model = DetectorErrors.fit(
+        found.predicted, found.true, found.confidence, found.labelled, pipeline.skeleton
+    )
+    return model, found

@@ -1,0 +1,230 @@
+"""How a 2D detector errs: fitted to its own predictions, drawn for a lifter's training.
+
+A lifter that has only met true joints does not know what to make of detected ones, and one that
+learns from the detector's predictions on the pictures that the detector was trained on meets joints
+that are better than those of strangers. So the model is fitted to people whom the detector has not
+seen: an ordinary error of each joint (offset and covariance), a share of misses that lie anywhere
+about the person, and a share of left-right swaps, each with its own confidences. After the error
+statistics of Moon et al. 2019, arXiv:1812.03595 (PoseFix) and Ronchi and Perona 2017,
+arXiv:1707.05388, in a simpler form: joints err independently but for an offset of the whole person.
+
+Lengths are in sizes: the root mean square distance of a person's true joints from their mean in
+that picture. A model fitted on small crops so serves large pictures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from posezoo.skeleton import Skeleton
+from posezoo.training.run_folder import write_atomically
+
+_FAR = 4.0  # medians of a joint's error: an ordinary one is nearer, all but 2 in 100,000
+_CLOSER = 0.5  # a swap: so much nearer to the mirrored joint than to its own
+_LEVELS = 11  # quantiles of the confidence, from the least to the greatest
+_FEWEST = 20  # predictions of a joint that a model is fitted to
+
+Pairs = tuple[tuple[float, float], tuple[float, float]]  # a 2 x 2 covariance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointErrors:
+    """Of one joint. Offsets and covariances in sizes, x before y."""
+
+    offset: tuple[float, float]  # mean of the ordinary errors
+    covariance: Pairs  # of the ordinary errors about it, without the whole person's offset
+    missed: float  # share
+    missed_covariance: Pairs  # of a miss about the true place
+    swapped: float  # share found at the mirrored joint's place
+    confidence: tuple[float, ...]  # quantiles of an ordinary find
+    missed_confidence: tuple[float, ...]
+    swapped_confidence: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorErrors:
+    """The error model of a detector."""
+
+    joints: Mapping[str, JointErrors]  # by name, in the skeleton's order
+    mirror: tuple[int, ...]
+    together: Pairs  # covariance of the offset that all joints of a person share, in sizes
+
+    @classmethod
+    def fit(
+        cls,
+        predicted: Tensor,  # (N, J, 2) px
+        true: Tensor,  # (N, J, 2) px
+        confidence: Tensor,  # (N, J), 0 to 1
+        labelled: Tensor,  # (N, J) bool: the true place is known
+        skeleton: Skeleton,
+    ) -> Self:
+        """Fit to predictions on people whom the detector has not been trained on.
+
+        Raises:
+            ValueError: too few predictions of a joint.
+        """
+        size = person_size(true)[:, None]
+        error = ((predicted - true) / size).double()
+        order = list(skeleton.mirror)
+        to_mirror = ((predicted - true[:, order]) / size).norm(dim=-1).double()
+        length = error.norm(dim=-1)
+        far = length > _FAR * length.where(labelled, torch.nan).nanmedian(0).values
+        swapped = labelled & far & (to_mirror < _CLOSER * length)
+        missed = labelled & far & ~swapped
+        ordinary = labelled & ~swapped & ~missed
+        counts = labelled.sum(0)
+        if int(counts.min()) < _FEWEST or int(ordinary.sum(0).min()) < _FEWEST:
+            name = skeleton.joints[int(ordinary.sum(0).argmin())]
+            raise ValueError(
+                f"{name}: {int(ordinary.sum(0).min())} ordinary finds among "
+                f"{int(counts.min())} predictions; an error model needs at least {_FEWEST} of each "
+                "joint: take more poses (--limit), or a detector that has learned more"
+            )
+        weight = ordinary[..., None].double()
+        offset = (error * weight).sum(0) / weight.sum(0)
+        rest = (error - offset) * weight
+        shared = rest.sum(1) / weight.sum(1).clamp_min(1)  # (N, 2)
+        own = [_covariance(rest[ordinary[:, j], j]) for j in range(error.shape[1])]
+        # The mean of n joints has the covariance T + N / n, each joint T + N: solved for T.
+        part = 1 / weight.sum(1).mean()
+        together = _positive((_covariance(shared) - part * torch.stack(own).mean(0)) / (1 - part))
+        joints = {}
+        for j, name in enumerate(skeleton.joints):
+            misses = error[missed[:, j], j]
+            joints[name] = JointErrors(
+                offset=_floats(offset[j]),
+                covariance=_pairs(_positive(own[j] - together)),
+                missed=missed[:, j].sum().item() / counts[j].item(),
+                missed_covariance=_pairs(_second_moment(misses)),
+                swapped=swapped[:, j].sum().item() / counts[j].item(),
+                confidence=_quantiles(confidence[ordinary[:, j], j]),
+                missed_confidence=_quantiles(confidence[missed[:, j], j]),
+                swapped_confidence=_quantiles(confidence[swapped[:, j], j]),
+            )
+        return cls(joints=joints, mirror=tuple(order), together=_pairs(together))
+
+    def apply(
+        self,
+        joints2d: Tensor,  # (B, T, J, 2) px, true
+    ) -> tuple[Tensor, Tensor]:  # (B, T, J, 2) px as a detector finds them; confidence (B, T, J)
+        """Draw what the detector would have made of true joints, from torch's own generator."""
+        names = ("offset", "missed", "swapped")
+        column = {name: self._column(name, joints2d) for name in names}
+        chance = torch.rand(
+            joints2d.shape[:-1], device=joints2d.device
+        )  # one draw decides the kind
+        swapped = chance < column["swapped"]
+        missed = ~swapped & (chance < column["swapped"] + column["missed"])
+        place = torch.where(swapped[..., None], joints2d[..., list(self.mirror), :], joints2d)
+        spread = self._roots([joint.covariance for joint in self.joints.values()], joints2d)
+        wild = self._roots([joint.missed_covariance for joint in self.joints.values()], joints2d)
+        drawn = torch.randn_like(joints2d)[..., None]
+        own = column["offset"] + (spread @ drawn)[..., 0]
+        error = torch.where(missed[..., None], (wild @ drawn)[..., 0], own)
+        whole = self._roots([self.together], joints2d)
+        shared = (whole @ torch.randn_like(joints2d[..., :1, :])[..., None])[..., 0]
+        found = place + person_size(joints2d)[..., None] * (error + shared)
+        return found, self._confidence(swapped, missed, joints2d)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        write_atomically(path, (json.dumps(asdict(self), indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, path: Path, skeleton: Skeleton) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: no such file, not an error model, or one of other joints.
+        """
+        if not path.is_file():
+            raise ValueError(
+                f"{path}: no such error model; posezoo errors RUN --out FILE makes one"
+            )
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            joints = {name: _joint(each) for name, each in kept["joints"].items()}
+            found = cls(
+                joints=joints, mirror=tuple(kept["mirror"]), together=_nested(kept["together"])
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"{path}: not an error model ({error!r})") from error
+        if tuple(found.joints) != skeleton.joints:
+            raise ValueError(
+                f"{path}: an error model of {', '.join(found.joints)}; expected the joints "
+                f"{', '.join(skeleton.joints)}"
+            )
+        return found
+
+    def _column(self, name: str, like: Tensor) -> Tensor:
+        return like.new_tensor([getattr(joint, name) for joint in self.joints.values()])
+
+    @staticmethod
+    def _roots(covariances: list[Pairs], like: Tensor) -> Tensor:  # (..., 2, 2)
+        """Matrices that turn two independent unit normals into errors of these covariances."""
+        values, vectors = torch.linalg.eigh(torch.tensor(covariances, dtype=torch.float64))
+        return (vectors * values.clamp_min(0).sqrt()[:, None, :]).to(like)
+
+    def _confidence(self, swapped: Tensor, missed: Tensor, like: Tensor) -> Tensor:
+        """By the quantiles of the kind of find: uniform between two neighbouring ones."""
+        kinds = ("confidence", "missed_confidence", "swapped_confidence")
+        table = torch.stack([self._column(name, like) for name in kinds], 1)  # (J, 3, levels)
+        kind = missed.long() + 2 * swapped.long()
+        own = table[torch.arange(len(table), device=like.device), kind]  # (B, T, J, levels)
+        place = torch.rand(kind.shape, device=like.device) * (_LEVELS - 1)
+        low = place.long().clamp_max(_LEVELS - 2)[..., None]
+        low_value, high_value = own.gather(-1, low)[..., 0], own.gather(-1, low + 1)[..., 0]
+        return low_value + (place - low[..., 0]) * (high_value - low_value)
+
+
+def person_size(
+    joints2d: Tensor,  # (..., J, 2) px
+) -> Tensor:  # (..., 1) px
+    """Root mean square distance of a person's joints from their mean."""
+    centred = joints2d - joints2d.mean(-2, keepdim=True)
+    return centred.square().sum(-1).mean(-1, keepdim=True).sqrt().clamp_min(1e-6)
+
+
+def _covariance(errors: Tensor) -> Tensor:  # (N, 2) -> (2, 2)
+    return torch.cov(errors.T)
+
+
+def _second_moment(errors: Tensor) -> Tensor:  # (N, 2) -> (2, 2); nothing missed: 0
+    return errors.T @ errors / max(1, len(errors))
+
+
+def _positive(covariance: Tensor) -> Tensor:
+    """The nearest covariance: a difference of two estimates may have a negative direction."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return vectors @ torch.diag(values.clamp_min(0)) @ vectors.T
+
+
+def _quantiles(confidence: Tensor) -> tuple[float, ...]:
+    """Of what there is; of nothing, 0."""
+    if not len(confidence):
+        return (0.0,) * _LEVELS
+    levels = torch.linspace(0, 1, _LEVELS, dtype=torch.float64)
+    return _floats(torch.quantile(confidence.double(), levels))
+
+
+def _floats(values: Tensor) -> Any:
+    return tuple(float(value) for value in values)
+
+
+def _pairs(covariance: Tensor) -> Any:
+    return tuple(_floats(line) for line in covariance)
+
+
+def _nested(value: Any) -> Any:
+    return tuple(_nested(each) for each in value) if isinstance(value, list) else value
+
+
+def _joint(kept: Mapping[str, Any]) -> JointErrors:
+    return JointErrors(**{name: _nested(value) for name, value in kept.items()})

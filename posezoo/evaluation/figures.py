@@ -1,0 +1,139 @@
+"""Pictures of what a run predicts: true in green, predicted in red, equal in yellow.
+
+As the source report's Figure 2 for the heatmaps, with the 2D and the 3D poses beside them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posezoo.assembly import dataset_for
+from posezoo.contracts import Batch, PoseResult
+from posezoo.data.loading import ordered_batches
+from posezoo.metrics import mpjpe
+from posezoo.pipeline import Pipeline
+from posezoo.registry import parse_node
+from posezoo.training.checkpoint import load_pipeline
+from posezoo.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TRUE, _PREDICTED = "#1a9850", "#d73027"
+_CPU = torch.device("cpu")
+_ROWS = 6
+_REACH_MM = 1000.0  # half the width of the 3D plots
+
+
+def draw_run(run: RunFolder, *, device: torch.device) -> Path:
+    """Draw a few poses of the run's val split, as its best checkpoint sees them."""
+    pipeline, batch = _val_poses(run, device)
+    with torch.inference_mode():
+        result = pipeline.predict(batch.to(device))
+    batch = pipeline.predicted_frames(batch)
+    run.figures.mkdir(exist_ok=True)
+    path = run.figures / "predictions.png"
+    draw_predictions(pipeline, batch, result, path)
+    return path
+
+
+def draw_overlays(run: RunFolder, path: Path, *, device: torch.device = _CPU) -> None:
+    """Heatmaps of a few val poses as the source report's Figure 2: true, predicted, and both."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, and only drawing needs it
+
+    pipeline, batch = _val_poses(run, device)
+    with torch.inference_mode():
+        result = pipeline.predict(batch.to(device))
+    if result.maps is None:
+        raise ValueError(f"{run.path}: '{pipeline.spec}' has no heatmaps to draw")
+    maps = result.maps.float().cpu()
+    true = pipeline.head.encode(batch.joints2d[:, 0], (maps.shape[-2], maps.shape[-1])).cpu()
+    figure = Figure(figsize=(8, 2.1 * len(batch)), layout="constrained")
+    for row, axes in enumerate(figure.subplots(len(batch), 4, squeeze=False)):
+        _draw_picture(axes[0], None if batch.image is None else batch.image[row])
+        _draw_maps(axes[1], true[row], torch.zeros_like(true[row]))
+        _draw_maps(axes[2], torch.zeros_like(true[row]), maps[row], height=true[row].amax())
+        _draw_maps(axes[3], true[row], maps[row])
+        for axis, name in zip(axes, ("picture", "true", "predicted", "both"), strict=True):
+            axis.set(xticks=[], yticks=[], xlabel=name)
+    figure.savefig(path, dpi=90)
+
+
+def _val_poses(run: RunFolder, device: torch.device) -> tuple[Pipeline, Batch]:
+    """The best checkpoint, and a few poses spread over the run's val split."""
+    settings = run.settings()
+    pipeline = load_pipeline(run.path).to_device(device)
+    node = parse_node(settings.data).with_params(split="val")
+    dataset = dataset_for(pipeline, node, image_size=settings.image_size, seed=0)
+    spread = range(0, len(dataset), max(1, len(dataset) // _ROWS))[:_ROWS]
+    (batch,) = ordered_batches(dataset, indices=spread, batch_size=len(spread))
+    return pipeline, batch
+
+
+def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path: Path) -> None:
+    """One row a pose: picture, heatmaps if there are any, 3D from the front and the side."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, and only drawing needs it
+
+    has_maps, has_3d = result.maps is not None, result.joints3d is not None
+    columns = 1 + has_maps + 2 * has_3d
+    figure = Figure(figsize=(2.6 * columns, 2.6 * len(batch)), layout="constrained")
+    grid = figure.subplots(len(batch), columns, squeeze=False)
+    bones = pipeline.skeleton.bones
+    for row, axes in enumerate(grid):
+        true2d = batch.joints2d[row, 0]
+        _draw_picture(axes[0], None if batch.image is None else batch.image[row])
+        _draw_pose(axes[0], true2d, bones, _TRUE)
+        if pipeline.has_image and result.joints2d is not None:
+            predicted2d = result.joints2d[row, 0].cpu()
+            _draw_pose(axes[0], predicted2d, bones, _PREDICTED)
+            error = (predicted2d - true2d).norm(dim=-1).mean()
+            axes[0].set_xlabel(f"2D error {error:.1f} px", fontsize=8)
+        if result.maps is not None:
+            size = (result.maps.shape[-2], result.maps.shape[-1])
+            true_maps = pipeline.head.encode(batch.joints2d[row : row + 1, 0], size)[0]
+            _draw_maps(axes[1], true_maps, result.maps[row].float().cpu())
+        if result.joints3d is not None:
+            true3d, predicted3d = batch.joints3d[row, 0], result.joints3d[row, 0].cpu()
+            for axis, (across, name) in zip(axes[-2:], ((0, "front"), (2, "side")), strict=True):
+                for pose, colour in ((true3d, _TRUE), (predicted3d, _PREDICTED)):
+                    _draw_pose(axis, pose[:, [across, 1]], bones, colour)
+                axis.set(xlim=(-_REACH_MM, _REACH_MM), ylim=(_REACH_MM, -_REACH_MM), aspect="equal")
+                axis.set_xlabel(f"3D, {name}", fontsize=8)
+            error = mpjpe(predicted3d, true3d).mean()
+            axes[-1].set_xlabel(f"3D, side; MPJPE {error:.0f} mm", fontsize=8)
+        for axis in axes:
+            axis.set(xticks=[], yticks=[])
+    figure.suptitle("true green, predicted red", fontsize=9)
+    figure.savefig(path, dpi=90)
+
+
+def _draw_picture(axis: Axes, image: Tensor | None) -> None:  # (3, H, W) uint8
+    if image is None:
+        axis.set_aspect("equal")
+        axis.invert_yaxis()  # y goes down in pictures
+    else:
+        axis.imshow(image.permute(1, 2, 0).numpy())
+
+
+def _draw_maps(
+    axis: Axes,
+    true: Tensor,  # (J, h, w)
+    predicted: Tensor,  # (J, h, w)
+    height: Tensor | None = None,  # what is full brightness; by default the true maps' peak
+) -> None:
+    """The largest of all joints' maps, true in the green channel, predicted in the red one."""
+    height = (true.amax() if height is None else height).clamp_min(1e-6)
+    green = (true.amax(0) / height).clamp(0, 1)
+    red = (predicted.amax(0) / height).clamp(0, 1)
+    axis.imshow(np.stack([red.numpy(), green.numpy(), np.zeros(red.shape)], -1))
+    axis.set_xlabel("heatmaps", fontsize=8)
+
+
+def _draw_pose(axis: Axes, pose: Tensor, bones: Any, colour: str) -> None:  # (J, 2)
+    for parent, child in bones:
+        axis.plot(*pose[[parent, child]].T.tolist(), color=colour, linewidth=1.2)

@@ -1,0 +1,237 @@
+"""Checkpoints: safetensors and JSON, with a sha256 of each file; nothing is ever pickled.
+
+A checkpoint is a folder: `model.safetensors` (the spec, joint set and provenance in its metadata,
+so that the model can be rebuilt from this file alone), for a resumable one also `state.safetensors`
+and `state.json`, and `manifest.json` with the checksums, written last. A flipped byte in a weight
+file loads without complaint everywhere; here it is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from posezoo.assembly import build_pipeline
+from posezoo.pipeline import Pipeline
+from posezoo.registry import parse_pipeline
+from posezoo.skeleton import get_skeleton
+
+SCHEMA = "posezoo.training.checkpoint/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingState:
+    """What a run needs beside the model to go on exactly: tensors, and plain JSON values."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def save_checkpoint(
+    folder: Path,
+    model: dict[str, Tensor],
+    *,
+    pipeline: Pipeline,
+    provenance: dict[str, Any],
+    state: TrainingState | None = None,
+) -> None:
+    """Write a checkpoint so that `folder` holds the old one or the new one, never half.
+
+    Raises:
+        OSError: no space or no permission; the old checkpoint is untouched.
+    """
+    new, old = _beside(folder)
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        new.mkdir(parents=True)
+        about = {
+            "schema": SCHEMA,
+            "pipeline": str(pipeline.spec),
+            "skeleton": pipeline.skeleton.name,
+            "provenance": json.dumps(provenance, sort_keys=True),
+        }
+        _save(new / "model.safetensors", model, about)
+        if state is not None:
+            _save(new / "state.safetensors", state.tensors, {"schema": SCHEMA})
+            (new / "state.json").write_text(json.dumps(state.values, indent=1), encoding="utf-8")
+        sums = {path.name: _sha256(path) for path in sorted(new.iterdir())}
+        manifest = {"schema": SCHEMA, "sha256": sums}
+        (new / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        for path in new.iterdir():
+            _fsync(path)
+        _fsync(new)
+    except SafetensorError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise OSError(f"{folder}: the checkpoint could not be written ({error})") from error
+    except OSError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    # A folder cannot be replaced in one step. A kill between the two renames leaves no `folder`,
+    # but both others whole: `_find` then takes the new one.
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    new.rename(folder)
+    _fsync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_pipeline(folder: Path | str) -> Pipeline:
+    """Rebuild a trained pipeline, in eval mode, from a checkpoint or from a run (its best one).
+
+    Raises:
+        ValueError: no checkpoint there, damaged files, or weights that do not fit the spec.
+    """
+    path = _find(_resolve_run(Path(folder)))
+    _verify(path)
+    file = path / "model.safetensors"
+    about = _metadata(file)
+    if about.get("schema") != SCHEMA:
+        raise ValueError(f"{file}: schema {about.get('schema')!r}, expected {SCHEMA!r}")
+    spec = unfetched = parse_pipeline(about["pipeline"])
+    if spec.backbone is not None and "pretrained" in spec.backbone.params:
+        # Not to be fetched again, only to be replaced by the checkpoint's own.
+        unfetched = replace(spec, backbone=spec.backbone.with_params(pretrained=False))
+    pipeline = build_pipeline(unfetched, skeleton=get_skeleton(about["skeleton"]))
+    pipeline.spec = spec
+    load_weights(pipeline, load_file(file), origin=str(file))
+    return pipeline.eval()
+
+
+def load_state(folder: Path) -> tuple[dict[str, Tensor], TrainingState]:
+    """The model's tensors and the training state of a resumable checkpoint.
+
+    Raises:
+        ValueError: no checkpoint there, or damaged files.
+    """
+    path = _find(folder)
+    _verify(path)
+    if not (path / "state.json").is_file():
+        raise ValueError(f"{path}: this checkpoint holds no training state, only a model")
+    values = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    tensors = load_file(path / "state.safetensors")
+    return load_file(path / "model.safetensors"), TrainingState(tensors=tensors, values=values)
+
+
+def provenance(folder: Path | str) -> dict[str, Any]:
+    """What the checkpoint says of its origin: settings, step, measured errors."""
+    about = _metadata(_find(_resolve_run(Path(folder))) / "model.safetensors")
+    return dict(json.loads(about["provenance"]))
+
+
+def load_weights(module: torch.nn.Module, weights: dict[str, Tensor], *, origin: str) -> None:
+    """Copy tensors into a module of exactly those names and shapes.
+
+    Raises:
+        ValueError: names or shapes differ, or a value is not finite; nothing is copied then.
+    """
+    own = module.state_dict()
+    missing, extra = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    problems = [f"{len(missing)} missing, the first '{missing[0]}'"] if missing else []
+    problems += [f"{len(extra)} not in the model, the first '{extra[0]}'"] if extra else []
+    for name in own.keys() & weights.keys():
+        found, expected = tuple(weights[name].shape), tuple(own[name].shape)
+        if found != expected:
+            problems.append(f"'{name}' is {found}, the model has {expected}")
+        elif weights[name].is_floating_point() and not weights[name].isfinite().all():
+            problems.append(f"'{name}' holds NaN or infinity")
+    if problems:
+        raise ValueError(f"{origin}: weights do not fit: {'; '.join(sorted(problems))}")
+    module.load_state_dict(weights)
+
+
+def load_backbone(pipeline: Pipeline, file: Path) -> str:
+    """Start the backbone from a safetensors file of torchvision's or timm's names.
+
+    What lies behind the cut, and the classifier, is left out. Returns a sentence on what was read.
+
+    Raises:
+        ValueError: not a safetensors file, or it lacks tensors of the backbone.
+    """
+    if pipeline.backbone is None:
+        raise ValueError(f"'{pipeline.spec}' has no backbone to load {file} into")
+    try:
+        weights = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{file}: not a readable safetensors file ({error}). A .pth is a pickle, never "
+            "opened here; convert it once: safetensors.torch.save_file(state_dict, 'x.safetensors')"
+        ) from error
+    own = pipeline.backbone.state_dict()
+    # A network that is wrapped whole has its names below those of the wrapping.
+    places = zip(*(name.split(".") for name in own), strict=False)
+    shared = takewhile(lambda names: len(set(names)) == 1, places)
+    wrapping = "".join(f"{names[0]}." for names in shared)
+    weights = {wrapping + name: value for name, value in weights.items()}
+    used = {name: weights[name] for name in own if name in weights}
+    # Old files lack the counters of batch norm, which nothing computes with.
+    used |= {n: own[n] for n in own if n.endswith("num_batches_tracked") and n not in weights}
+    load_weights(pipeline.backbone, used, origin=str(file))
+    return f"backbone: {len(used)} tensors from {file.name}, {len(weights.keys() - used)} left out"
+
+
+def _resolve_run(path: Path) -> Path:
+    """A run stands for its best checkpoint."""
+    return path / "best" if (path / "run.toml").is_file() else path
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    return folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
+
+
+def _find(folder: Path) -> Path:
+    """The folder itself, or what a kill between two renames has left of it."""
+    for path in (folder, *_beside(folder)):
+        if (path / "manifest.json").is_file():
+            return path
+    raise ValueError(f"{folder}: no checkpoint here (manifest.json is missing)")
+
+
+def _verify(path: Path) -> None:
+    try:
+        sums = json.loads((path / "manifest.json").read_text(encoding="utf-8"))["sha256"]
+    except (json.JSONDecodeError, KeyError) as error:
+        raise ValueError(f"{path / 'manifest.json'}: damaged ({error})") from error
+    for name, expected in sums.items():
+        if not (path / name).is_file():
+            raise ValueError(f"{path / name}: missing")
+        if _sha256(path / name) != expected:
+            raise ValueError(
+                f"{path / name}: damaged, its sha256 is not the one in manifest.json. "
+                "Take another checkpoint (last/ or best/), or train again"
+            )
+
+
+def _metadata(file: Path) -> dict[str, str]:
+    with safe_open(file, framework="pt") as opened:
+        return dict(opened.metadata() or {})
+
+
+def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path, metadata)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fsync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows has no handle on a folder to flush
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,272 @@
+"""The training loop. It runs the stages of a strategy and knows none by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+import torch
+from torch import Tensor
+
+from posezoo.assembly import build_strategy, dataset_for, training_data
+from posezoo.contracts import Batch, Dataset, Stage
+from posezoo.data.augment.augmentation import Augmentation, Augmented
+from posezoo.data.augment.spec import parse_augment
+from posezoo.data.loading import ordered_batches, training_batches
+from posezoo.evaluation.evaluate import computes_in_bf16, evaluate
+from posezoo.evaluation.protocol import find_protocol
+from posezoo.pipeline import Pipeline
+from posezoo.registry import parse_node
+from posezoo.settings import Settings
+from posezoo.training.checkpoint import TrainingState, load_state, save_checkpoint
+from posezoo.training.ema import Ema
+from posezoo.training.loggers import Logger
+from posezoo.training.loss_terms import describe_losses
+from posezoo.training.meter import Meter
+from posezoo.training.optimizer import Optimizer
+from posezoo.training.run_folder import RunFolder
+from posezoo.training.signals import Stopped, StopRequest
+
+
+class Training:
+    """One run: what it trains, on what, and how far it has come."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        run: RunFolder,
+        *,
+        device: torch.device,
+        workers: int,
+        loggers: Sequence[Logger],
+    ) -> None:
+        self.settings, self.run, self.device, self.workers = settings, run, device, workers
+        self.loggers = loggers
+        self.pipeline = pipeline.to_device(device)
+        self.bf16 = computes_in_bf16(settings, pipeline, device)
+        self.data = parse_node(settings.data)
+        self.train_data: Dataset = self._training_data()
+        self.augment: Augmentation | None = None
+        if settings.augment:
+            self.augment = parse_augment(settings.augment, pipeline.skeleton)
+            augmented = Augmented(self.train_data, self.augment, seed=settings.seed)
+            augmented[0]  # refuses changes that this data cannot take
+            if device.type == "cpu":  # item by item in the loader's workers; a GPU, whole batches
+                self.train_data = augmented
+        held_out = self.data.with_params(split="val")
+        self.val_data = dataset_for(pipeline, held_out, image_size=settings.image_size, seed=0)
+        self.stages = build_strategy(settings.strategy).stages(pipeline)
+        self.protocol = find_protocol("poses")
+        self.eval_every = settings.eval_every or math.ceil(settings.steps / 5)
+        self.step, self.best_step, self.best = 0, 0, math.inf  # the best is a stage's own
+        self.ema = Ema(self.pipeline, settings.ema) if settings.ema else None
+        self.restored: TrainingState | None = None  # for the optimiser of the stage to come
+
+    def start(self) -> None:
+        """Give the pipeline the statistics of the training data."""
+        data = self._training_data(pictures=False)
+        count = min(self.settings.normalisation_samples, len(data))
+        indices = range(0, len(data), max(1, len(data) // count))
+        (batch,) = ordered_batches(data, indices=indices, batch_size=len(indices))
+        self.pipeline.fit_normalisation(batch.to(self.device))
+        if self.ema:
+            self.ema.restore(self.pipeline.state_dict(), updates=0)
+
+    def resume(self) -> None:
+        """Take up the last checkpoint: weights, optimiser, schedule, averages, random numbers."""
+        model, state = load_state(self.run.last)
+        self.pipeline.load_state_dict(model)
+        self.step, self.best_step = state.values["step"], state.values["best_step"]
+        self.best = float(state.values["best"])
+        self.run.rewind(self.step)
+        torch.set_rng_state(state.tensors["rng.cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state.tensors["rng.cuda"])
+        if self.ema:
+            self.ema.restore(_below("ema.", state.tensors), state.values["ema_updates"])
+        self.restored = state
+
+    def __call__(self) -> None:
+        """Train from `step` to the end.
+
+        Raises:
+            Stopped: a signal asked for it; the state is saved.
+            ValueError: the loss is no longer a number; the last checkpoint is from before.
+        """
+        end = 0
+        with StopRequest() as stop:
+            for stage in self.stages:
+                start, end = end, end + round(stage.share * self.settings.steps)
+                if stage is self.stages[-1]:
+                    end = self.settings.steps
+                if self.step < end:
+                    self._run_stage(stage, start, end, stop)
+
+    def _run_stage(self, stage: Stage, start: int, end: int, stop: StopRequest) -> None:
+        optimizer, meter = self._begin(stage, start, end)
+        for loaded in meter.waiting(self._batches(end)):
+            batch = loaded.to(self.device, non_blocking=True)
+            if self.augment and self.device.type != "cpu":
+                first = self.step * self.settings.batch_size
+                batch = self.augment(batch, seed=self.settings.seed, index=first)
+            if self.step == start:
+                self._introduce(stage, end - start, batch)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                terms = stage.losses(self.pipeline, batch, (self.step - start) / (end - start))
+            rate = optimizer.update(torch.stack([*terms.values()]).sum(), self.step - start)
+            self.step += 1
+            if self.ema:
+                self.ema.update(self.pipeline)
+            meter.add(terms, len(batch))
+            due = self.step % self.eval_every == 0 or self.step == end
+            if due or self.step % self.settings.log_every == 0:
+                self._log(stage, meter, rate)
+            if due:
+                self._evaluate(stage, optimizer)
+                if self._waited_enough() and self.step < end:
+                    self._note(f"no better evaluation since step {self.best_step}: stopped early")
+                    self.step = end
+            if due or stop.signum:
+                self._save(optimizer, meter)
+            if stop.signum:
+                raise Stopped(stop.signum)
+            if self.step == end:
+                return
+
+    def _training_data(self, **view: bool) -> Dataset:
+        return training_data(
+            self.pipeline,
+            self.data,
+            mix=self.settings.mix,
+            mix_share=self.settings.mix_share,
+            image_size=self.settings.image_size,
+            seed=self.settings.seed,
+            **view,
+        )
+
+    def _begin(self, stage: Stage, start: int, end: int) -> tuple[Optimizer, Meter]:
+        """Thaw what learns and freeze the rest; take up the state of a resumed run."""
+        for name, part in self.pipeline.parts.items():
+            part.requires_grad_(name in stage.trains)
+        self._set_mode(stage)
+        learning = [p for p in self.pipeline.parameters() if p.requires_grad]
+        optimizer, meter = Optimizer(learning, self.settings, end - start), Meter()
+        if self.step == start:
+            self.best, self.best_step = math.inf, start
+        elif self.restored:
+            memory = _below("optimizer.", self.restored.tensors)
+            optimizer.restore(memory, self.restored.values["schedule"])
+            meter.restore(self.restored.values["meter"])
+        self.restored = None
+        return optimizer, meter
+
+    def _introduce(self, stage: Stage, steps: int, batch: Batch) -> None:
+        self._note(f"stage {stage.name}: {', '.join(stage.trains)} for {steps} steps")
+        for line in describe_losses(self.pipeline, stage, batch):
+            self._note(line)
+
+    def _batches(self, last: int) -> Iterable[Batch]:
+        batches = training_batches(
+            self.train_data,
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+            first=0 if self.settings.overfit_one_batch else self.step,
+            last=last,
+            limit=self.settings.limit,
+            workers=self.workers,
+            pin=self.device.type == "cuda",
+        )
+        if self.settings.overfit_one_batch:
+            return repeat(next(iter(batches)), last - self.step)
+        return batches
+
+    def _set_mode(self, stage: Stage) -> None:
+        """Training mode for the parts that learn; the others predict as they will at test time."""
+        self.pipeline.eval()
+        for name in stage.trains:
+            self.pipeline.parts[name].train()
+
+    def _log(self, stage: Stage, meter: Meter, rate: float) -> None:
+        losses, timing = meter.read()
+        total = sum(losses.values())
+        if not math.isfinite(total):
+            raise ValueError(
+                f"the loss became {total} by step {self.step} ({losses}). Nothing of it was saved: "
+                f"{self.run.last} is from before. Try a lower --lr or --set grad_clip=1"
+            )
+        record = {"step": self.step, "stage": stage.name, "lr": rate, "loss": total}
+        record |= {f"loss_{name}": value for name, value in losses.items()}
+        for logger in self.loggers:
+            logger.step(record, timing)
+
+    def _waited_enough(self) -> bool:
+        patience = self.settings.early_stop * self.eval_every
+        return bool(patience) and self.step - self.best_step >= patience
+
+    def _evaluate(self, stage: Stage, optimizer: Optimizer) -> None:
+        kept = None
+        if self.ema:
+            kept = {name: value.clone() for name, value in self.pipeline.state_dict().items()}
+            self.pipeline.load_state_dict(self.ema.state)
+        evaluation = evaluate(
+            self.pipeline,
+            self.val_data,
+            self.protocol,
+            data=str(self.data),
+            batch_size=self.settings.batch_size,
+            device=self.device,
+            bf16=self.bf16,
+            max_samples=self.settings.eval_samples,
+        )
+        for logger in self.loggers:
+            logger.evaluation(self.step, evaluation)
+        # While only the head learns, the lifter's error says nothing of what is learned.
+        only_2d = "lifter" not in stage.trains and "error_2d_px" in evaluation.total
+        error = evaluation.total["error_2d_px" if only_2d else "mpjpe_mm"]
+        optimizer.schedule.observe(error)
+        if error < self.best:
+            self.best, self.best_step = error, self.step
+            origin = self._provenance() | {"val": evaluation.total}
+            save_checkpoint(
+                self.run.best, self.pipeline.state_dict(), pipeline=self.pipeline, provenance=origin
+            )
+        if kept is not None:
+            self.pipeline.load_state_dict(kept)
+        self._set_mode(stage)
+
+    def _save(self, optimizer: Optimizer, meter: Meter) -> None:
+        tensors = {"rng.cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+        tensors |= {f"optimizer.{name}": value for name, value in optimizer.tensors().items()}
+        if self.ema:
+            tensors |= {f"ema.{name}": value for name, value in self.ema.state.items()}
+        values = {
+            "step": self.step,
+            "schedule": optimizer.schedule.state(),
+            "meter": meter.state(),
+            "best": repr(self.best),
+            "best_step": self.best_step,
+            "ema_updates": self.ema.updates if self.ema else 0,
+        }
+        save_checkpoint(
+            self.run.last,
+            self.pipeline.state_dict(),
+            pipeline=self.pipeline,
+            provenance=self._provenance(),
+            state=TrainingState(tensors=tensors, values=values),
+        )
+
+    def _provenance(self) -> dict[str, object]:
+        wanted = ("strategy", "data", "preset", "seed", "image_size", "batch_size")
+        return {"step": self.step} | {name: getattr(self.settings, name) for name in wanted}
+
+    def _note(self, text: str) -> None:
+        for logger in self.loggers:
+            logger.note(text)
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,185 @@
+"""The folder of one run: who may write to it, its settings, and its log.
+
+run.toml         the settings and the environment: what is needed to repeat the run
+metrics.jsonl    one line per logged step and per evaluation; no clock times, so that two runs
+                 with one seed write the same file
+timing.jsonl     pictures (or poses) per second, and the share of time spent waiting for data
+last/ best/      checkpoints (posezoo.training.checkpoint)
+eval.json        errors of the best checkpoint on the whole val split
+figures/         pictures of predictions
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import filelock
+import tomli_w
+import torch
+
+from posezoo.settings import Settings
+
+
+class RunFolder:
+    """One run's folder, held by one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last, self.best = path / "last", path / "best"
+        self.figures = path / "figures"
+        self._run, self._metrics = path / "run.toml", path / "metrics.jsonl"
+        self._timing = path / "timing.jsonl"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run has been started here."""
+        return self._run.is_file()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder; the lock goes with the process, however it ends.
+
+        Raises:
+            ValueError: another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise ValueError(
+                f"{self.path}: another run is writing here. Wait for it, or take another --out"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a state to resume from."""
+        return any(self.path.glob("last*/manifest.json"))
+
+    def start(self, settings: Settings) -> None:
+        """Write `run.toml` of a new run.
+
+        Raises:
+            ValueError: the folder is not empty.
+        """
+        taken = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
+        if taken:
+            what = "already holds a run" if self.exists else f"is not empty ({taken[0]})"
+            hint = "add --resume to go on with it, or " if self.exists else ""
+            raise ValueError(f"{self.path} {what}: {hint}give another --out")
+        tables = {"settings": asdict(settings), "environment": environment()}
+        write_atomically(self._run, tomli_w.dumps(tables).encode())
+        self.figures.mkdir()
+
+    def settings(self) -> Settings:
+        """The settings in `run.toml`.
+
+        Raises:
+            ValueError: there is no run here, or its file is damaged.
+        """
+        if not self.exists:
+            raise ValueError(f"{self.path}: no run here (run.toml is missing)")
+        try:
+            table = tomllib.loads(self._run.read_text(encoding="utf-8"))["settings"]
+            return Settings(**{f.name: table[f.name] for f in fields(Settings)})
+        except (tomllib.TOMLDecodeError, KeyError) as error:
+            raise ValueError(f"{self._run}: damaged or of another version ({error})") from error
+
+    def rewind(self, step: int) -> None:
+        """Drop what was logged after `step`, at which the run goes on from its checkpoint."""
+        for path in (self._metrics, self._timing):
+            if path.is_file():
+                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+                kept = [line for line in lines if line.endswith("\n")]
+                kept = [line for line in kept if json.loads(line)["step"] <= step]
+                write_atomically(path, "".join(kept).encode())
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Add a line to `metrics.jsonl`."""
+        self._append(self._metrics, record)
+
+    def log_timing(self, record: dict[str, Any]) -> None:
+        """Add a line to `timing.jsonl`."""
+        self._append(self._timing, record)
+
+    def save_evaluation(self, result: dict[str, Any]) -> None:
+        """Write `eval.json`, the errors of the best checkpoint."""
+        write_atomically(self.path / "eval.json", json.dumps(result, indent=1).encode())
+
+    @staticmethod
+    def _append(path: Path, record: dict[str, Any]) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """A reader sees the old file or the new one, never half."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, hardware and threads: numbers of runs differ with all of them."""
+    packages = ("posezoo", "torch", "numpy", "h5py", "triton")
+    versions = {}
+    for package in packages:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor_name(),
+        "gpu": gpu,
+        "threads": torch.get_num_threads(),
+        "commit": _commit(),
+        "versions": versions,
+    }
+
+
+def processor_name() -> str:
+    """What the CPU is called, and how many cores the machine has."""
+    name, told = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    for line in told.read_text().splitlines() if told.is_file() else ():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            name = value.strip()
+            break
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def _commit() -> str:
+    """The commit of the checkout that this code runs from; "" where there is none."""
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip()

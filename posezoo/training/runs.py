@@ -1,0 +1,159 @@
+"""A run from its settings to its numbers: what `posezoo train` calls."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from posezoo.assembly import build_dataset, build_pipeline
+from posezoo.evaluation.evaluate import Evaluation, evaluate_run
+from posezoo.evaluation.figures import draw_run
+from posezoo.registry import NodeSpec, PipelineSpec
+from posezoo.settings import Settings, disagreements, presets, resolve
+from posezoo.training.checkpoint import load_backbone
+from posezoo.training.loggers import JsonLines, Logger, TensorBoard
+from posezoo.training.loop import Training
+from posezoo.training.run_folder import RunFolder
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" is the GPU where there is one.
+
+    Raises:
+        ValueError: the device is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch finds no GPU here (posezoo env says why); use cpu")
+    return torch.device(name)
+
+
+def plan(
+    *,
+    pipeline: PipelineSpec,
+    strategy: NodeSpec | None = None,
+    data: NodeSpec | None = None,
+    preset: str | None = None,
+    changes: dict[str, str] | None = None,
+    epochs: float | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+) -> tuple[RunFolder, Settings, list[str]]:
+    """The folder and settings of a run, with sentences on what was chosen; None takes a default.
+
+    Raises:
+        ValueError: unknown names or wrong values; a run to resume that is not there or says
+            otherwise than the arguments.
+    """
+    changes = changes or {}
+    keys = {kind: NodeSpec(node.key) for kind, node in pipeline.nodes.items()}
+    name = str(PipelineSpec(**keys)).replace("/", "_")
+    run = RunFolder(out or _next_folder(name, resume=resume))
+    if resume:
+        settings = run.settings()
+        if wrong := disagreements(
+            settings,
+            pipeline=pipeline,
+            strategy=strategy,
+            data=data,
+            preset=preset,
+            changes=changes,
+        ):
+            raise ValueError(
+                f"{run.path} cannot be resumed with other settings: {'; '.join(wrong)}. "
+                "Leave them out, or start a new run with another --out"
+            )
+        return run, settings, [f"resuming {run.path}"]
+    has_image, full = pipeline.backbone is not None, pipeline.lifter is not None
+    on_gpu = pick_device(device).type == "cuda"
+    default = ("gpu" if on_gpu else "laptop") if has_image else "lifter"
+    settings = resolve(
+        pipeline=pipeline,
+        strategy=strategy or NodeSpec("multitask" if has_image and full else "separate"),
+        data=data or NodeSpec("synthetic"),
+        preset=preset or default,
+        changes=changes,
+    )
+    if epochs is not None:
+        train = build_dataset(settings.data, split="train", pictures=False)
+        items = min(settings.limit or len(train), len(train))
+        settings = replace(settings, steps=max(1, math.ceil(epochs * items / settings.batch_size)))
+    known = presets()
+    notes = [f"preset {settings.preset}: {known[settings.preset]['summary']}"]
+    if preset is None and has_image:
+        other = "report"
+        notes.append(f"(--preset {other} would be {known[other]['summary']})")
+    notes.append(f"pipeline {settings.pipeline}")
+    notes.append(f"strategy {settings.strategy}, data {settings.data}, out {run.path}")
+    return run, settings, notes
+
+
+def start(
+    run: RunFolder,
+    settings: Settings,
+    *,
+    device: str = "auto",
+    workers: int | None = None,
+    resume: bool = False,
+    weights: Path | None = None,
+    loggers: Sequence[Logger] = (),
+    draw: bool = True,
+) -> Evaluation:
+    """Train, or go on training, then evaluate the best checkpoint and draw what it predicts.
+
+    `draw=False` leaves the picture out, which costs a tiny run more than its training.
+
+    Raises:
+        ValueError: the settings do not fit together, the folder is taken, or the loss diverged.
+        Stopped: a signal asked for it; the state is saved.
+    """
+    torch.manual_seed(settings.seed)
+    pipeline = build_pipeline(settings.pipeline)
+    where = pick_device(device)
+    if workers is None:
+        workers = max(0, min(_cores() - 1, 8)) if pipeline.has_image else 0
+    everyone: list[Logger] = [JsonLines(run), *loggers]
+    if TensorBoard.installed():
+        everyone.append(TensorBoard(run.path / "tensorboard"))
+    if weights:
+        note = load_backbone(pipeline, weights)
+        for logger in everyone:
+            logger.note(note)
+    # Everything that can be refused is refused before the folder is touched.
+    training = Training(pipeline, settings, run, device=where, workers=workers, loggers=everyone)
+    with run.locked():
+        if not resume:
+            run.start(settings)
+        if run.has_checkpoint:
+            training.resume()
+        else:
+            run.rewind(0)
+            training.start()
+        training()
+        for logger in everyone:
+            logger.close()
+        evaluation = evaluate_run(run.path, device=where)
+        run.save_evaluation(evaluation.to_dict())
+        if draw:
+            draw_run(run, device=where)
+    return evaluation
+
+
+def _next_folder(name: str, *, resume: bool) -> Path:
+    """`runs/NAME`, numbered where that is taken; to resume, the newest of them."""
+    base = Path("runs")
+    taken = [base / name, *(base / f"{name}-{k}" for k in range(2, 10_000))]
+    free = next(k for k, path in enumerate(taken) if not path.exists())
+    return taken[max(0, free - 1)] if resume else taken[free]
+
+
+def _cores() -> int:
+    """The cores that this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

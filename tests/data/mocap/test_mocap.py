@@ -1,0 +1,170 @@
+import multiprocessing
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from posezoo.contracts import Batch, Dataset
+from posezoo.data.mocap.mocap import Mocap, mirrored
+from posezoo.skeleton import H36M17
+
+LIMBS = torch.tensor(H36M17.bones)
+
+
+def lengths(joints3d):
+    return (joints3d[..., LIMBS[:, 0], :] - joints3d[..., LIMBS[:, 1], :]).norm(dim=-1)
+
+
+def still(batch):
+    """What a batch says of geometry, as one array to compare."""
+    parts = (batch.joints2d, batch.joints3d, batch.root_mm, batch.camera.parameters)
+    return torch.cat([part.reshape(len(batch), -1) for part in parts], 1)
+
+
+def read_alone(options, index):
+    return still(Batch.collate([Mocap(**options)[index]])).numpy()
+
+
+@pytest.mark.parametrize("size", [0, 64])
+def test_3d_projects_onto_2d_within_a_hundredth_of_a_pixel(write_mocap, size):
+    data = Mocap(path=str(write_mocap()), val="ben", image_size=size, pictures=False, scale=0.1)
+    assert isinstance(data, Dataset)
+    batch = data.__getitems__(range(200))
+    absolute = batch.joints3d + batch.root_mm[:, :, None]
+    projected = batch.camera.project(absolute[:, 0])
+    assert (projected - batch.joints2d[:, 0]).abs().max() < 0.01
+    assert torch.equal(batch.joints3d[:, :, 0], torch.zeros(200, 1, 3))
+    assert absolute[..., 2].min() > 2000
+    assert batch.visible.float().mean() > 0.99
+    if size:
+        assert batch.joints2d.min() > 0
+        assert batch.joints2d.max() < 63
+
+
+def test_validation_has_each_person_in_the_middle_of_the_crop(write_mocap):
+    options = {"split": "val", "image_size": 61, "pictures": False, "margin": 0.125}
+    joints2d = Mocap(path=str(write_mocap()), **options).__getitems__(range(3)).joints2d[:, 0]
+    low, high = joints2d.amin(1), joints2d.amax(1)
+    np.testing.assert_allclose((low + high) / 2, 30, atol=0.01)  # pixels 0 to 60
+    np.testing.assert_allclose((high - low).amax(1), 61 / 1.25, atol=0.01)
+
+
+def test_a_person_keeps_the_limbs_of_the_file_in_mm(write_mocap):
+    path = write_mocap(people={"anna": 1, "ben": 1})
+    with h5py.File(path) as file:
+        original = torch.from_numpy(file["anna/walk_01/positions_mm"][:])
+    data = Mocap(path=str(path), val="ben", mirror=False)
+    np.testing.assert_allclose(lengths(data[0].joints3d), lengths(original), atol=0.01)
+
+
+def test_a_mirrored_person_has_left_limbs_right_and_nothing_else_changed(write_mocap):
+    path = write_mocap(people={"anna": 1, "ben": 1})
+    plain, both = (Mocap(path=str(path), val="ben", mirror=mirror) for mirror in (False, True))
+    index = range(100)
+    as_filmed, as_mirrored = (data.__getitems__(index).joints3d for data in (plain, both))
+    own = lengths(as_filmed)
+    swapped = lengths(as_filmed[:, :, list(H36M17.mirror)])
+    turned = (lengths(as_mirrored) - own).abs().amax((1, 2)) > 0.1
+    assert 30 < int(turned.sum()) < 70
+    np.testing.assert_allclose(lengths(as_mirrored)[turned], swapped[turned], atol=0.01)
+    assert torch.equal(as_mirrored[~turned], as_filmed[~turned])
+
+
+def test_a_mirror_exchanges_names_and_hands_and_twice_is_the_same():
+    pose = torch.randn(2, 17, 3)
+    image = mirrored(pose, H36M17)
+    left_wrist, right_wrist = H36M17.joints.index("left_wrist"), H36M17.joints.index("right_wrist")
+    assert torch.equal(image[:, left_wrist], pose[:, right_wrist] * torch.tensor([-1.0, 1.0, 1.0]))
+    assert torch.equal(mirrored(image, H36M17), pose)
+
+
+def test_a_scaled_body_grows_by_its_share_at_most_and_stands_on_the_floor(write_mocap):
+    path = write_mocap(people={"anna": 1, "ben": 1})
+    options = {"path": str(path), "val": "ben", "mirror": False}
+    own = lengths(Mocap(**options)[0].joints3d)
+    ratio = lengths(Mocap(**options, scale=0.1).__getitems__(range(500)).joints3d) / own
+    assert 0.9 <= ratio.min() < 0.905
+    assert 1.095 < ratio.max() <= 1.1001
+    assert (ratio.amax(-1) - ratio.amin(-1)).max() < 1e-4  # one share for all limbs
+
+
+def test_training_sees_an_item_anew_on_each_pass_and_validation_does_not(write_mocap):
+    path = str(write_mocap())
+    train, val = (Mocap(path=path, val="anna", split=split) for split in ("train", "val"))
+    first, again = (train[4 + k * len(train)] for k in (0, 1))
+    assert not torch.allclose(first.joints2d, again.joints2d)
+    assert first.subject == again.subject
+    first, again = (val[4 + k * len(val)] for k in (0, 1))
+    assert torch.equal(first.joints2d, again.joints2d)
+
+
+def test_batches_are_the_samples_side_by_side(write_mocap):
+    data = Mocap(path=str(write_mocap()), val="ben", scale=0.1, image_size=64, pictures=False)
+    index = [3, 40, 3, 17]
+    batch, stacked = data.__getitems__(index), Batch.collate([data[i] for i in index])
+    assert torch.equal(still(batch), still(stacked))
+    assert batch.subject == stacked.subject
+    assert torch.equal(batch.visible, stacked.visible)
+
+
+def test_another_process_and_any_number_of_workers_read_the_same(write_mocap):
+    options = {"path": str(write_mocap()), "val": "ben", "scale": 0.1}
+    data = Mocap(**options)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        alone = pool.apply(read_alone, (options, 7))
+    np.testing.assert_array_equal(alone, read_alone(options, 7))
+    batches = [range(k, k + 8) for k in range(0, 40, 8)]
+    none, two = (
+        list(DataLoader(data, batch_sampler=batches, num_workers=n, collate_fn=still))
+        for n in (0, 2)
+    )
+    assert torch.equal(torch.cat(none), torch.cat(two))
+
+
+def test_another_seed_shows_other_views(write_mocap):
+    path = str(write_mocap())
+    first, other = (Mocap(path=path, val="ben", seed=seed)[0] for seed in (0, 1))
+    assert not torch.allclose(first.joints2d, other.joints2d)
+
+
+def test_a_folder_holds_people_of_all_its_files_and_a_name_is_one_person(write_mocap):
+    folder = write_mocap("first", {"anna": 4, "ben": 5}).parent
+    write_mocap("second", {"anna": 6, "cem": 7})
+    val = Mocap(path=str(folder), split="val", val="anna")
+    assert (val.subjects, len(val)) == (("anna",), 10)
+    train = Mocap(path=str(folder), val="anna", balance=0)
+    assert (train.subjects, len(train)) == (("ben", "cem"), 12)
+    everybody = Mocap(path=str(folder), split="all", stride=2)
+    assert len(everybody) == 2 + 3 + 3 + 4
+
+
+def test_people_come_up_as_balance_says(write_mocap):
+    path = str(write_mocap(people={"anna": 16, "ben": 4, "cem": 1}))
+    names = {}
+    for balance in (0.0, 0.5, 1.0):
+        data = Mocap(path=path, val="cem", balance=balance)
+        subjects = data.__getitems__(range(len(data))).subject
+        names[balance] = (subjects.count("anna"), subjects.count("ben"))
+    assert names == {0.0: (16, 4), 0.5: (16, 8), 1.0: (16, 16)}
+
+
+def test_cameras_of_a_file_are_used(write_mocap, tmp_path):
+    path = tmp_path / "cameras.json"
+    path.write_text("{}")
+    with pytest.raises(ValueError, match=r"cameras\.json: lacks 'intrinsics'"):
+        Mocap(path=str(write_mocap()), cameras=str(path))
+
+
+def test_wrong_numbers_are_all_named_together(write_mocap):
+    with pytest.raises(ValueError, match=r"image_size is -1.*stride is 0.*scale is 2.*balance is"):
+        Mocap(path=str(write_mocap()), image_size=-1, stride=0, scale=2, balance=-0.1)
+
+
+def test_people_are_drawn_in_pictures_of_the_size_asked_for(write_mocap):
+    data = Mocap(path=str(write_mocap()), val="ben", image_size=32)
+    batch = data.__getitems__([0, 9])
+    assert (batch.image.shape, batch.image.dtype) == ((2, 3, 32, 32), torch.uint8)
+    assert torch.equal(data[9].image, batch.image[1])
+    assert not torch.equal(data[9 + len(data)].image, batch.image[1])

@@ -1,0 +1,149 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from posezoo.assembly import build_dataset, build_pipeline
+from posezoo.evaluation.evaluate import evaluate
+from posezoo.evaluation.protocol import Protocol, find_protocol, protocols
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def world():
+    torch.manual_seed(0)
+    pipeline = build_pipeline("martinez:width=16").eval()
+    data = build_dataset("synthetic:items=48", split="val", image_size=0, seed=0)
+    pipeline.mean_pose.copy_(data.__getitems__(range(48)).joints3d[:, 0].mean(0))
+    return pipeline, data
+
+
+def errors(world, protocol="poses", **options):
+    pipeline, data = world
+    options = {"batch_size": 16, "device": CPU, "data": "synthetic", **options}
+    known = protocol if isinstance(protocol, Protocol) else find_protocol(protocol)
+    return evaluate(pipeline, data, known, **options)
+
+
+def test_errors_are_those_of_the_formula(world):
+    pipeline, data = world
+    batch = data.__getitems__(range(48))
+    with torch.no_grad():
+        distance = (pipeline.predict(batch).joints3d - batch.joints3d).norm(dim=-1)
+    result = errors(world)
+    assert result.total["mpjpe_mm"] == pytest.approx(distance.mean().item(), rel=1e-5)
+    mean_pose = (pipeline.mean_pose - batch.joints3d).norm(dim=-1).mean().item()
+    assert result.total["mean_pose_mpjpe_mm"] == pytest.approx(mean_pose, rel=1e-5)
+    assert result.samples == 48
+    assert result.total["error_2d_px"] == 0  # a bare lifter is given the true ones
+    assert result.ground_truth_inputs == ("2D joints", "camera")
+
+
+def test_the_batch_size_does_not_change_the_numbers(world):
+    one, other = errors(world).total, errors(world, batch_size=5).total
+    assert one == pytest.approx(other, rel=1e-6)
+
+
+def test_groups_average_back_to_the_whole(world):
+    result = errors(world)
+    joints = [e["mpjpe_mm"] for e in result.per_joint.values()]
+    assert len(joints) == 17
+    assert sum(joints) / 17 == pytest.approx(result.total["mpjpe_mm"])
+    assert result.per_joint["pelvis"]["mpjpe_mm"] == 0
+
+
+def test_protocols_weigh_people_joints_and_poses_as_they_say(world):
+    subjects = errors(world, "subjects")
+    people = [e["mpjpe_mm"] for e in subjects.per_subject.values()]
+    assert subjects.total["mpjpe_mm"] == pytest.approx(sum(people) / len(people))
+    assert len(errors(world, "poses14").per_joint) == 14
+    assert errors(world, Protocol(key="x", summary="", stride=4)).samples == 12
+
+
+def test_a_protocol_counts_its_people_and_leaves_out_its_sequences(world):
+    pipeline, data = world
+    some = data.subjects[0]
+    one = errors(world, Protocol(key="x", summary="", subjects=(some,)))
+    assert [*one.per_subject] == [some]
+    assert 0 < one.samples < 48
+    with pytest.raises(ValueError, match="synthetic: protocol x leaves no pose of it"):
+        errors(world, Protocol(key="x", summary="", subjects=("S9",)))
+
+    class Named:
+        """The same people, each item a sequence of its own."""
+
+        skeleton, subjects = data.skeleton, data.subjects
+
+        def __len__(self):
+            return len(data)
+
+        def __getitem__(self, index):
+            return replace(data[index], sequence=f"take{index}")
+
+    dropped = Protocol(key="x", summary="", drop=("take3", "take47", "take99"))
+    assert errors((pipeline, Named()), dropped).samples == 46
+
+
+def test_joints_without_truth_do_not_count(world):
+    pipeline, data = world
+
+    class Handless:
+        skeleton, subjects = data.skeleton, data.subjects
+
+        def __len__(self):
+            return len(data)
+
+        def __getitem__(self, index):
+            sample = data[index]
+            labelled = sample.labelled3d.clone()
+            labelled[:, [13, 16]] = False
+            joints3d = sample.joints3d * labelled[..., None]
+            return replace(sample, labelled3d=labelled, joints3d=joints3d)
+
+    whole, handless = errors(world), errors((pipeline, Handless()))
+    assert "mpjpe_mm" not in handless.per_joint["left_wrist"]
+    others = [e["mpjpe_mm"] for n, e in whole.per_joint.items() if not n.endswith("wrist")]
+    assert handless.total["mpjpe_mm"] == pytest.approx(sum(others) / 15)
+
+
+def test_data_without_3d_is_refused(world):
+    pipeline, data = world
+
+    class Flat:
+        skeleton, subjects = data.skeleton, data.subjects
+
+        def __len__(self):
+            return len(data)
+
+        def __getitem__(self, index):
+            sample = data[index]
+            return replace(sample, labelled3d=torch.zeros_like(sample.labelled3d))
+
+    with pytest.raises(ValueError, match="no joint is labelled for mpjpe_mm"):
+        errors((pipeline, Flat()))
+
+
+def test_max_samples_are_spread_over_the_split(world):
+    assert errors(world, max_samples=12).samples == 12
+    assert len(errors(world, max_samples=12).per_subject) > 1
+
+
+def test_evaluating_leaves_the_pipeline_in_its_mode(world):
+    pipeline, _ = world
+    pipeline.train()
+    errors(world)
+    assert pipeline.training
+    pipeline.eval()
+
+
+def test_the_hash_follows_the_facts_and_not_the_words():
+    plain = Protocol(key="a", summary="one")
+    assert plain.hash == Protocol(key="b", summary="two").hash
+    assert plain.hash != Protocol(key="a", summary="one", stride=2).hash
+    assert len({p.hash for p in protocols().values()}) == len(protocols())
+
+
+def test_an_unknown_protocol_suggests_a_near_one():
+    with pytest.raises(ValueError, match="Did you mean 'actions'"):
+        find_protocol("action")

@@ -1,0 +1,84 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from posezoo.assembly import build_pipeline
+from posezoo.camera import Camera
+from posezoo.evaluation.flip import predict_with_flip
+from posezoo.skeleton import H36M17
+from posezoo.testing.examples import people
+
+MIRROR = list(H36M17.mirror)
+LENS = torch.tensor([1150.0, 1140.0, 470.0, 510.0, -0.2, 0.2, 0.0, 0.004, -0.006, 1.0])
+
+
+def walkers(frames=1):
+    """Off the axis, seen through a lens that squints."""
+    batch = people(4, frames=frames)
+    camera = Camera(LENS.expand(4, -1))
+    absolute = batch.joints3d + torch.tensor([300.0, -200.0, 5000.0])
+    joints2d = camera.project(absolute.flatten(1, 2)).view_as(batch.joints2d)
+    return replace(batch, joints2d=joints2d, camera=camera)
+
+
+def world_mirrored(batch):
+    """The same people in a mirror in the plane x = 0 of the camera frame, seen by its twin."""
+    turned = torch.tensor([-1.0, 1.0, 1.0])
+    absolute = (batch.joints3d + torch.tensor([300.0, -200.0, 5000.0]))[..., MIRROR, :] * turned
+    twin = LENS.clone()
+    twin[8] *= -1  # p2, which bends along x
+    camera = Camera(twin.expand(4, -1))
+    joints2d = camera.project(absolute.flatten(1, 2)).view_as(batch.joints2d)
+    return replace(batch, joints2d=joints2d, camera=camera)
+
+
+def built(spec):
+    torch.manual_seed(0)
+    pipeline = build_pipeline(spec).eval()
+    pipeline.fit_normalisation(people(64, frames=getattr(pipeline.lifter, "frames", 1)))
+    return pipeline
+
+
+@pytest.mark.parametrize(
+    ("spec", "frames"),
+    [
+        ("martinez:width=32,input=px", 1),
+        ("martinez:width=32,input=rays", 1),
+        ("tcn:width=32,frames=9,input=rays", 11),
+        ("semgcn:width=16", 1),
+    ],
+)
+def test_a_mirrored_world_is_answered_by_the_mirrored_pose(spec, frames):
+    pipeline, batch = built(spec), walkers(frames)
+    here = predict_with_flip(pipeline, batch)
+    there = predict_with_flip(pipeline, world_mirrored(batch))
+    mirrored = there.joints3d[..., MIRROR, :] * torch.tensor([-1.0, 1.0, 1.0])
+    torch.testing.assert_close(mirrored, here.joints3d, atol=0.05, rtol=0)
+    # Which no untrained network does by itself.
+    plain = pipeline.predict(batch).joints3d
+    assert (plain - here.joints3d).abs().max() > 5
+    assert here.joints3d[:, :, 0].abs().max() == 0
+
+
+def test_it_is_the_mean_of_two_predictions():
+    pipeline, batch = built("martinez:width=32,input=rays"), walkers()
+    flipped = pipeline.predict(world_mirrored(batch)).joints3d
+    back = flipped[..., MIRROR, :] * torch.tensor([-1.0, 1.0, 1.0])
+    expected = (pipeline.predict(batch).joints3d + back) / 2
+    found = predict_with_flip(pipeline, batch)
+    torch.testing.assert_close(found.joints3d, expected, atol=0.05, rtol=0)
+    torch.testing.assert_close(found.joints2d, batch.joints2d, atol=1e-3, rtol=0)
+
+
+def test_a_picture_is_mirrored_in_itself_and_its_joints_come_back():
+    pipeline = built("resnet18-hm:decode=soft+martinez:width=32")
+    batch = people(2, size=64, pictures=True)
+    one = predict_with_flip(pipeline, batch)
+    other = predict_with_flip(
+        pipeline, replace(batch, image=batch.image.flip(-1), camera=batch.camera.mirrored())
+    )
+    back = other.joints2d[..., MIRROR, :].clone()
+    back[..., 0] = 63 - back[..., 0]  # the outermost pixels' centres are 0 and 63
+    torch.testing.assert_close(back, one.joints2d, atol=1e-2, rtol=0)
+    torch.testing.assert_close(other.confidence[:, MIRROR], one.confidence)

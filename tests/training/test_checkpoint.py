@@ -1,0 +1,150 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from posezoo.assembly import build_pipeline
+from posezoo.training import checkpoint
+from posezoo.training.checkpoint import TrainingState, load_pipeline, load_state, save_checkpoint
+
+SPEC = "martinez:width=16,dropout=0.0"
+
+
+def pipeline(seed=0):
+    torch.manual_seed(seed)
+    return build_pipeline(SPEC).eval()
+
+
+def save(folder, model, **kwargs):
+    save_checkpoint(folder, model.state_dict(), pipeline=model, provenance={"step": 7}, **kwargs)
+
+
+def same(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_weight_file_alone_says_how_to_rebuild_the_model(tmp_path):
+    model = pipeline()
+    save(tmp_path / "best", model)
+    again = load_pipeline(tmp_path / "best")
+    assert str(again.spec) == str(model.spec)
+    assert not again.training
+    assert same(again.state_dict(), model.state_dict())
+    assert checkpoint.provenance(tmp_path / "best") == {"step": 7}
+
+
+def test_the_training_state_comes_back_bit_by_bit(tmp_path):
+    tensors = {"rng.cpu": torch.get_rng_state(), "optimizer.0.exp_avg": torch.randn(3)}
+    state = TrainingState(tensors=tensors, values={"step": 3, "best": "inf"})
+    save(tmp_path / "last", pipeline(), state=state)
+    _, loaded = load_state(tmp_path / "last")
+    assert same(loaded.tensors, tensors)
+    assert loaded.values == {"step": 3, "best": "inf"}
+
+
+@pytest.mark.parametrize("position", [0.3, 0.9, -1])
+@pytest.mark.parametrize("file", ["model.safetensors", "state.safetensors", "state.json"])
+def test_one_flipped_bit_is_caught(tmp_path, file, position):
+    save(
+        tmp_path / "last",
+        pipeline(),
+        state=TrainingState(tensors={"a": torch.zeros(9)}, values={"step": 1}),
+    )
+    path = tmp_path / "last" / file
+    content = bytearray(path.read_bytes())
+    content[int(position * len(content)) if position >= 0 else -1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{file}: damaged, its sha256"):
+        load_state(tmp_path / "last")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_a_truncated_file_is_caught(tmp_path, share):
+    save(tmp_path / "best", pipeline())
+    path = tmp_path / "best" / "model.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match="damaged"):
+        load_pipeline(tmp_path / "best")
+
+
+def test_no_checkpoint_is_a_clear_word(tmp_path):
+    with pytest.raises(ValueError, match=r"no checkpoint here \(manifest.json is missing\)"):
+        load_pipeline(tmp_path)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing of ours may catch it."""
+
+
+@pytest.mark.parametrize("after", range(12))
+def test_a_kill_at_any_moment_of_saving_leaves_the_old_or_the_new_checkpoint(
+    tmp_path, monkeypatch, after
+):
+    old, new = pipeline(0), pipeline(1)
+    save(tmp_path / "last", old)
+    calls = iter(range(10_000))
+
+    def deadly(function):
+        def call(*args, **kwargs):
+            if next(calls) >= after:
+                raise Killed
+            return function(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(checkpoint, "_fsync", deadly(checkpoint._fsync))
+    monkeypatch.setattr(checkpoint, "_save", deadly(checkpoint._save))
+    monkeypatch.setattr("pathlib.Path.rename", deadly(type(tmp_path).rename))
+    try:
+        save(tmp_path / "last", new)
+    except Killed:
+        pass
+    monkeypatch.undo()
+    found = load_pipeline(tmp_path / "last").state_dict()
+    assert same(found, old.state_dict()) or same(found, new.state_dict())
+    save(tmp_path / "last", new)  # and the next one goes through
+    assert same(load_pipeline(tmp_path / "last").state_dict(), new.state_dict())
+    assert {p.name for p in tmp_path.iterdir()} == {"last"}
+
+
+def test_a_full_disk_keeps_the_old_checkpoint_and_cleans_up(tmp_path, monkeypatch):
+    old = pipeline(0)
+    save(tmp_path / "last", old)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space"):
+        save(tmp_path / "last", pipeline(1))
+    assert same(load_pipeline(tmp_path / "last").state_dict(), old.state_dict())
+    assert {p.name for p in tmp_path.iterdir()} == {"last"}
+
+
+def test_weights_that_are_not_numbers_are_refused(tmp_path):
+    model = pipeline()
+    with torch.no_grad():
+        model.lifter.out.bias[3] = float("nan")
+    save(tmp_path / "best", model)
+    with pytest.raises(ValueError, match=r"'lifter.out.bias' holds NaN"):
+        load_pipeline(tmp_path / "best")
+
+
+def test_every_file_but_the_manifest_is_in_the_manifest(tmp_path):
+    save(tmp_path / "last", pipeline(), state=TrainingState(tensors={"a": torch.zeros(1)}))
+    manifest = json.loads((tmp_path / "last" / "manifest.json").read_text())
+    files = {p.name for p in (tmp_path / "last").iterdir()} - {"manifest.json"}
+    assert (
+        manifest["sha256"].keys()
+        == files
+        == {
+            "model.safetensors",
+            "state.safetensors",
+            "state.json",
+        }
+    )
+    assert (
+        load_file(tmp_path / "last" / "model.safetensors").keys() == pipeline().state_dict().keys()
+    )

@@ -1,0 +1,290 @@
+"""Whole runs, small: 32 px pictures, a ResNet-18 cut after its first stage, a narrow lifter."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import filelock
+import pytest
+import torch
+
+from posezoo.registry import parse_node, parse_pipeline
+from posezoo.training import runs
+from posezoo.training.checkpoint import load_pipeline, load_state
+
+IMAGES = (
+    "resnet18:cut=layer1-hm:block_b=false,kernel=3,strides=1,batch_norm=layer+martinez:width=16"
+)
+LIFTER = "martinez:width=16"
+SMALL = {
+    "steps": "12",
+    "batch_size": "4",
+    "image_size": "32",
+    "eval_every": "4",
+    "eval_samples": "8",
+    "log_every": "2",
+    "normalisation_samples": "64",
+    "data.items": "40",
+}
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours may catch it."""
+
+
+class Watcher:
+    """A logger that remembers, and can act at a step."""
+
+    def __init__(self, at=None, act=None):
+        self.notes, self.records, self.at, self.act = [], [], at, act
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def step(self, record, timing):
+        self.records.append(record)
+        if record["step"] == self.at:
+            self.act()
+
+    def evaluation(self, step, evaluation):
+        pass
+
+    def close(self):
+        pass
+
+
+def run(out, pipeline=LIFTER, strategy="separate", resume=False, watcher=None, **changes):
+    changes = {k.replace("__", "."): str(v) for k, v in changes.items()}
+    folder, settings, _ = runs.plan(
+        pipeline=parse_pipeline(pipeline),
+        strategy=parse_node(strategy),
+        preset="laptop" if "hm" in pipeline else "lifter",
+        changes={} if resume else SMALL | changes,
+        out=Path(out),
+        resume=resume,
+        device="cpu",
+    )
+    watcher = watcher or Watcher()
+    evaluation = runs.start(
+        folder, settings, device="cpu", workers=0, resume=resume, loggers=[watcher]
+    )
+    return evaluation, watcher
+
+
+def killed_at(step):
+    def act():
+        raise Killed
+
+    return Watcher(at=step, act=act)
+
+
+def outcome(folder):
+    """Everything that a run leaves, to compare bit by bit."""
+    model, state = load_state(folder / "last")
+    tensors = {**model, **state.tensors}
+    return (folder / "metrics.jsonl").read_bytes(), state.values, tensors
+
+
+def assert_same(a, b):
+    assert a[0] == b[0]
+    assert a[1] == b[1]
+    assert a[2].keys() == b[2].keys()
+    for name, value in a[2].items():
+        assert torch.equal(value, b[2][name]), name
+
+
+@pytest.fixture(scope="module")
+def image_run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "images"
+    evaluation, watcher = run(out, IMAGES, "multitask")
+    return out, evaluation, watcher
+
+
+def test_a_run_leaves_what_the_documentation_says(image_run):
+    out, evaluation, _ = image_run
+    files = {p.name for p in out.iterdir()}
+    wanted = {"run.toml", "metrics.jsonl", "timing.jsonl", "last", "best", "figures", "eval.json"}
+    assert wanted <= files
+    assert (out / "figures" / "predictions.png").stat().st_size > 10_000
+    assert json.loads((out / "eval.json").read_text())["mpjpe_mm"] == evaluation.total["mpjpe_mm"]
+
+
+def test_metrics_hold_losses_rates_and_errors_and_no_clock(image_run):
+    lines = [json.loads(line) for line in (image_run[0] / "metrics.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "loss" in line]
+    assert [line["step"] for line in steps] == [2, 4, 6, 8, 10, 12]
+    assert steps[0].keys() == {"step", "stage", "lr", "loss", "loss_3d", "loss_2d"}
+    assert [line["step"] for line in lines if "val" in line] == [4, 8, 12]
+
+
+def test_the_first_step_says_what_each_loss_term_weighs(image_run):
+    terms = [note for note in image_run[2].notes if note.startswith("loss ")]
+    assert len(terms) == 2
+    assert all("% of the sum), gradient norm at backbone" in note for note in terms)
+
+
+def test_evaluating_the_run_again_gives_the_same_number_to_the_last_bit(image_run):
+    out, evaluation, _ = image_run
+    again = runs.evaluate_run(out, device=torch.device("cpu"))
+    assert again.to_dict() == evaluation.to_dict()
+
+
+def test_a_finished_run_predicts_from_its_folder_alone(image_run):
+    pipeline = load_pipeline(image_run[0])
+    assert not pipeline.training
+    assert pipeline.mean_pose.abs().max() > 100  # mm: the statistics are in the checkpoint
+
+
+def test_augmentation_reaches_the_training(tmp_path):
+    run(tmp_path / "plain")
+    run(tmp_path / "turned", augment="viewpoint:pitch=30")
+    assert outcome(tmp_path / "plain")[0] != outcome(tmp_path / "turned")[0]
+    with pytest.raises(ValueError, match=r"no such change\. Did you mean 'mirror'"):
+        run(tmp_path / "wrong", augment="miror")
+    with pytest.raises(ValueError, match="'colour' changes pictures, and this data has none"):
+        run(tmp_path / "colour", augment="colour")
+    assert not (tmp_path / "colour").exists()
+
+
+def test_one_seed_gives_one_metrics_file_and_another_seed_another(tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run(tmp_path / name, seed=seed)
+    assert_same(outcome(tmp_path / "a"), outcome(tmp_path / "b"))
+    assert outcome(tmp_path / "a")[0] != outcome(tmp_path / "c")[0]
+
+
+RUNS = {
+    "lifter": (LIFTER, "separate", {"ema": 0.9, "schedule": "plateau", "patience": 1}),
+    "multitask": (
+        IMAGES,
+        "multitask",
+        {"schedule": "onecycle", "optimizer": "adamw", "augment": "mirror+roll+colour"},
+    ),
+    "two stages": (IMAGES, "separate:lifter_input=predicted,lifter_share=0.5", {"grad_clip": 1.0}),
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, kind):
+    pipeline, strategy, changes = RUNS[kind]
+    run(tmp_path / "whole", pipeline, strategy, **changes)
+    for step in (2, 6, 10):  # before the first checkpoint, in the middle, after the second
+        with pytest.raises(Killed):
+            run(
+                tmp_path / "broken",
+                pipeline,
+                strategy,
+                resume=step > 2,
+                watcher=killed_at(step),
+                **changes,
+            )
+    run(tmp_path / "broken", pipeline, strategy, resume=True)
+    assert_same(outcome(tmp_path / "whole"), outcome(tmp_path / "broken"))
+
+
+def test_a_real_kill_9_is_survived(tmp_path):
+    """A process of its own, killed at some moment of its work, then resumed here."""
+    run(tmp_path / "whole", steps=40, log_every=1)
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/../kernels']\n"
+        "from tests_train import run\n"
+        "run(sys.argv[2], steps=40, log_every=1)"
+    )
+    link = tmp_path / "tests_train.py"
+    link.write_text(Path(__file__).read_text())
+    root = Path(__file__).parents[2]
+    env = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),  # sums of other threads differ in bits
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(root), str(root / "kernels")]),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(root), str(tmp_path / "hit")], env=env
+    )
+    metrics = tmp_path / "hit" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if metrics.is_file() and len(metrics.read_bytes().splitlines()) > 15:
+            process.kill()
+        time.sleep(0.001)
+    assert process.wait() == -signal.SIGKILL
+    run(tmp_path / "hit", resume=True)
+    assert_same(outcome(tmp_path / "whole"), outcome(tmp_path / "hit"))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_exits_as_the_shell_expects(tmp_path, signum):
+    run(tmp_path / "whole", log_every=1)
+    with pytest.raises(SystemExit) as stopped:
+        run(
+            tmp_path / "asked",
+            log_every=1,
+            watcher=Watcher(at=5, act=lambda: os.kill(os.getpid(), signum)),
+        )
+    assert stopped.value.code == 128 + signum
+    assert load_state(tmp_path / "asked" / "last")[1].values["step"] == 5
+    run(tmp_path / "asked", resume=True)
+    assert_same(outcome(tmp_path / "whole"), outcome(tmp_path / "asked"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run_before_it_is_saved(tmp_path):
+    with pytest.raises(ValueError, match=r"the loss became .* Nothing of it was saved"):
+        run(tmp_path / "wild", optimizer="sgd", lr=1e30, steps=12, log_every=1)
+    assert not (tmp_path / "wild" / "last").exists()
+
+
+def test_overfitting_one_batch_drives_its_loss_down(tmp_path):
+    _, watcher = run(
+        tmp_path / "one", "martinez:width=64,dropout=0.0", steps=80, overfit_one_batch="true"
+    )
+    losses = [record["loss"] for record in watcher.records]
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_frozen_parts_do_not_move_while_another_stage_learns(tmp_path):
+    """In the lifter's stage the head's weights and its batch norms' averages stand still."""
+    strategy = "separate:lifter_input=predicted,lifter_share=0.5"
+    out = tmp_path / "stages"
+    with pytest.raises(Killed):
+        run(out, IMAGES, strategy, eval_every=2, watcher=killed_at(8))
+    before, _ = load_state(out / "last")
+    run(out, IMAGES, strategy, resume=True)
+    after, _ = load_state(out / "last")
+    moved = {k.partition(".")[0] for k in before if not torch.equal(before[k], after[k])}
+    assert moved == {"lifter"}
+
+
+def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path):
+    _, watcher = run(tmp_path / "early", lr=0.0, steps=40, early_stop=2)
+    assert watcher.records[-1]["step"] < 40
+    best = int(watcher.notes[-1].split("since step ")[1].split(":")[0])
+    assert watcher.records[-1]["step"] == best + 2 * 4  # two evaluations later
+    assert load_state(tmp_path / "early" / "last")[1].values["step"] == 40  # nothing to resume
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
+    run(tmp_path / "a")
+    before = (tmp_path / "a" / "run.toml").read_bytes()
+    with pytest.raises(ValueError, match="already holds a run: add --resume"):
+        run(tmp_path / "a")
+    assert (tmp_path / "a" / "run.toml").read_bytes() == before
+
+
+def test_a_folder_with_other_things_is_not_used(tmp_path):
+    (tmp_path / "thesis.tex").write_text("!")
+    with pytest.raises(ValueError, match=r"is not empty \(thesis.tex\): give another --out"):
+        run(tmp_path)
+
+
+def test_two_runs_cannot_write_to_one_folder(tmp_path):
+    with filelock.FileLock(tmp_path / ".lock"), pytest.raises(ValueError, match="another run"):
+        run(tmp_path)
+
+
+def test_there_must_be_something_to_resume(tmp_path):
+    with pytest.raises(ValueError, match="no run here"):
+        run(tmp_path / "nothing", resume=True)
