@@ -50,7 +50,7 @@ _HOMES = {
     "build": "assembly:build_pipeline",
     "entries": "registry:entries",
     "get_skeleton": "skeleton:get_skeleton",
-    "load": "checkpoint:load_pipeline",
+    "load": "training.checkpoint:load_pipeline",
     "register": "registry:register",
 }
 

@@ -94,10 +94,10 @@ def test_a_cut_pickle_is_refused_at_every_length():
 
 def test_a_flipped_byte_never_does_more_than_fail_or_change_a_value():
     whole = bytearray(pickle.dumps({"a": np.arange(4.0), "b": ["x", 1, (2, 3)]}, 4))
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for _ in range(500):
         flipped = bytearray(whole)
-        flipped[luck.integers(len(whole))] ^= 1 << luck.integers(8)
+        flipped[rng.integers(len(whole))] ^= 1 << rng.integers(8)
         try:
             load_plain(io.BytesIO(bytes(flipped)))
         except ValueError:
