@@ -44,7 +44,7 @@ class Sample:
     camera: Camera  # of the picture as the network sees it, crop included: parameters (10,)
     subject: str
     action: str
-    sequence: str = ""  # the take that it comes from, by any camera; "": none
+    sequence: str = ""  # the recording that it comes from, by any camera; "": none
     image: Tensor | None = None  # (3, H, W) uint8 RGB
 
 
@@ -172,7 +172,7 @@ class Head(Protocol):
 
     output: Literal["joints2d", "joints3d"]
     stride: float  # image px per cell of the maps
-    decoder: str  # how `decode` reads: "soft" if it is `decode_soft`, else a hard reading
+    decoder: str  # how `decode` reads: "soft" if it is `decode_soft`, else an argmax
 
     def __call__(
         self,

@@ -76,12 +76,13 @@ class Pipeline(nn.Module):
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # (B, T - frames + 1, J, 3) mm, camera frame, root exactly 0
         """The lifter, always in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px."""
-        joints2d, told = joints2d.float(), []
+        joints2d = joints2d.float()
+        inputs = [joints2d, camera]
         if getattr(self.lifter, "takes_confidence", False):
             sure = joints2d.new_ones(joints2d.shape[:-1])
-            told = [sure if confidence is None else confidence.float()]
+            inputs.append(sure if confidence is None else confidence.float())
         with torch.autocast(joints2d.device.type, enabled=False):
-            joints3d: Tensor = self.lifter(joints2d, camera, *told)
+            joints3d: Tensor = self.lifter(*inputs)
         return joints3d
 
     def lift_loss(

@@ -64,7 +64,7 @@ PLAN: dict[str, str] = {
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {
-    "registry": "a part is told what it needs; only pipeline, assembly and above read the registry",
+    "registry": "a part is given what it needs; pipeline, assembly and above read the registry",
     "testing": "only cli and tests use the conformance checks",
     "cli": "the library knows nothing of its command line",
     **dict.fromkeys(

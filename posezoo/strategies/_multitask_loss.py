@@ -3,7 +3,7 @@
 The heatmaps are supervised by the true 2D joints; the lifter sees the joints that the head reads
 off its maps. How they are read decides whether the 3D loss can reach the heatmap network:
 "hard" and "soft_detach" stop its gradient, "soft" lets it through, and "straight_through" gives
-the lifter the hard reading and the network the soft one's gradient.
+the lifter the argmax and the network the soft-argmax's gradient.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class MultitaskLoss:
         self.lambda_2d = lambda_2d
         self.decode = decode
         # The lifter must meet at test time the kind of joints that it was trained on.
-        self.reading = "soft" if decode in ("soft", "soft_detach") else "argmax"
-        self.settings: dict[str, Any] = {"head.decode": self.reading}
+        self.decoder = "soft" if decode in ("soft", "soft_detach") else "argmax"
+        self.settings: dict[str, Any] = {"head.decode": self.decoder}
 
     def check(self, pipeline: Pipeline) -> None:
         """See that the head reads its maps at test time as it does here.
@@ -41,9 +41,9 @@ class MultitaskLoss:
         """
         if pipeline.lifter is None:
             return
-        if (self.reading == "soft") != (pipeline.head.decoder == "soft"):
+        if (self.decoder == "soft") != (pipeline.head.decoder == "soft"):
             raise ValueError(
-                f"decode={self.decode} trains the lifter on {self.reading} joints, but the head "
+                f"decode={self.decode} trains the lifter on {self.decoder} joints, but the head "
                 f"reads them by '{pipeline.head.decoder}' at test time. Leave out the head's "
                 "decode=, or change the strategy's"
             )

@@ -41,8 +41,8 @@ class Finetune:
             raise ValueError(f"first_share={first_share}: expected a number between 0 and 1")
         self.first, self.frozen = _names(first), _names(frozen)
         self.first_share = first_share
-        self.end_to_end = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)
-        self.settings = self.end_to_end.settings
+        self.multitask_loss = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)
+        self.settings = self.multitask_loss.settings
 
     def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
         """The named parts; then everything that is not to stay frozen."""
@@ -63,7 +63,7 @@ class Finetune:
                 f"finetune: first={'/'.join(self.first)} must be some, but not all, of what is "
                 f"not frozen: {', '.join(later) or 'nothing'}"
             )
-        self.end_to_end.check(pipeline)
+        self.multitask_loss.check(pipeline)
         return (
             Stage(name="first", trains=self.first, losses=self.losses, share=self.first_share),
             Stage(name="later", trains=later, losses=self.losses, share=1 - self.first_share),
@@ -71,7 +71,7 @@ class Finetune:
 
     def losses(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The terms that reach a part that learns: others only cost time and blur the log."""
-        terms = self.end_to_end(pipeline, batch, progress)
+        terms = self.multitask_loss(pipeline, batch, progress)
         return {name: term for name, term in terms.items() if term.requires_grad}
 
 
