@@ -133,7 +133,7 @@ class DetectorErrors:
             for name in skeleton.joints
         }
         shared = _round(_ASSUMED_SHARED)
-        return cls(joints=joints, mirror=tuple(skeleton.mirror), together=shared)
+        return cls(joints=joints, mirror=tuple(skeleton.mirror), shared=shared)
 
     def apply(
         self,
