@@ -8,14 +8,11 @@ the lifter the argmax and the network the soft-argmax's gradient.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
-from posezoo.contracts import Batch
-
-if TYPE_CHECKING:
-    from posezoo.pipeline import Pipeline
+from posezoo.contracts import Batch, Learner
 
 Decode = Literal["hard", "soft", "soft_detach", "straight_through"]
 
@@ -33,7 +30,7 @@ class MultitaskLoss:
         self.decoder = "soft" if decode in ("soft", "soft_detach") else "argmax"
         self.settings: dict[str, Any] = {"head.decode": self.decoder}
 
-    def check(self, pipeline: Pipeline) -> None:
+    def check(self, pipeline: Learner) -> None:
         """See that the head reads its maps at test time as it does here.
 
         Raises:
@@ -48,7 +45,7 @@ class MultitaskLoss:
                 "decode=, or change the strategy's"
             )
 
-    def __call__(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def __call__(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The terms; their sum is minimised. They are the same from the first step to the last."""
         del progress
         maps = pipeline.heatmaps(batch.image)
@@ -61,7 +58,7 @@ class MultitaskLoss:
 
     def joints2d(
         self,
-        pipeline: Pipeline,
+        pipeline: Learner,
         maps: Tensor,  # the head's raw maps
     ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, and confidence (B, J) without a gradient
         """What the lifter is given."""
