@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.camera import Camera
-from posezoo.contracts import Batch, PoseResult
+from posezoo.contracts import Batch, Lifter, PoseResult
 from posezoo.registry import PipelineSpec
 from posezoo.skeleton import Skeleton
 
@@ -76,12 +76,9 @@ class Pipeline(nn.Module):
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # (B, T - frames + 1, J, 3) mm, camera frame, root exactly 0
         """The lifter, always in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px."""
-        joints2d, told = joints2d.float(), []
-        if getattr(self.lifter, "takes_confidence", False):
-            sure = joints2d.new_ones(joints2d.shape[:-1])
-            told = [sure if confidence is None else confidence.float()]
+        inputs = lifter_inputs(self.lifter, joints2d.float(), camera, confidence)
         with torch.autocast(joints2d.device.type, enabled=False):
-            joints3d: Tensor = self.lifter(joints2d, camera, *told)
+            joints3d: Tensor = self.lifter(*inputs)
         return joints3d
 
     def lift_loss(
@@ -158,3 +155,17 @@ class Pipeline(nn.Module):
             fit: Any = getattr(part, "fit_normalisation", None)
             if fit is not None:
                 fit(batch)
+
+
+def lifter_inputs(
+    lifter: Lifter,
+    joints2d: Tensor,  # (B, T, J, 2) px
+    camera: Camera,  # parameters (B, 10)
+    confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
+) -> tuple[Any, ...]:
+    """The arguments that the lifter is called with: confidence only where it takes it."""
+    if not lifter.takes_confidence:
+        return joints2d, camera
+    if confidence is None:
+        confidence = torch.ones_like(joints2d[..., 0])
+    return joints2d, camera, confidence.to(joints2d.dtype)

@@ -48,7 +48,8 @@ PLAN: dict[str, str] = {
     "assembly": "contracts data pipeline registry skeleton",
     "training": "assembly contracts data evaluation pipeline registry settings skeleton",
     "evaluation": (
-        "assembly contracts data geometry metrics pipeline registry settings skeleton training"
+        "assembly camera contracts data geometry metrics pipeline registry settings skeleton "
+        "training"
     ),
     "inference": "camera",
     "weights": "",
@@ -57,14 +58,11 @@ PLAN: dict[str, str] = {
     "testing": "assembly camera contracts geometry pipeline registry skeleton",
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
-    "cli": (
-        "assembly camera data evaluation ops posezoo registry report scaffold skeleton sweep "
-        "testing training"
-    ),
+    "cli": ("data evaluation ops posezoo registry report scaffold skeleton sweep testing training"),
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {
-    "registry": "a part is told what it needs; only pipeline, assembly and above read the registry",
+    "registry": "a part is given what it needs; pipeline, assembly and above read the registry",
     "testing": "only cli and tests use the conformance checks",
     "cli": "the library knows nothing of its command line",
     **dict.fromkeys(

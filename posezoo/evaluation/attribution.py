@@ -82,7 +82,7 @@ class Attribution:
                 f"Improve the lifter first: on true joints it is off by {lifter}{learned}; {line}."
             )
         return (
-            "Improve either: detector and lifter cannot be told apart on these poses, "
+            "Improve either: detector and lifter do not differ significantly on these poses, "
             f"{detector} and {lifter}."
         )
 

@@ -14,16 +14,13 @@ curriculum  afterwards too, but each person is given true joints at first, and p
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from posezoo.contracts import Batch, Stage
+from posezoo.contracts import Batch, Learner, Stage
 from posezoo.evaluation.detector_errors import DetectorErrors
-
-if TYPE_CHECKING:
-    from posezoo.pipeline import Pipeline
 
 _ALL_PREDICTED = 0.5  # of the lifter's stage, where the curriculum has left true joints behind
 
@@ -51,7 +48,7 @@ class Separate:
         self.errors = errors
         self.settings: dict[str, Any] = {}
 
-    def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
+    def stages(self, pipeline: Learner) -> tuple[Stage, ...]:
         """One stage, or a second one for a lifter that waits for the head."""
         waits = self.lifter_input in ("predicted", "curriculum")
         lift = self.lifter
@@ -62,7 +59,7 @@ class Separate:
                 else DetectorErrors.load(Path(self.errors), pipeline.skeleton)
             )
 
-            def lift(pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+            def lift(pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
                 joints2d, confidence = model.apply(batch.joints2d)
                 return {"3d": pipeline.lift_loss(joints2d, batch, confidence)}
 
@@ -79,7 +76,7 @@ class Separate:
             return (Stage(name="head", trains=detector, losses=self.head),)
         if not waits:
 
-            def both(pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+            def both(pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
                 """Two losses of disjoint parameters: as two trainings side by side."""
                 lifted = lift(pipeline, batch, progress)
                 return {**lifted, **self.head(pipeline, batch, progress)}
@@ -91,13 +88,13 @@ class Separate:
             Stage(name="lifter", trains=("lifter",), losses=lift, share=share),
         )
 
-    def head(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def head(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The head's own loss."""
         del progress
         key = "2d" if pipeline.head.output == "joints2d" else "3d"
         return {key: pipeline.head.loss(pipeline.heatmaps(batch.image), batch)}
 
-    def lifter(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def lifter(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The 3D loss on true joints, on those that the frozen head predicts, or on both."""
         if self.lifter_input == "true":
             return {"3d": pipeline.lift_loss(batch.joints2d, batch)}

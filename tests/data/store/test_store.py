@@ -295,4 +295,4 @@ def test_clips_of_a_store_stay_in_one_sequence_of_one_camera(samples, tmp_path):
         for item in (0, 3, 4, 6)
     ]
     assert moved == [[0, 0, 1], [2, 3, 3], [0, 0, 1], [1, 2, 2]]
-    assert store[0].sequence == f"{samples[0].subject}/walk"  # people may have takes of one name
+    assert store[0].sequence == f"{samples[0].subject}/walk"  # two people may have it
