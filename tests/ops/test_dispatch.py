@@ -34,7 +34,7 @@ JOINTS = torch.tensor([[[2.2, 3.1], [4.4, 0.3], [1.0, 1.6]]]).expand(2, 3, 2)
 FILTERS = torch.linspace(-1, 1, 18).view(6, 3)
 
 
-def maps(*, grad: bool = True, dtype: torch.dtype = torch.float64) -> Tensor:
+def maps(*, grad: bool = True, dtype: torch.dtype = torch.float32) -> Tensor:
     seed = torch.Generator().manual_seed(0)
     return torch.randn(2, 3, 6, 7, generator=seed, dtype=dtype).requires_grad_(grad)
 
@@ -67,7 +67,7 @@ each_operation = pytest.mark.parametrize("name", OPERATIONS)
 
 
 def value_and_gradient(function: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    given = maps()
+    given = maps(dtype=torch.float64)
     value = function(given)
     return value.detach(), torch.autograd.grad(value.sum(), given)[0]
 
@@ -87,7 +87,7 @@ def test_it_can_be_exported(name: str) -> None:
         def forward(self, given: Tensor) -> Tensor:
             return OPERATIONS[name](given)
 
-    given = maps(grad=False)
+    given = maps(grad=False, dtype=torch.float64)
     exported = torch.export.export(Module(), (given,)).module()
     assert_same(exported(given), OPERATIONS[name](given))
 
@@ -102,7 +102,8 @@ def test_without_data_it_still_knows_shape_and_type(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["heatmap_mse", "soft_argmax", "soft_argmax sum", "decode"])
 def test_it_maps_over_one_more_axis(name: str) -> None:
-    many = torch.stack([maps(grad=False), maps(grad=False) + 0.5])
+    one = maps(grad=False, dtype=torch.float64)
+    many = torch.stack([one, one + 0.5])
     together = torch.func.vmap(OPERATIONS[name])(many)
     assert_same(together, torch.stack([OPERATIONS[name](m) for m in many]))
 
@@ -121,25 +122,25 @@ DSNT: dict[str, Any] = {
     ("operator", "arguments", "options"),
     [
         ("gaussian_heatmaps", (JOINTS, [6, 7]), TARGET | {"dtype": torch.float32}),
-        ("heatmap_mse", (maps(dtype=torch.float32), JOINTS, torch.ones(2, 3)), TARGET),
+        ("heatmap_mse", (maps(), JOINTS, torch.ones(2, 3)), TARGET),
         (
             "soft_argmax",
-            (maps(dtype=torch.float32), torch.ones(3, requires_grad=True)),
+            (maps(), torch.ones(3, requires_grad=True)),
             {"beta": 1.0, "softmax": True, "moments": True} | AFFINE,
         ),
         (
             "decode",
-            (maps(grad=False, dtype=torch.float32), None, None),
+            (maps(grad=False), None, None),
             {"flip_shift": False, "refine": "dark", "blur": 11, "limit": 1.0} | AFFINE,
         ),
         (
             "dsnt_loss",
-            (maps(dtype=torch.float32), JOINTS, torch.ones(2, 3)),
+            (maps(), JOINTS, torch.ones(2, 3)),
             DSNT | {"distance": "l1", "regulariser": "js"},
         ),
         (
             "integral_head",
-            (maps(dtype=torch.float32), FILTERS.clone().requires_grad_(), torch.zeros(6)),
+            (maps(), FILTERS.clone().requires_grad_(), torch.zeros(6)),
             {"depth": 2, "beta": 1.0, "scale": [1.0] * 3, "offset": [0.0] * 3},
         ),
     ],
