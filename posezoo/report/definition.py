@@ -32,7 +32,7 @@ class Row:
     better: tuple[tuple[str, str], ...] = ()  # the report: the first is better than the second
     no_better: tuple[tuple[str, str], ...] = ()  # the report: the first is not better
     cure: tuple[str, str] | None = None  # our switch, and the variant that it cures
-    measure: str = ""  # a function of `measurements`
+    measure: str = ""  # a file of `measurements`
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

@@ -32,8 +32,12 @@ class Known:
         self.off_px, self.bias_mm, self.change = off_px or {}, torch.tensor(bias_mm), change
         self.has_image, self.lifter = image, SimpleNamespace(frames=1)
 
-    def eval(self):
+    training = False
+
+    def train(self, mode=True):
         pass
+
+    eval = train
 
     def predicted_frames(self, batch):
         return batch
