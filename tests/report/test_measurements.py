@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from posezoo.lifters.martinez import MaxNormLinear
 from posezoo.report.definition import Report, read_report
