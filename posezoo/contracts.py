@@ -342,7 +342,8 @@ class DetectedPerson:
     score: float  # how sure the detector is that somebody is there, 0 to 1
     joints2d: Tensor  # (J, 2) px, joints of the detector's `joint_set`
     confidence: Tensor  # (J,) 0 to 1
-    # What else the detector knows, by name: "joints3d_mm" (J, 3), camera axes, around the hips.
+    # What else the detector knows, by name, such as "joints3d_mm" (J, 3): camera axes, around the
+    # hips. What `follow` needs is here too, so that a detector keeps no state.
     extras: Mapping[str, Tensor] = field(default_factory=dict)
 
 
@@ -351,7 +352,10 @@ class Detector(Protocol):
     """A picture of any size in, people out.
 
     Weights are named in `posezoo/weights/index.toml`, or are a library's own. Pictures are given
-    one by one: sizes differ. A detector that has networks is a module, in eval mode.
+    one by one: sizes differ. A detector that has networks is a module, in eval mode from the start.
+    One that can follow people through a video also has `follow(picture, people)`: the next frame
+    and the people of the last one in, the same people in their order out, None for who is lost.
+    It looks for nobody else.
     """
 
     joint_set: str  # of its 2D joints, a name of skeletons.toml

@@ -8,19 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.camera import Camera
-from posezoo.contracts import Batch, Lifter, PoseResult
+from posezoo.contracts import Batch, Detector, Lifter, PoseResult
 from posezoo.registry import PipelineSpec
 from posezoo.skeleton import Skeleton
 
 
 class Pipeline(nn.Module):
-    """The assembled network. Without a backbone and head it lifts 2D joints that it is given."""
+    """The assembled network. Without a backbone and head it lifts 2D joints that it is given.
+
+    With a detector in place of backbone and head, those joints are the detector's, mapped to
+    `skeleton`: posezoo.inference does that. A detector comes trained, and is no part that learns.
+    """
 
     mean_pose: Tensor  # (J, 3) mm
     # Modules that obey `Backbone`, `Head` and `Lifter`; a protocol cannot say that it is a module.
     backbone: Any
     head: Any
     lifter: Any
+    detector: Any  # obeys `Detector`
 
     def __init__(
         self,
@@ -30,10 +35,12 @@ class Pipeline(nn.Module):
         backbone: nn.Module | None,
         head: nn.Module | None,
         lifter: nn.Module | None,
+        detector: Detector | None = None,
     ) -> None:
         super().__init__()
         self.spec, self.skeleton = spec, skeleton
         self.backbone, self.head, self.lifter = backbone, head, lifter
+        self.detector = detector
         # The mean training pose, mm root-relative: what a network that looks at nothing predicts.
         self.register_buffer("mean_pose", torch.zeros(skeleton.num_joints, 3))
 
@@ -117,7 +124,7 @@ class Pipeline(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The parts that are there, by kind."""
+        """The parts that are there and learn, by kind."""
         named = {"backbone": self.backbone, "head": self.head, "lifter": self.lifter}
         return {name: part for name, part in named.items() if part is not None}
 
