@@ -26,6 +26,7 @@ LONGEST = 400  # lines of a file; most should stay under 300
 # in the diff of this table.
 PLAN: dict[str, str] = {
     "camera": "",
+    "cores": "",
     "geometry": "",
     "losses": "",
     "ops": "",
@@ -46,7 +47,7 @@ PLAN: dict[str, str] = {
     # Parts put together, and what is done with the whole.
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
-    "training": "assembly contracts data evaluation pipeline registry settings skeleton",
+    "training": "assembly contracts cores data evaluation pipeline registry settings skeleton",
     "evaluation": (
         "assembly camera contracts data geometry metrics pipeline registry settings skeleton "
         "training"
@@ -59,8 +60,8 @@ PLAN: dict[str, str] = {
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "data evaluation ops posezoo registry report scaffold skeleton sweep testing training "
-        "weights"
+        "cores data evaluation ops posezoo registry report scaffold skeleton sweep testing "
+        "training weights"
     ),
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
