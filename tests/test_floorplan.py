@@ -53,7 +53,7 @@ PLAN: dict[str, str] = {
         "training"
     ),
     "inference": "camera",
-    "weights": "registry",
+    "weights": "hints",
     "sweep": "evaluation registry settings training",
     "report": (
         "assembly contracts data evaluation hints metrics pipeline registry settings training"
