@@ -14,8 +14,8 @@ from typing import Any
 
 from posezoo.data.augment.augmentation import Augmentation
 from posezoo.data.augment.background import Background
-from posezoo.data.augment.flat import Affine
 from posezoo.data.augment.framing import Aim, Mirror, Pan, Roll, Shift, Undistort, Zoom
+from posezoo.data.augment.miscalibrate import Miscalibrate
 from posezoo.data.augment.occlusion import Occlude
 from posezoo.data.augment.person import Body, Viewpoint
 from posezoo.data.augment.pixels import Blur, Colour, Jpeg, Noise
@@ -25,7 +25,7 @@ from posezoo.skeleton import Skeleton
 CHANGES: dict[str, Any] = {
     change.__name__.lower(): change
     for change in (
-        *(Mirror, Roll, Zoom, Shift, Pan, Aim, Undistort, Affine, Body, Viewpoint),
+        *(Mirror, Roll, Zoom, Shift, Pan, Aim, Undistort, Miscalibrate, Body, Viewpoint),
         *(Colour, Blur, Noise, Jpeg, Occlude, Background),
     )
 }
