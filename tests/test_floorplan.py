@@ -42,7 +42,7 @@ PLAN: dict[str, str] = {
     "detectors": "contracts skeleton",
     "heads": "contracts geometry losses ops",
     "lifters": "camera contracts normalisation skeleton",
-    "strategies": "contracts evaluation",
+    "strategies": "contracts evaluation skeleton",
     "data": "camera contracts geometry hints joint_maps skeleton",
     # Parts put together, and what is done with the whole.
     "pipeline": "camera contracts registry skeleton",
