@@ -162,10 +162,10 @@ def _errors(
             "symmetry_mm": metrics.symmetry_error(predicted, skeleton),
         }
         errors |= {name: each.where(labelled, torch.nan) for name, each in in_3d.items()}
-        unlabelled = true.where(labelled[..., None], torch.nan)
-        errors["bone_length_mm"] = metrics.bone_length_error(predicted, unlabelled, skeleton)
+        known = true.where(labelled[..., None], torch.nan)
+        errors["bone_length_mm"] = metrics.bone_length_error(predicted, known, skeleton)
         if lead:
-            errors["mpjve_mm"] = _velocity_error(predicted, unlabelled, truth)
+            errors["mpjve_mm"] = _velocity_error(predicted, known, truth)
     return {name: each[:, lead:] for name, each in errors.items()}
 
 

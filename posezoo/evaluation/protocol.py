@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any, Literal
 
-from posezoo.registry.errors import did_you_mean
+from posezoo.hints import unknown
 
 Aggregate = Literal["poses", "action", "subject"]
 
@@ -55,8 +55,7 @@ def find_protocol(key: str) -> Protocol:
     """
     known = protocols()
     if key not in known:
-        listed = ", ".join(sorted(known))
-        raise ValueError(f"unknown protocol '{key}'.{did_you_mean(key, known)} Known: {listed}")
+        raise ValueError(unknown("protocol", key, sorted(known)))
     return known[key]
 
 

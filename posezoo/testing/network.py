@@ -150,7 +150,7 @@ def one_small_step_lowers_the_loss(subject: Subject) -> str:
 def torch_compile_takes_it_whole(subject: Subject) -> str:
     """Traced in one graph, without a break; nothing is compiled to machine code here."""
     inputs = _inputs(subject)
-    torch._dynamo.reset()
+    torch.compiler.reset()
     with torch.no_grad():
         whole = torch.compile(subject.part, fullgraph=True, backend="eager")
         got = as_tuple(whole(*inputs))
