@@ -50,8 +50,8 @@ PLAN: dict[str, str] = {
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": "assembly contracts cores data evaluation pipeline registry settings skeleton",
     "evaluation": (
-        "assembly camera contracts data geometry hints metrics pipeline registry settings skeleton "
-        "training"
+        "assembly camera contracts data geometry hints metrics pipeline registry settings "
+        "skeleton training"
     ),
     "inference": "camera",
     "weights": "hints",
