@@ -65,9 +65,7 @@ def predict(ctx: click.Context, plugins: tuple[Path, ...], **given: Any) -> None
 
     fetch_missing(given["pipeline"], given["detector"], yes=given["yes"])
     everywhere = [parse_box(text) for text in given["boxes"]]
-    boxes = Boxes.of_user(
-        everywhere, read_boxes(given["boxes_file"]) if given["boxes_file"] else {}
-    )
+    by_picture = read_boxes(given["boxes_file"]) if given["boxes_file"] else {}
     predictor = Predictor(
         given["pipeline"],
         detector=given["detector"],

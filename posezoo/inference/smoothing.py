@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 Filter = Literal["one-euro", "savgol"]
 
-MIN_CUTOFF_HZ = 1.5  # for a joint at rest
-BETA_HZ_PER_MM_S = 0.005  # how much the cutoff rises with speed
+MIN_CUTOFF_HZ = 2.0  # for a joint at rest
+BETA_HZ_PER_MM_S = 0.003  # how much the cutoff rises with speed
 DERIVATIVE_CUTOFF_HZ = 1.0
 WINDOW_S = 0.35
 _ORDER = 3

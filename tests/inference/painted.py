@@ -4,6 +4,7 @@ A joint is a block of 3 x 3 px: the middle says whose it is and which, the rim w
 lies. Nothing else in a picture looks like that, so that what is found is what the door handed on.
 """
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -114,4 +115,24 @@ def save_photo(path: Path, roots=((0, 0, 3000),), size=(640, 480), **options) ->
     """A picture of people who stand at these places, mm."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(paint([project(root) for root in roots], size)).save(path, **options)
+    return path
+
+
+def save_video(path: Path, frames, *, fps=25, turned=0, times=None) -> Path:
+    """A video that keeps every pixel; `times` in s where frames do not follow each other evenly."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("png", rate=fps)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "rgb24"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if turned:
+            stream.set_display_rotation(turned)
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame.pts = round(1000 * (number / fps if times is None else times[number]))
+            frame.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
     return path
