@@ -5,23 +5,30 @@ from __future__ import annotations
 from typing import Any, cast
 
 from posezoo import registry
-from posezoo.contracts import Dataset, Strategy
+from posezoo.contracts import Dataset, Detector, Strategy
 from posezoo.data.mapped import Mapped
 from posezoo.data.mixed import Mixed
 from posezoo.pipeline import Pipeline
-from posezoo.registry import NodeSpec, PipelineSpec
+from posezoo.registry import Choice, NodeSpec, PipelineSpec
 from posezoo.skeleton import H36M17, Skeleton
+from posezoo.weights.index import weights_of
+from posezoo.weights.store import load_weights
 
 
 def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> Pipeline:
     """Assemble a pipeline from its spec, e.g. "resnet50-hm+martinez:dropout=0.25".
 
+    Everything has random weights, but for a detector, which has its own.
+
     Raises:
-        ValueError: unknown keys or wrong parameters; all of them at once.
+        ValueError: unknown keys or wrong parameters, all of them at once; or a detector's weights
+            are not on this machine.
     """
     spec = registry.parse_pipeline(spec) if isinstance(spec, str) else spec
     chosen = registry.resolve_pipeline(spec)
-    backbone = head = lifter = None
+    backbone = head = lifter = detector = None
+    if "detector" in chosen:
+        detector = _with_weights(chosen["detector"])
     if "backbone" in chosen:
         backbone = chosen["backbone"].build()
         head = chosen["head"].build(features=backbone.features, num_joints=skeleton.num_joints)
@@ -29,7 +36,23 @@ def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> 
         lifter = chosen["lifter"].build(skeleton=skeleton)
     if head is not None and lifter is not None:
         _check_fit(spec, head, lifter)
-    return Pipeline(spec=spec, skeleton=skeleton, backbone=backbone, head=head, lifter=lifter)
+    return Pipeline(
+        spec=spec,
+        skeleton=skeleton,
+        backbone=backbone,
+        head=head,
+        lifter=lifter,
+        detector=detector,
+    )
+
+
+def build_detector(spec: NodeSpec | str) -> Detector:
+    """A detector from its node, e.g. "blazepose:tiles=3", with its weights, in eval mode.
+
+    Raises:
+        ValueError: unknown keys or wrong parameters, or weights that are not on this machine.
+    """
+    return _with_weights(registry.resolve("detector", spec))
 
 
 def build_strategy(spec: NodeSpec | str) -> Strategy:
@@ -88,6 +111,16 @@ def training_data(
         return first
     others = [dataset_for(pipeline, each.strip(), **view) for each in mix.split(" + ")]
     return Mixed(first=first, others=others, share=mix_share)
+
+
+def _with_weights(choice: Choice) -> Detector:
+    """The detector with the weights that the index names for it, if it names any."""
+    detector = choice.build()
+    name = weights_of(choice.entry.key)
+    if name is not None:
+        state, _ = load_weights(name)
+        detector.load_state_dict(state)
+    return cast(Detector, detector)
 
 
 def _check_fit(spec: PipelineSpec, head: Any, lifter: Any) -> None:

@@ -79,6 +79,9 @@ def resolve(
     Raises:
         SpecError: every unknown name and wrong value, together.
     """
+    if pipeline.detector is not None:
+        alone = f"its lifter alone, '{pipeline.lifter}'" if pipeline.lifter else "something else"
+        raise SpecError(f"'{pipeline}' starts with a detector, which comes trained: train {alone}")
     known = presets()
     if preset not in known:
         hint = did_you_mean(preset, known)

@@ -43,16 +43,16 @@ def test_the_lifter_computes_in_float32_under_autocast(pipeline, batch):
 
 def test_a_lifter_that_takes_confidence_is_told_the_head_s_and_1_of_true_joints(batch):
     pipeline = build_pipeline(SMALL + ",confidence=true").eval()
-    told = []
-    pipeline.lifter.register_forward_pre_hook(lambda _, given: told.append(given[2]))
+    seen = []
+    pipeline.lifter.register_forward_pre_hook(lambda _, given: seen.append(given[2]))
     result = pipeline(batch.image, batch.camera)
-    assert torch.equal(told[0], result.confidence[:, None])
+    assert torch.equal(seen[0], result.confidence[:, None])
     on_true = pipeline.lift(batch.joints2d, batch.camera)
-    assert torch.equal(told[1], torch.ones(4, 1, 17))
+    assert torch.equal(seen[1], torch.ones(4, 1, 17))
     stage = build_strategy("multitask").stages(pipeline)[0]
     stage.losses(pipeline.train(), batch, 0.0)
-    assert told[2].shape == (4, 1, 17) and not told[2].requires_grad
-    assert not torch.equal(told[2], torch.ones(4, 1, 17))
+    assert seen[2].shape == (4, 1, 17) and not seen[2].requires_grad
+    assert not torch.equal(seen[2], torch.ones(4, 1, 17))
     doubted = pipeline.eval().lift(batch.joints2d, batch.camera, torch.zeros(4, 1, 17))
     assert (doubted - on_true).abs().max() > 0
 

@@ -159,11 +159,11 @@ def test_a_trial_worse_than_the_median_of_four_is_hopeless(tmp_path):
 
 
 def test_a_hopeless_run_ends_at_half_time_and_not_before(tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr("posezoo.sweep.study.Claim.report", lambda _, s, e: told.append(s) or True)
+    steps = []
+    monkeypatch.setattr("posezoo.sweep.study.Claim.report", lambda _, s, e: steps.append(s) or True)
     Study(tmp_path, sweep(prune=True, steps=8, seeds=2))
     work(tmp_path, say=quiet)
-    assert told == [2, 4, 2, 4]
+    assert steps == [2, 4, 2, 4]
     study = Study(tmp_path)
     assert all(row.note.startswith("stopped at step 4") for row in read_rows(study))
     assert not (tmp_path / "trials/000/seed1").exists()
@@ -291,9 +291,9 @@ def test_a_study_killed_ten_times_ends_with_the_table_of_an_unbroken_one(tmp_pat
     for name in ("unbroken", "killed"):
         folder = tmp_path / name
         Study(folder, definition)
-        kills, luck = 0, random.Random(0)
+        kills, rng = 0, random.Random(0)
         while name == "killed" and kills < 10:
-            assert killed_after(luck.randint(1, 22), folder, processes), "it ended before the kill"
+            assert killed_after(rng.randint(1, 22), folder, processes), "it ended before the kill"
             kills += 1
         process = processes.Process(
             target=work, args=(folder,), kwargs={"threads": 1, "say": quiet}

@@ -20,6 +20,7 @@ _COMMANDS = {
     "report": ("posezoo.cli.report:report", "The source report's comparisons, run and judged."),
     "compare": ("posezoo.cli.compare:compare", "Runs beside each other, where that is fair."),
     "data": ("posezoo.cli.data:data", "Get data in, and see whether it is right."),
+    "weights": ("posezoo.cli.weights:weights", "Weights by name, and whose they are."),
     "bench": ("posezoo.cli.bench:bench", "Time the operations, and check them first."),
     "check": ("posezoo.cli.check:check", "Prove that an entry keeps its contract."),
     "new": ("posezoo.cli.new:new", "Write a package with an entry of your own."),

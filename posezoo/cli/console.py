@@ -104,5 +104,5 @@ def print_evaluation(evaluation: Evaluation) -> None:
     click.echo(
         f"{evaluation.samples} poses of {evaluation.data}; "
         f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
-        f"told of the truth: {', '.join(evaluation.ground_truth_inputs)}"
+        f"ground-truth inputs: {', '.join(evaluation.ground_truth_inputs)}"
     )

@@ -82,7 +82,7 @@ class Attribution:
                 f"Improve the lifter first: on true joints it is off by {lifter}{learned}; {line}."
             )
         return (
-            "Improve either: detector and lifter cannot be told apart on these poses, "
+            "Improve either: detector and lifter do not differ significantly on these poses, "
             f"{detector} and {lifter}."
         )
 
@@ -180,7 +180,7 @@ def at_true_depth(
 ) -> Tensor:  # (B, T, J, 3) mm, root-relative
     """Those joints, each as far from the camera as it truly is: what 2D errors alone cost."""
     depth = (truth.joints3d + truth.root_mm[..., None, :])[..., 2:]
-    rays = truth.camera.to_rays(joints2d.flatten(1, 2)).view_as(joints2d)
+    rays = truth.camera.to_rays(joints2d.flatten(1, 2), beyond="edge").view_as(joints2d)
     placed = torch.cat([rays * depth, depth], -1)
     return placed - placed[..., :1, :]
 

@@ -1,7 +1,7 @@
 """Runs beside each other: which is best, or why their numbers cannot be ranked.
 
-Two errors can be ranked if they average the same poses in the same way (data, protocol) and were
-told the same of the truth (a lifter that is given true joints answers another question than one
+Two errors can be ranked if they average the same poses in the same way (data, protocol) with
+the same ground-truth inputs (a lifter that is given true joints answers another question than one
 that is given found ones).
 """
 
@@ -52,7 +52,7 @@ class Comparison:
 
     @property
     def ties(self) -> tuple[Score, ...]:
-        """Those that the first cannot be told from: their intervals overlap."""
+        """Those that do not differ significantly from the first: their intervals overlap."""
         best, *others = self.scores
         high = best.interval(self.metric)[1]
         return tuple(each for each in others if each.interval(self.metric)[0] <= high)
@@ -107,7 +107,7 @@ def compare(scores: Sequence[Score]) -> Comparison:
         if len(groups) > 1:
             listed = "; ".join(f"{value}: {', '.join(names)}" for value, names in groups.items())
             obstacles.append(f"different {what}: {listed}")
-            again |= what != _TOLD
+            again |= what != _INPUTS
     if metric == "error_2d_px" and len(sizes := {score.image_size for score in scores}) > 1:
         listed = ", ".join(map(str, sizes))
         obstacles.append(f"2D errors in px of pictures of different sizes: {listed}")
@@ -128,12 +128,12 @@ def _image_size(run: Path) -> int | None:
     return size
 
 
-_TOLD = "ground_truth_inputs (what of the truth it was told)"
+_INPUTS = "ground_truth_inputs"
 _FACTS: dict[str, Callable[[Score], str]] = {
     "protocols": lambda score: score.protocol,
     "data": lambda score: f"{score.result['data']}, {score.result['samples']} poses",
     "averaging": lambda score: "with the mirror image" if score.result.get("flip") else "none",
-    _TOLD: lambda score: ", ".join(score.result.get("ground_truth_inputs", ())) or "not said",
+    _INPUTS: lambda score: ", ".join(score.result.get("ground_truth_inputs", ())) or "not said",
 }
 
 

@@ -29,6 +29,7 @@ from posezoo.training.run_folder import write_atomically
 _FAR = 4.0  # medians of a joint's error: an ordinary one is nearer, all but 2 in 100,000
 _CLOSER = 0.5  # a swap: so much nearer to the mirrored joint than to its own
 _LEVELS = 11  # quantiles of the confidence, from the least to the greatest
+_ASSUMED, _ASSUMED_SHARED = 0.03, 0.015  # standard deviations in sizes
 _FEWEST = 20  # predictions of a joint that a model is fitted to
 
 Pairs = tuple[tuple[float, float], tuple[float, float]]  # a 2 x 2 covariance
@@ -54,7 +55,7 @@ class DetectorErrors:
 
     joints: Mapping[str, JointErrors]  # by name, in the skeleton's order
     mirror: tuple[int, ...]
-    together: Pairs  # covariance of the offset that all joints of a person share, in sizes
+    shared: Pairs  # covariance of the offset that all joints of a person share, in sizes
 
     @classmethod
     def fit(
@@ -90,17 +91,17 @@ class DetectorErrors:
         weight = ordinary[..., None].double()
         offset = (error * weight).sum(0) / weight.sum(0)
         rest = (error - offset) * weight
-        shared = rest.sum(1) / weight.sum(1).clamp_min(1)  # (N, 2)
+        mean = rest.sum(1) / weight.sum(1).clamp_min(1)  # (N, 2)
         own = [_covariance(rest[ordinary[:, j], j]) for j in range(error.shape[1])]
         # The mean of n joints has the covariance T + N / n, each joint T + N: solved for T.
         part = 1 / weight.sum(1).mean()
-        together = _positive((_covariance(shared) - part * torch.stack(own).mean(0)) / (1 - part))
+        shared = _positive((_covariance(mean) - part * torch.stack(own).mean(0)) / (1 - part))
         joints = {}
         for j, name in enumerate(skeleton.joints):
             misses = error[missed[:, j], j]
             joints[name] = JointErrors(
                 offset=_floats(offset[j]),
-                covariance=_pairs(_positive(own[j] - together)),
+                covariance=_pairs(_positive(own[j] - shared)),
                 missed=missed[:, j].sum().item() / counts[j].item(),
                 missed_covariance=_pairs(_second_moment(misses)),
                 swapped=swapped[:, j].sum().item() / counts[j].item(),
@@ -108,7 +109,31 @@ class DetectorErrors:
                 missed_confidence=_quantiles(confidence[missed[:, j], j]),
                 swapped_confidence=_quantiles(confidence[swapped[:, j], j]),
             )
-        return cls(joints=joints, mirror=tuple(order), together=_pairs(together))
+        return cls(joints=joints, mirror=tuple(order), shared=_pairs(shared))
+
+    @classmethod
+    def assumed(cls, skeleton: Skeleton) -> Self:
+        """A plain guess where no detector has been measured.
+
+        Normal errors of 3 % of a person's size in each axis, twice that at the top of the head,
+        and 1.5 % that all joints share; no misses, no swaps, confidence 1.
+        """
+        sure = (1.0,) * _LEVELS
+        joints = {
+            name: JointErrors(
+                offset=(0.0, 0.0),
+                covariance=_round(_ASSUMED * (2 if name == "head" else 1)),
+                missed=0.0,
+                missed_covariance=_round(0.0),
+                swapped=0.0,
+                confidence=sure,
+                missed_confidence=sure,
+                swapped_confidence=sure,
+            )
+            for name in skeleton.joints
+        }
+        shared = _round(_ASSUMED_SHARED)
+        return cls(joints=joints, mirror=tuple(skeleton.mirror), shared=shared)
 
     def apply(
         self,
@@ -128,7 +153,7 @@ class DetectorErrors:
         drawn = torch.randn_like(joints2d)[..., None]
         own = column["offset"] + (spread @ drawn)[..., 0]
         error = torch.where(missed[..., None], (wild @ drawn)[..., 0], own)
-        whole = self._roots([self.together], joints2d)
+        whole = self._roots([self.shared], joints2d)
         shared = (whole @ torch.randn_like(joints2d[..., :1, :])[..., None])[..., 0]
         found = place + person_size(joints2d)[..., None] * (error + shared)
         return found, self._confidence(swapped, missed, joints2d)
@@ -151,9 +176,7 @@ class DetectorErrors:
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
             joints = {name: _joint(each) for name, each in kept["joints"].items()}
-            found = cls(
-                joints=joints, mirror=tuple(kept["mirror"]), together=_nested(kept["together"])
-            )
+            found = cls(joints=joints, mirror=tuple(kept["mirror"]), shared=_nested(kept["shared"]))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"{path}: not an error model ({error!r})") from error
         if tuple(found.joints) != skeleton.joints:
@@ -212,6 +235,11 @@ def _quantiles(confidence: Tensor) -> tuple[float, ...]:
         return (0.0,) * _LEVELS
     levels = torch.linspace(0, 1, _LEVELS, dtype=torch.float64)
     return _floats(torch.quantile(confidence.double(), levels))
+
+
+def _round(deviation: float) -> Pairs:
+    """The covariance of errors that are alike in all directions."""
+    return (deviation**2, 0.0), (0.0, deviation**2)
 
 
 def _floats(values: Tensor) -> Any:

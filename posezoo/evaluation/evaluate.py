@@ -34,7 +34,7 @@ class Evaluation:
     protocol: Protocol
     data: str
     flip: bool  # averaged with the mirrored person
-    ground_truth_inputs: tuple[str, ...]  # what of the truth the pipeline was told
+    ground_truth_inputs: tuple[str, ...]  # what of the truth the pipeline is given
     samples: int  # poses
     total: dict[str, float]  # error_2d_px, and _ERRORS_3D; pck150 and auc from 0 to 1
     interval: dict[str, tuple[float, float]]  # 95 %, by bootstrap over sequences

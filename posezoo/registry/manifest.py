@@ -28,6 +28,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "backbone": {"channels": list[int], "strides": list[int]},
     "head": {},
     "lifter": {"frames": int, "future": int},
+    "detector": {"joint_set": str},
     "strategy": {},
     "dataset": {},
 }

@@ -107,7 +107,7 @@ def _summary(
     lines = ["| section | the report | here | |", "|---|---|---|---|"]
     for row, _ in table:
         verdict = verdicts[row.key]
-        lines.append(f"| {row.section} | {row.claim} | {verdict.answer} | {verdict.told} |")
+        lines.append(f"| {row.section} | {row.claim} | {verdict.answer} | {verdict.reason} |")
     return lines
 
 
@@ -126,8 +126,8 @@ def _section(
     out += [f"Base: {base['summary']}.", ""]
     headings = ["variant", *(ERRORS[each] for each in names), "gap", "MB", "items/s", ""]
     out += _rows(headings, [_cells(line, names, name) for line in lines])
-    told = f": {verdict.told}" if verdict.told else ""
-    out += ["", f"**{verdict.answer}**{told}.", ""]
+    reason = f": {verdict.reason}" if verdict.reason else ""
+    out += ["", f"**{verdict.answer}**{reason}.", ""]
     if row.cure and all(each in _errors(lines) for each in row.cure):
         cured, ill = row.cure
         errors = _errors(lines)

@@ -14,16 +14,13 @@ curriculum  afterwards too, but each person is given true joints at first, and p
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from posezoo.contracts import Batch, Stage
+from posezoo.contracts import Batch, Learner, Stage
 from posezoo.evaluation.detector_errors import DetectorErrors
-
-if TYPE_CHECKING:
-    from posezoo.pipeline import Pipeline
 
 _ALL_PREDICTED = 0.5  # of the lifter's stage, where the curriculum has left true joints behind
 
@@ -36,28 +33,33 @@ class Separate:
         *,
         lifter_input: Literal["true", "noisy", "predicted", "curriculum"] = "true",
         lifter_share: float = 0.3,  # of the steps, where the lifter waits for the head
-        errors: str = "",  # of "noisy": a file that posezoo errors has written
+        errors: str = "",  # of "noisy": "assumed", or a file that posezoo errors has written
     ) -> None:
         if not 0 < lifter_share < 1:
             raise ValueError(f"lifter_share={lifter_share}: expected a number between 0 and 1")
         if (lifter_input == "noisy") != bool(errors):
             raise ValueError(
                 f"separate:lifter_input={lifter_input},errors={errors or '(none)'}: drawn errors "
-                "need both lifter_input=noisy and errors=FILE (posezoo errors RUN --out FILE)"
+                "need both lifter_input=noisy and errors=FILE (posezoo errors RUN --out FILE), or "
+                "errors=assumed"
             )
         self.lifter_input = lifter_input
         self.lifter_share = lifter_share
         self.errors = errors
         self.settings: dict[str, Any] = {}
 
-    def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
+    def stages(self, pipeline: Learner) -> tuple[Stage, ...]:
         """One stage, or a second one for a lifter that waits for the head."""
         waits = self.lifter_input in ("predicted", "curriculum")
         lift = self.lifter
         if self.lifter_input == "noisy":
-            model = DetectorErrors.load(Path(self.errors), pipeline.skeleton)
+            model = (
+                DetectorErrors.assumed(pipeline.skeleton)
+                if self.errors == "assumed"
+                else DetectorErrors.load(Path(self.errors), pipeline.skeleton)
+            )
 
-            def lift(pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+            def lift(pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
                 joints2d, confidence = model.apply(batch.joints2d)
                 return {"3d": pipeline.lift_loss(joints2d, batch, confidence)}
 
@@ -74,7 +76,7 @@ class Separate:
             return (Stage(name="head", trains=detector, losses=self.head),)
         if not waits:
 
-            def both(pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+            def both(pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
                 """Two losses of disjoint parameters: as two trainings side by side."""
                 lifted = lift(pipeline, batch, progress)
                 return {**lifted, **self.head(pipeline, batch, progress)}
@@ -86,13 +88,13 @@ class Separate:
             Stage(name="lifter", trains=("lifter",), losses=lift, share=share),
         )
 
-    def head(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def head(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The head's own loss."""
         del progress
         key = "2d" if pipeline.head.output == "joints2d" else "3d"
         return {key: pipeline.head.loss(pipeline.heatmaps(batch.image), batch)}
 
-    def lifter(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def lifter(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The 3D loss on true joints, on those that the frozen head predicts, or on both."""
         if self.lifter_input == "true":
             return {"3d": pipeline.lift_loss(batch.joints2d, batch)}

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from posezoo.contracts import Batch
+from posezoo.pipeline import lifter_inputs
 from posezoo.registry import Entry
 from posezoo.skeleton import H36M17
 from posezoo.testing.examples import people
@@ -24,7 +25,7 @@ _NEAR_MM = 0.5  # float32 noise of poses a metre in size
 def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
     """A lifter, fed with people of known poses."""
     inputs = Inputs(
-        make=lambda part, count: _arguments(people(count, frames=part.frames)),
+        make=lambda part, count: _arguments(part, people(count, frames=part.frames)),
         loss=_loss,
         prepare=lambda part: part.fit_normalisation(people(_NORMALISED_ON, frames=part.frames)),
         facts=lambda part: {
@@ -47,7 +48,7 @@ def frames_and_future_are_honoured(subject: Subject) -> str:
         )
     batch = people(2, frames=part.frames + 2)
     with torch.no_grad():
-        whole = part(*_arguments(batch))
+        whole = part(*_arguments(part, batch))
         expected = (2, 3, H36M17.num_joints, 3)
         if tuple(whole.shape) != expected:
             raise Violation(
@@ -55,7 +56,7 @@ def frames_and_future_are_honoured(subject: Subject) -> str:
                 expected=f"{expected}: T - frames + 1 poses, as frames = {part.frames}",
                 advice="Predict only frames whose whole context is there; pad nothing.",
             )
-        alone = part(*_arguments(batch.frames(1, 1 + part.frames)))
+        alone = part(*_arguments(part, batch.frames(1, 1 + part.frames)))
     difference = (whole[:, 1:2] - alone).abs().max().item()
     if not difference < _NEAR_MM:
         raise Violation(
@@ -127,14 +128,39 @@ def fit_normalisation_changes_no_weights(subject: Subject) -> None:
         )
 
 
-def _arguments(batch: Batch) -> tuple[Any, ...]:
-    return batch.joints2d, batch.camera
+def confidence_is_taken_as_declared(subject: Subject) -> str:
+    """A lifter that has `takes_confidence` true answers to its third argument."""
+    if not subject.part.takes_confidence:
+        return "takes none"
+    part = subject.network()[0].eval()
+    for parameter in part.parameters():
+        if not parameter.any():  # an output that starts at 0 would hide it
+            nn.init.normal_(parameter, std=0.02)
+    joints2d, camera, confidence = _arguments(part, people(4, frames=part.frames))
+    with torch.no_grad():
+        sure = part(joints2d, camera, torch.ones_like(confidence))
+        unsure = part(joints2d, camera, confidence)
+    if torch.equal(sure, unsure):
+        raise Violation(
+            found="the same poses whatever the confidence",
+            expected="other poses for joints that the detector is not sure of",
+            advice="Use the third argument, or write takes_confidence = False.",
+        )
+    return f"poses up to {(sure - unsure).abs().max():.3g} mm elsewhere"
+
+
+def _arguments(part: Any, batch: Batch) -> tuple[Any, ...]:
+    """Of a detector that is more or less sure of each joint."""
+    generator = torch.Generator().manual_seed(0)
+    shape = batch.joints2d[0, 0, :, 0].shape
+    confidence = torch.rand(shape, generator=generator).expand(batch.joints2d.shape[:-1])
+    return lifter_inputs(part, batch.joints2d, batch.camera, confidence)
 
 
 def _loss(part: Any) -> Tensor:
     batch = people(8, frames=part.frames)
     last = part.frames - part.future
-    loss: Tensor = part.loss(part(*_arguments(batch)), batch.frames(last - 1, last))
+    loss: Tensor = part.loss(part(*_arguments(part, batch)), batch.frames(last - 1, last))
     return loss
 
 
@@ -144,4 +170,5 @@ CHECKS = (
     Check(output_is_in_millimetres),
     Check(loss_counts_labelled_joints_only),
     Check(fit_normalisation_changes_no_weights),
+    Check(confidence_is_taken_as_declared),
 )

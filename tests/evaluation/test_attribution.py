@@ -88,7 +88,7 @@ def test_shares_that_cannot_be_told_apart_are_not_ranked():
     assert both.mm == pytest.approx(found.parts["detector"].mm - found.parts["lifter"].mm)
     equal = SimpleNamespace(low=-1.0, high=1.0)
     object.__setattr__(found, "detector_over_lifter", equal)
-    assert "cannot be told apart" in found.answer
+    assert "do not differ significantly" in found.answer
 
 
 def test_an_error_along_the_line_of_sight_is_told_from_one_across_it():

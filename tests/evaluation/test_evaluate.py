@@ -79,9 +79,9 @@ def test_a_protocol_counts_its_people_and_leaves_out_its_sequences(world):
             return len(data)
 
         def __getitem__(self, index):
-            return replace(data[index], sequence=f"take{index}")
+            return replace(data[index], sequence=f"sequence{index}")
 
-    dropped = Protocol(key="x", summary="", drop=("take3", "take47", "take99"))
+    dropped = Protocol(key="x", summary="", drop=("sequence3", "sequence47", "sequence99"))
     assert errors((pipeline, Named()), dropped).samples == 46
 
 

@@ -10,9 +10,9 @@ from posezoo.testing.examples import people
 BATCH = people(4, size=32, pictures=True)
 
 
-def built(reading="soft", lifter="+martinez:width=32"):
+def built(decoder="soft", lifter="+martinez:width=32"):
     torch.manual_seed(0)
-    return build_pipeline(f"resnet18-hm:decode={reading}{lifter}")
+    return build_pipeline(f"resnet18-hm:decode={decoder}{lifter}")
 
 
 def losses(decode="soft", lambda_2d=0.01):
@@ -24,7 +24,7 @@ def losses(decode="soft", lambda_2d=0.01):
     [("hard", False), ("soft", True), ("soft_detach", False), ("straight_through", True)],
 )
 def test_the_decode_mode_decides_whether_the_3d_loss_reaches_the_backbone(decode, reaches):
-    pipeline = built(losses(decode).reading)
+    pipeline = built(losses(decode).decoder)
     losses(decode)(pipeline, BATCH, 0.0)["3d"].backward()
     gradient = pipeline.backbone.conv1.weight.grad
     assert (gradient is not None and gradient.abs().max().item() > 0) == reaches

@@ -55,7 +55,7 @@ def model(tmp_path, deviation=0.02, confidence=0.5):
     errors = DetectorErrors(
         joints=dict.fromkeys(H36M17.joints, plain),
         mirror=H36M17.mirror,
-        together=((0.0, 0.0), (0.0, 0.0)),
+        shared=((0.0, 0.0), (0.0, 0.0)),
     )
     errors.save(tmp_path / "errors.json")
     return tmp_path / "errors.json"

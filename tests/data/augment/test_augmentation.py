@@ -57,7 +57,7 @@ def test_a_number_as_index_is_that_of_the_first_item():
     assert same(augment(batch, seed=1, index=10), augment(batch, seed=1, index=np.arange(10, 14)))
 
 
-def test_two_changes_of_a_kind_do_not_share_their_luck():
+def test_two_changes_of_a_kind_do_not_share_a_random_stream():
     batch = Synthetic(image_size=0).__getitems__(range(4))
     twice = parse_augment("roll:degrees=10+roll:degrees=10", H36M17)(batch, seed=1, index=0)
     double = parse_augment("roll:degrees=20", H36M17)(batch, seed=1, index=0)

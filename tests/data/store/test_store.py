@@ -146,12 +146,12 @@ def test_a_store_cut_at_any_length_is_refused(store_path, tmp_path):
 def test_no_flipped_bit_goes_unseen(store_path, tmp_path):
     whole, flipped = store_path.read_bytes(), tmp_path / "flipped.h5"
     original = open_store(store_path)
-    luck = np.random.default_rng(0)
-    first = luck.integers(0, 4000, 150)  # where HDF5 keeps its own notes
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 4000, 150)  # where HDF5 keeps its own notes
     caught = 0
-    for place in np.concatenate([first, luck.integers(0, len(whole), 50)]):
+    for place in np.concatenate([first, rng.integers(0, len(whole), 50)]):
         bad = bytearray(whole)
-        bad[place] ^= 1 << int(luck.integers(8))
+        bad[place] ^= 1 << int(rng.integers(8))
         flipped.write_bytes(bad)
         try:
             opened = open_store(flipped)
@@ -295,4 +295,4 @@ def test_clips_of_a_store_stay_in_one_sequence_of_one_camera(samples, tmp_path):
         for item in (0, 3, 4, 6)
     ]
     assert moved == [[0, 0, 1], [2, 3, 3], [0, 0, 1], [1, 2, 2]]
-    assert store[0].sequence == f"{samples[0].subject}/walk"  # people may have takes of one name
+    assert store[0].sequence == f"{samples[0].subject}/walk"  # two people may have it

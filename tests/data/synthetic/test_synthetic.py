@@ -183,17 +183,17 @@ def test_wrong_numbers_are_reported_together():
 
 
 def test_the_renderer_is_told_where_up_is(monkeypatch):
-    told = []
+    given = []
 
     def spy(*args, **kwargs):
-        told.append(kwargs["up"])
+        given.append(kwargs["up"])
         return render_batch(*args, **kwargs)
 
-    monkeypatch.setattr("posezoo.data.scene.render_batch", spy)
+    monkeypatch.setattr("posezoo.data.scene.scene.render_batch", spy)
     batch = Synthetic(image_size=16).__getitems__(range(200))
     standing = torch.tensor([action == "stand" for action in batch.action])
     rise = (batch.joints3d[:, 0, 10] - batch.joints3d[:, 0, 3])[standing].double()
-    assert ((rise * told[0][standing]).sum(-1) / rise.norm(dim=-1)).min() > 0.8
+    assert ((rise * given[0][standing]).sum(-1) / rise.norm(dim=-1)).min() > 0.8
 
 
 def test_pictures_differ_and_use_the_range():

@@ -1,0 +1,138 @@
+"""Weights on this machine, by name: safetensors in the user's cache, checked at every load.
+
+`NAME.json` names the file, its sha256, and says whose weights they are. It is written last, and
+renamed into place, so that a name stands for the old weights or for the new ones, never for half.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from posezoo.weights.index import known_weights
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredWeights:
+    """What the cache says of weights, without reading them."""
+
+    name: str
+    path: Path
+    sha256: str
+    bytes: int
+    about: dict[str, str] = field(hash=False)  # source, licence, spec, joint_set, ...
+
+
+def cache_folder() -> Path:
+    """$POSEZOO_CACHE, or `posezoo` in the user's cache: ~/.cache unless XDG_CACHE_HOME says."""
+    if own := os.environ.get("POSEZOO_CACHE"):
+        return Path(own).expanduser()
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home).expanduser() / "posezoo"
+
+
+def save_weights(
+    name: str, tensors: Mapping[str, Tensor], about: Mapping[str, str]
+) -> StoredWeights:
+    """Keep weights under a name; `about` goes into the file's metadata too.
+
+    Raises:
+        ValueError: the name cannot be a file's.
+        OSError: the cache cannot be written; what was there before is untouched.
+    """
+    folder = _folder(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, dict(about))
+    digest = hashlib.sha256(content).hexdigest()
+    file = folder / f"{name}-{digest[:12]}.safetensors"
+    _write(file, content)
+    described = {"file": file.name, "sha256": digest, "bytes": len(content), "about": dict(about)}
+    _write(folder / f"{name}.json", json.dumps(described, indent=1).encode())
+    for other in folder.glob(f"{name}-*.safetensors"):
+        if re.fullmatch(re.escape(name) + r"-[0-9a-f]{12}\.safetensors", other.name):
+            other.unlink() if other != file else None
+    return stored_weights(name)
+
+
+def stored_weights(name: str) -> StoredWeights:
+    """What is kept under that name.
+
+    Raises:
+        ValueError: nothing is, or its description is damaged; the message says what to type.
+    """
+    path = _folder(name) / f"{name}.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return StoredWeights(
+            name=name,
+            path=path.with_name(found["file"]),
+            sha256=found["sha256"],
+            bytes=found["bytes"],
+            about=found["about"],
+        )
+    except FileNotFoundError:
+        raise ValueError(
+            f"the weights '{name}' are not here (looked in {path.parent}). {_advice(name)}"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: damaged ({error}). {_advice(name)}") from error
+
+
+def load_weights(name: str) -> tuple[dict[str, Tensor], StoredWeights]:
+    """The tensors of that name, on the CPU, and what the cache says of them.
+
+    Raises:
+        ValueError: they are not on this machine, or not as they were written.
+    """
+    stored = stored_weights(name)
+    try:
+        content = stored.path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"{stored.path}: missing. {_advice(name)}") from None
+    if hashlib.sha256(content).hexdigest() != stored.sha256:
+        raise ValueError(
+            f"{stored.path}: damaged, its sha256 is not the one in {name}.json. {_advice(name)}"
+        )
+    return load(content), stored
+
+
+def all_stored() -> list[str]:
+    """The names that are kept, in order."""
+    return sorted(path.stem for path in cache_folder().glob("*.json"))
+
+
+def _folder(name: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"weights {name!r}: expected lower-case letters, digits, '_', '.' and '-'")
+    return cache_folder()
+
+
+def _advice(name: str) -> str:
+    known = known_weights()
+    if name in known:
+        return f"Type: {known[name].command}"
+    return "See: posezoo weights list"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Beside, to the disk, then renamed into place."""
+    descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    finally:
+        Path(beside).unlink(missing_ok=True)  # where it could not be renamed
