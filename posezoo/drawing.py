@@ -39,7 +39,7 @@ def draw_flat(
     width: float = 2.0,
 ) -> None:
     """A skeleton on a picture or as seen from one side."""
-    known = np.isfinite(points).all(-1)
+    known: Mask = np.isfinite(points).all(-1)
     sure = np.ones(len(points)) if confidence is None else np.nan_to_num(confidence)
     depth = np.zeros(len(points)) if order is None else order
     bones = [bone for bone in coloured_bones(skeleton) if known[bone[0]] and known[bone[1]]]
@@ -48,8 +48,9 @@ def draw_flat(
         line = points[[start, end]].T
         axes.plot(*line, color="white", linewidth=1.9 * width, alpha=0.6 * alpha)
         axes.plot(*line, color=colour, linewidth=width, alpha=alpha, solid_capstyle="round")
-    opaque = _FAINTEST + (1 - _FAINTEST) * sure[known]
-    axes.scatter(*points[known].T, s=4 * width**2, c="black", alpha=opaque, linewidths=0, zorder=3)
+    for (x, y), certain in zip(points[known], sure[known], strict=True):
+        alpha = _FAINTEST + (1 - _FAINTEST) * float(certain)
+        axes.plot(x, y, "o", color="black", markersize=2 * width, alpha=alpha, mew=0, zorder=3)
 
 
 def draw_solid(
