@@ -31,6 +31,7 @@ PLAN: dict[str, str] = {
     "ops": "",
     "registry": "",
     "skeleton": "",
+    "drawing": "skeleton",
     "joint_maps": "skeleton",
     "contracts": "camera skeleton",
     "metrics": "geometry skeleton",
@@ -42,7 +43,7 @@ PLAN: dict[str, str] = {
     "heads": "contracts geometry losses ops",
     "lifters": "camera contracts normalisation skeleton",
     "strategies": "contracts evaluation",
-    "data": "camera contracts geometry joint_maps skeleton",
+    "data": "camera contracts drawing geometry joint_maps skeleton",
     # Parts put together, and what is done with the whole.
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
@@ -51,7 +52,10 @@ PLAN: dict[str, str] = {
         "assembly camera contracts data geometry metrics pipeline registry settings skeleton "
         "training"
     ),
-    "inference": "camera",
+    "inference": (
+        "assembly camera contracts data drawing joint_maps pipeline posezoo registry skeleton "
+        "training weights"
+    ),
     "weights": "registry",
     "sweep": "evaluation registry settings training",
     "report": "assembly contracts data evaluation metrics pipeline registry settings training",
