@@ -62,12 +62,8 @@ _HOMES = {
     "build": "assembly:build_pipeline",
     "entries": "registry:entries",
     "get_skeleton": "skeleton:get_skeleton",
-<<<<<<< HEAD
     "load": "inference.loading:load",
     "predict": "inference.api:predict",
-=======
-    "load": "training.checkpoint:load_pipeline",
->>>>>>> detect
     "register": "registry:register",
 }
 
