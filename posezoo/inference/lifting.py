@@ -119,20 +119,21 @@ def root_position(
     over is each joint's distance in px times its depth over the focal length, so that nearer joints
     count a little less than they would by px.
     """
-    counts = np.isfinite(px).all(-1) & np.isfinite(joints3d).all(-1) & (weight > 0)
+    rays = camera.to_rays(torch.from_numpy(px)).numpy()  # NaN too where the lens sees nothing
+    counts = np.isfinite(rays).all(-1) & np.isfinite(joints3d).all(-1) & (weight > 0)
     if counts.sum() < _FEWEST_RAYS:
         return None
-    rays = camera.to_rays(torch.from_numpy(px[counts])).numpy()
-    points, root_weight = joints3d[counts], np.sqrt(weight[counts])
+    rays, points, root_weight = rays[counts], joints3d[counts], np.sqrt(weight[counts])
     rows = np.zeros((2, len(points), 3))
     for axis in range(2):
         rows[axis, :, axis], rows[axis, :, 2] = 1, -rays[:, axis]
     wanted = rays.T * points[:, 2] - points[:, :2].T
-    solution, _, rank, _ = np.linalg.lstsq(
+    solved, _, rank, _ = np.linalg.lstsq(
         (rows * root_weight[:, None]).reshape(-1, 3), (wanted * root_weight).ravel(), rcond=None
     )
-    behind = (points[:, 2] + solution[2] <= 0).any()
-    return None if rank < 3 or behind else solution
+    position: Floats = solved.astype(np.float64)
+    behind = (points[:, 2] + position[2] <= 0).any()
+    return None if rank < 3 or behind else position
 
 
 def _lift_mirrored(

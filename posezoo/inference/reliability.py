@@ -7,7 +7,7 @@ Each warning begins with a fixed word or two before a colon. The limits come fro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def _all(
         yield "left and right unsure: hips and shoulders disagree on which side is which"
 
 
-def _names(skeleton: Skeleton, chosen: NDArray[np.bool_]) -> str:
+def _names(skeleton: Skeleton, chosen: Any) -> str:  # (J,) bool
     return ", ".join(name for name, yes in zip(skeleton.joints, chosen, strict=True) if yes)
 
 

@@ -22,10 +22,12 @@ def test_a_file_names_pictures_by_path_or_by_name(tmp_path):
     assert Boxes().of("c.jpg") is None
 
 
-@pytest.mark.parametrize("text", ["[", "[1]", '{"a": [[1, 2]]}', '{"a": [[1, 2, -3, 4]]}', '{"a": 1}'])
+@pytest.mark.parametrize(
+    "text", ["[", "[1]", '{"a": [[1, 2]]}', '{"a": [[1, 2, -3, 4]]}', '{"a": 1}']
+)
 def test_a_file_of_something_else_is_one_line(tmp_path, text):
     path = tmp_path / "boxes.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match="boxes.json") as error:
+    with pytest.raises(ValueError, match=r"boxes\.json") as error:
         read_boxes(path)
     assert "[[x, y, width, height], ...]" in str(error.value)
