@@ -15,7 +15,7 @@ from torch import Tensor
 
 from posezoo.camera import Camera
 from posezoo.contracts import DetectedPerson
-from posezoo.joint_maps import joint_map, map_joints
+from posezoo.joint_maps import map_confidence, map_joints
 from posezoo.pipeline import Pipeline
 from posezoo.skeleton import Skeleton
 
@@ -64,16 +64,11 @@ def in_joint_set(
         ValueError: no joint of the target can be had from the source.
     """
     joints, sure = found.joints2d.detach().cpu().double(), found.confidence.detach().cpu().double()
-    px, known = map_joints(joints, source, target)
+    px, known = map_joints(joints, source, target, estimate=True)
     px[~known] = torch.nan
-    rules = joint_map(source, target).rules
-    confidence = [min((float(sure[j]) for j in rule.sources), default=0.0) for rule in rules]
-    return Joints2d(
-        px=px.numpy(),
-        confidence=np.where(np.isfinite(px.numpy()).all(-1), confidence, 0.0),
-        scale=scale,
-        offset=offset,
-    )
+    confidence = map_confidence(sure, source, target, estimate=True)
+    confidence[~px.isfinite().all(-1)] = 0
+    return Joints2d(px=px.numpy(), confidence=confidence.numpy(), scale=scale, offset=offset)
 
 
 def lift(
