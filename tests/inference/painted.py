@@ -78,9 +78,7 @@ class Marks(nn.Module):
             known = px[px.isfinite().all(-1)]
             box = torch.cat([known.amin(0), known.amax(0) - known.amin(0)])
             sure = px.isfinite().all(-1).double()
-            found.append(
-                DetectedPerson(box_px=box, score=self.score, joints2d=px, confidence=sure)
-            )
+            found.append(DetectedPerson(box_px=box, score=self.score, joints2d=px, confidence=sure))
         return sorted(found, key=lambda each: -float(each.box_px[3]))
 
 

@@ -22,7 +22,9 @@ def test_a_file_names_pictures_by_path_or_by_name(tmp_path):
     assert Boxes().of("c.jpg") is None
 
 
-@pytest.mark.parametrize("text", ["[", "[1]", '{"a": [[1, 2]]}', '{"a": [[1, 2, -3, 4]]}', '{"a": 1}'])
+@pytest.mark.parametrize(
+    "text", ["[", "[1]", '{"a": [[1, 2]]}', '{"a": [[1, 2, -3, 4]]}', '{"a": 1}']
+)
 def test_a_file_of_something_else_is_one_line(tmp_path, text):
     path = tmp_path / "boxes.json"
     path.write_text(text)

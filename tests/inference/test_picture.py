@@ -45,7 +45,12 @@ def test_every_exif_turn_is_carried_out(tmp_path, orientation):
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
-    [("L", (100, 100, 100)), ("LA", (100, 100, 100)), ("1", (255, 255, 255)), ("CMYK", (250, 0, 0))],
+    [
+        ("L", (100, 100, 100)),
+        ("LA", (100, 100, 100)),
+        ("1", (255, 255, 255)),
+        ("CMYK", (250, 0, 0)),
+    ],
 )
 def test_other_kinds_of_pixels_become_rgb(tmp_path, mode, expected):
     if mode == "CMYK":
@@ -90,9 +95,7 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path):
 
 def test_a_camera_s_two_picture_jpeg_is_its_first(tmp_path):
     first, second = (Image.new("RGB", (20, 20), colour) for colour in ("red", "blue"))
-    path = save(
-        tmp_path / "phone.jpg", first, format="MPO", save_all=True, append_images=[second]
-    )
+    path = save(tmp_path / "phone.jpg", first, format="MPO", save_all=True, append_images=[second])
     assert read_picture(path).pixels[10, 10, 0] > 250
 
 

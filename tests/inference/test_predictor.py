@@ -169,7 +169,9 @@ def test_predict_gives_people_with_what_one_does_with_them(painted, tmp_path):
     people[0].to_bvh(tmp_path / "first.bvh")
     assert (tmp_path / "first.bvh").read_text().startswith("HIERARCHY")
     assert people[0].plot().axes
-    array = posezoo.predict(torch.from_numpy(painted.paint([painted.project((0, 0, 3000))])), **given)
+    array = posezoo.predict(
+        torch.from_numpy(painted.paint([painted.project((0, 0, 3000))])), **given
+    )
     assert array[0].prediction.source == ""
 
 

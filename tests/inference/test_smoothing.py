@@ -52,9 +52,7 @@ def test_one_euro_does_not_depend_on_how_the_axes_lie():
 
 def test_one_euro_looks_back_only():
     noisy = CIRCLE_MM + np.random.default_rng(0).normal(0, 10, CIRCLE_MM.shape)
-    np.testing.assert_array_equal(
-        one_euro(noisy[:60], TIME_S[:60]), one_euro(noisy, TIME_S)[:60]
-    )
+    np.testing.assert_array_equal(one_euro(noisy[:60], TIME_S[:60]), one_euro(noisy, TIME_S)[:60])
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5])
