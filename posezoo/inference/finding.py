@@ -34,6 +34,7 @@ class Found:
     joints: Joints2d
     joints3d: Tensor | None = None  # (J, 3) mm, from a head that gives 3D by itself
     warning: str = ""
+    id: int | None = None  # whoever found them knows who they are
 
 
 class Finder(Protocol):

@@ -103,6 +103,26 @@ def load_for_prediction(
     return loaded
 
 
+def load_lifter(what: str | Path | Pipeline | None, *, device: str = "auto") -> Loaded:
+    """The lifter of a pipeline, for joints that others have found; its detector is not loaded.
+
+    Raises:
+        ValueError: as `load`; or there is no lifter.
+    """
+    if isinstance(what, Pipeline):
+        loaded = Loaded(pipeline=what, name=str(what.spec))
+    else:
+        text = str(what or default_pipeline())
+        if not Path(text).is_dir() and text not in {*known_weights(), *all_stored()}:
+            spec = parse_pipeline(text)
+            text = str(replace(spec, detector=None)) if spec.lifter and spec.detector else text
+        loaded = _load(text)
+    if loaded.pipeline.lifter is None:
+        raise ValueError(f"'{loaded.name}' has no lifter: give one, such as {default_pipeline()}")
+    loaded.pipeline.to_device(pick_device(device)).eval()
+    return loaded
+
+
 def finder_of(loaded: Loaded, *, batch: int) -> Finder:
     """Who finds people with that pipeline."""
     if not loaded.crop_px:

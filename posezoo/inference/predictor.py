@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from posezoo.camera import Camera
 from posezoo.inference.finding import Finder, Found
 from posezoo.inference.lens import Lens
 from posezoo.inference.lifting import lift, root_position
-from posezoo.inference.loading import Loaded, finder_of, load_for_prediction
+from posezoo.inference.loading import Loaded, finder_of, load_for_prediction, load_lifter
 from posezoo.inference.people import Person, Prediction, VideoPrediction
 from posezoo.inference.picture import Picture, as_picture
 from posezoo.inference.reliability import warnings_of
@@ -43,6 +43,7 @@ class Predictor:
         flip: average the lifter's answer with that to the mirrored person: 1 mm better, twice the
             lifter's time.
         batch: crops, or people to lift, at a time.
+        finder: makes what finds people, in place of the pipeline's own, which is then a lifter.
 
     Raises:
         ValueError: no such pipeline, or one that cannot look at pictures.
@@ -57,11 +58,18 @@ class Predictor:
         device: str = "auto",
         flip: bool = True,
         batch: int = 16,
+        finder: Callable[[Loaded], Finder] | None = None,
     ) -> None:
-        self.loaded: Loaded = load_for_prediction(pipeline, detector=detector, device=device)
+        self.loaded: Loaded = (
+            load_for_prediction(pipeline, detector=detector, device=device)
+            if finder is None
+            else load_lifter(pipeline, device=device)
+        )
         self.pipeline, self.name = self.loaded.pipeline, self.loaded.name
         self.lens, self.flip, self.batch = lens or Lens(), flip, batch
-        self.finder: Finder = finder_of(self.loaded, batch=batch)
+        self.finder: Finder = (
+            finder_of(self.loaded, batch=batch) if finder is None else finder(self.loaded)
+        )
 
     def picture(
         self,

@@ -11,6 +11,7 @@ from pathlib import Path
 from posezoo.inference.formats.arrays import write_npz
 from posezoo.inference.formats.bvh import write_bvh
 from posezoo.inference.formats.overlay import write_overlay
+from posezoo.inference.formats.page import write_prediction_page
 from posezoo.inference.formats.png import write_png
 from posezoo.inference.formats.prediction_json import write_json
 from posezoo.inference.formats.table import write_csv
@@ -39,20 +40,55 @@ def write_results(
         ValueError: a kind cannot hold it.
         OSError: the folder cannot be written.
     """
-    for kind in _fitting(source, kinds):
+    fitting = _fitting(source, kinds)
+    write_numbers(prediction, folder, source.stem, fitting)
+    for kind in fitting:
         path = _path(folder, source, kind)
-        if kind in _WHOLE:
-            _WHOLE[kind](prediction, path)
-        elif kind in _BODIES:
-            tracks = tracks_of(prediction)
-            for track in tracks:
-                own = path if len(tracks) == 1 else path.with_stem(f"{source.stem}_{track.id}")
-                _BODIES[kind](track, own)
+        if kind == "html":
+            pictures: Iterable[Picture] = [picture] if picture is not None else []
+            if source.kind == "video":
+                pictures = VideoFile(source.name)
+            write_prediction_page(prediction, path, (each.pixels for each in pictures))
         elif kind == "png" and isinstance(prediction, Prediction) and picture is not None:
             write_png(prediction, path, picture.pixels)
         elif kind == "video" and isinstance(prediction, VideoPrediction):
             frames = zip(VideoFile(source.name), prediction.frames, strict=False)
             write_overlay(((p.pixels, each) for p, each in frames), path, fps=prediction.fps)
+
+
+def write_lifted(
+    prediction: Prediction | VideoPrediction, path: Path, kinds: Sequence[str]
+) -> None:
+    """Write a prediction without pictures: JSON at `path`, the other kinds beside it.
+
+    Raises:
+        ValueError: a kind cannot hold it.
+        OSError: the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_numbers(prediction, path.parent, path.stem, ("json", *kinds))
+    if "html" in kinds:
+        write_prediction_page(prediction, path.with_suffix(".html"))
+
+
+def write_numbers(
+    prediction: Prediction | VideoPrediction, folder: Path, stem: str, kinds: Iterable[str]
+) -> None:
+    """Write those of the kinds that need no picture.
+
+    Raises:
+        ValueError: a kind cannot hold it.
+        OSError: the folder cannot be written.
+    """
+    for kind in kinds:
+        path = folder / f"{stem}.{kind}"
+        if kind in _WHOLE:
+            _WHOLE[kind](prediction, path)
+        elif kind in _BODIES:
+            tracks = tracks_of(prediction)
+            for track in tracks:
+                own = path if len(tracks) == 1 else path.with_stem(f"{stem}_{track.id}")
+                _BODIES[kind](track, own)
 
 
 def result_files(folder: Path, source: Source, kinds: Iterable[str]) -> list[Path]:

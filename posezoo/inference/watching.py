@@ -67,7 +67,7 @@ def watch(
     frames: list[_Frame] = []
     tracker = Tracker() if track else None
     for picture, found in _look(predictor.finder, video, boxes, follow=track):
-        ids = tracker([each.detected for each in found]) if tracker else range(len(found))
+        ids = _ids(found, tracker)
         frame = _Frame(predictor.empty(picture, lens), picture.time_s or 0.0)
         people = zip(ids, found, strict=True)
         frame.people = [_Seen(len(frames), number, each) for number, each in people]
@@ -91,6 +91,14 @@ def watch(
             for frame in frames
         ),
     )
+
+
+def _ids(found: Sequence[Found], tracker: Tracker | None) -> Iterable[int]:
+    """Who is who in a frame: by whoever found them, else by where they were before."""
+    own = [each.id for each in found if each.id is not None]
+    if found and len(own) == len(found):
+        return own
+    return tracker([each.detected for each in found]) if tracker else range(len(found))
 
 
 def _look(

@@ -2,8 +2,8 @@
 
 posezoo: what `posezoo predict --npz` writes. rtmlib: `keypoints` (frames, people, joints, 2), or
 (people, joints, 2) of one picture, and `scores`, all in px. VideoPose3D: `positions_2d` of its
-`prepare_data_2d_custom.py`, {video: {"custom": [(F, J, 2)]}}; its objects are read without being
-run.
+`prepare_data_2d_custom.py`, {video: {"custom": [(F, J, 2)]}}; its objects are pickles, read
+without being run and only on the user's word (--trust).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read(ask: Ask) -> KeypointFile:
 
 def _own(ask: Ask, _: set[str]) -> KeypointFile:
     names = ("about", "frame", "person", "score", "box_px", "detected_joints")
-    content = open_npz(ask.path, *names, "detected2d_px", "detected_confidence")
+    content = open_npz(ask.path, *names, "detected2d_px", "detected_confidence", trust=False)
     joints = by_names([str(name) for name in content["detected_joints"]], ask.path, ask.joints)
     count, people = len(joints.places), len(content["frame"])
     px = _checked(content["detected2d_px"], (people, count, 2), ask, missing=True)
@@ -76,7 +76,7 @@ def _own(ask: Ask, _: set[str]) -> KeypointFile:
 
 
 def _videopose3d(ask: Ask, keys: set[str]) -> KeypointFile:
-    content = open_npz(ask.path, *{"positions_2d", "metadata"} & keys)
+    content = open_npz(ask.path, *{"positions_2d", "metadata"} & keys, trust=ask.trust)
     videos = content["positions_2d"]
     found = [
         (str(video), clip)
@@ -116,7 +116,7 @@ def _videopose3d(ask: Ask, keys: set[str]) -> KeypointFile:
 
 
 def _rtmlib(ask: Ask, keys: set[str]) -> KeypointFile:
-    content = open_npz(ask.path, *{"keypoints", "scores"} & keys)
+    content = open_npz(ask.path, *{"keypoints", "scores"} & keys, trust=False)
     px = content["keypoints"]
     if np.ndim(px) == 3:
         if len(px) > _MOST_PEOPLE:

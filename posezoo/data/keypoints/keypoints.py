@@ -54,6 +54,7 @@ class Ask:
     path: Path
     joints: Skeleton | None = None  # of the file
     size_px: tuple[int, int] | None = None  # width and height of its pictures
+    trust: bool = False  # read pickled objects in an .npz
 
     def size(self, tool: str) -> tuple[int, int]:
         """The size of the pictures.

@@ -35,6 +35,7 @@ def read_keypoints(
     *,
     joints: str | None = None,
     size_px: tuple[int, int] | None = None,
+    trust: bool = False,
 ) -> KeypointFile:
     """Read 2D joints.
 
@@ -42,13 +43,15 @@ def read_keypoints(
         path: a file; or a folder of OpenPose's JSON or Ultralytics' labels, one a picture.
         joints: the joint set of the file, where it does not tell it itself.
         size_px: width and height of its pictures, where it does not tell them itself.
+        trust: read the objects of an .npz of VideoPose3D; nothing in them is run.
 
     Raises:
         ValueError: no such file, one of no known tool, or one that is not as it should be; one
             line that names the place.
     """
     path = Path(path)
-    ask = Ask(path=path, joints=None if joints is None else get_skeleton(joints), size_px=size_px)
+    skeleton = None if joints is None else get_skeleton(joints)
+    ask = Ask(path=path, joints=skeleton, size_px=size_px, trust=trust)
     if path.is_dir():
         return _folder(ask)
     if not path.is_file():

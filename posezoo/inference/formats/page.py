@@ -23,8 +23,8 @@ from PIL import Image
 
 from posezoo.drawing import LEFT, RIGHT, coloured_bones
 from posezoo.inference.angles import joint_angles
-from posezoo.inference.formats.about import about, about_picture
-from posezoo.inference.people import Person, Prediction
+from posezoo.inference.formats.about import AnyPrediction, about, about_picture, frames_of
+from posezoo.inference.people import Person, Prediction, VideoPrediction
 from posezoo.skeleton import get_skeleton
 from posezoo.training.run_folder import write_atomically
 
@@ -73,6 +73,32 @@ def write_page(
     # In one pass, so that a place-holder within a title is no place-holder.
     page = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], page)
     write_atomically(path, page.encode())
+
+
+def write_prediction_page(
+    prediction: AnyPrediction,
+    path: Path,
+    pictures: Iterable[Pixels] = (),  # (H, W, 3) RGB of each frame
+) -> None:
+    """Write the page of one picture or one video.
+
+    Raises:
+        ValueError: plotly is missing, or there is no frame.
+    """
+    frames = frames_of(prediction)
+    labels = [
+        f"frame {frame.frame}" + ("" if frame.time_s is None else f", {frame.time_s:.2f} s")
+        if frame.frame is not None
+        else Path(frame.source).name
+        for frame in frames
+    ]
+    write_page(
+        path,
+        [PageItem(label=label, prediction=f) for label, f in zip(labels, frames, strict=True)],
+        enumerate(pictures),
+        title=Path(prediction.source).name or "picture",
+        fps=prediction.fps if isinstance(prediction, VideoPrediction) else None,
+    )
 
 
 def _content(
