@@ -75,9 +75,7 @@ class Lines:
         """What came of it all."""
         failed = tally.failed + problems
         words = [f"{tally.sources} done", f"{tally.people} people"]
-        words += [f"{tally.skipped} were done before (--restart: again)"] * bool(
-            tally.skipped
-        )
+        words += [f"{tally.skipped} were done before (--restart: again)"] * bool(tally.skipped)
         words += [f"{failed} failed"] * bool(failed)
         click.echo(f"{', '.join(words)}; results in {out}")
         if self.assumed_px:
