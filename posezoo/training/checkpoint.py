@@ -24,7 +24,7 @@ from torch import Tensor
 
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
-from posezoo.registry import parse_pipeline
+from posezoo.registry import PipelineSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
 
 SCHEMA = "posezoo.training.checkpoint/1"
@@ -128,6 +128,19 @@ def provenance(folder: Path | str) -> dict[str, Any]:
     """What the checkpoint says of its origin: settings, step, measured errors."""
     about = _metadata(_find(_resolve_run(Path(folder))) / "model.safetensors")
     return dict(json.loads(about["provenance"]))
+
+
+def spec_of(folder: Path | str) -> PipelineSpec:
+    """The pipeline of a checkpoint or a run's best one, without its weights."""
+    about = _metadata(_find(_resolve_run(Path(folder))) / "model.safetensors")
+    return parse_pipeline(about["pipeline"])
+
+
+def sha256(folder: Path | str) -> str:
+    """Of the weights of a checkpoint, or of a run's best one, as they were written."""
+    manifest = _find(_resolve_run(Path(folder))) / "manifest.json"
+    written = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
+    return str(written["model.safetensors"])
 
 
 def load_weights(module: torch.nn.Module, weights: dict[str, Tensor], *, origin: str) -> None:
