@@ -138,7 +138,7 @@ class Batch:
 class PoseResult:
     """What a pipeline gives: whatever its parts can tell."""
 
-    joints2d: Tensor | None = None  # (B, T, J, 2) px; None from a head that gives 3D by itself
+    joints2d: Tensor | None = None  # (B, T, J, 2) px; None from a head that gives 3D alone
     joints3d: Tensor | None = None  # (B, T, J, 3) mm, camera frame, root exactly 0
     confidence: Tensor | None = None  # (B, J), 0 to 1
     maps: Tensor | None = None  # the head's raw maps, (B, J, h, w) for a heatmap head
@@ -160,16 +160,18 @@ class Backbone(Protocol):
 
 @runtime_checkable
 class Head(Protocol):
-    """Feature maps to joints, by way of raw maps on which it is trained.
+    """Feature maps to 2D joints, by way of raw maps on which it is trained.
 
-    Built with `features: tuple[FeatureSpec, ...]` and `num_joints: int`, then its own parameters.
-    Most heads give joints2d, (B, J, 2) px. One that gives joints3d, (B, J, 3) mm root-relative,
-    takes no lifter; it has no `decode_soft`, and may have `fit_normalisation` as lifters do.
+    Built with `features: tuple[FeatureSpec, ...]` and `num_joints: int`, then its own parameters;
+    `skeleton: Skeleton` is given too where the constructor asks for it.
     """
 
-    output: Literal["joints2d", "joints3d"]
+    output: Literal["joints2d"]
     stride: float  # image px per cell of the maps
     decoder: str  # how `decode` reads: "soft" if it is `decode_soft`, else an argmax
+    # Times the loss, a head that sees nothing costs about 250, as the source report's maps of peak
+    # 255 do: so that one lambda_2d of a strategy means the same for every head.
+    loss_scale: float
 
     def __call__(
         self,
@@ -180,7 +182,7 @@ class Head(Protocol):
 
     def encode(
         self,
-        joints: Tensor,  # (B, J, 2) px or (B, J, 3) mm, as `output` says
+        joints: Tensor,  # (B, J, 2) px
         size: tuple[int, int],  # h, w in cells
     ) -> Tensor:  # what perfect raw maps would be
         """The training target; `decode(encode(x))` gives x back, to the codec's accuracy."""
@@ -197,7 +199,7 @@ class Head(Protocol):
     def decode(
         self,
         maps: Tensor,  # raw maps
-    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px or (B, J, 3) mm, and confidence (B, J)
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, and confidence (B, J) from 0 to 1
         """Read the joints off the maps, by the decoder that the head was built with."""
         ...
 
@@ -206,6 +208,47 @@ class Head(Protocol):
         maps: Tensor,  # raw maps
     ) -> Tensor:  # (B, J, 2) px
         """Read the joints so that a gradient reaches the maps."""
+        ...
+
+
+@runtime_checkable
+class PoseHead(Protocol):
+    """Feature maps to 3D joints, without a lifter: the other form of a head.
+
+    Built as a `Head` is. May have `fit_normalisation` as lifters do. One that measures in px must
+    know the camera to give mm, so all are given it, as lifters are.
+    """
+
+    output: Literal["joints3d"]
+
+    def __call__(
+        self,
+        features: tuple[Tensor, ...],  # (B, C_i, H / s_i, W / s_i)
+    ) -> Tensor:  # raw maps, of whatever shape
+        """Compute the raw maps."""
+        ...
+
+    def encode(
+        self,
+        batch: Batch,  # of single pictures, every joint labelled
+    ) -> Tensor:  # what perfect raw maps of those pictures would be
+        """The training target; `decode(encode(batch), batch.camera)` gives its joints back."""
+        ...
+
+    def loss(
+        self,
+        maps: Tensor,  # raw maps
+        batch: Batch,  # of single pictures; joints not labelled, or off the map, do not count
+    ) -> Tensor:  # scalar
+        """The training loss of the maps."""
+        ...
+
+    def decode(
+        self,
+        maps: Tensor,  # raw maps
+        camera: Camera,  # parameters (B, 10): the camera of the pictures
+    ) -> PoseResult:  # joints3d and confidence; joints2d too where the head sees them
+        """Read the pose off the maps."""
         ...
 
 

@@ -21,7 +21,8 @@ class Pipeline(nn.Module):
     """
 
     mean_pose: Tensor  # (J, 3) mm
-    # Modules that obey `Backbone`, `Head` and `Lifter`; a protocol cannot say that it is a module.
+    # Modules that obey `Backbone`, `Head` or `PoseHead`, and `Lifter`; a protocol cannot say that
+    # it is a module.
     backbone: Any
     head: Any
     lifter: Any
@@ -51,11 +52,11 @@ class Pipeline(nn.Module):
     ) -> PoseResult:
         """See the joints, then lift them."""
         maps = self.heatmaps(image)
-        joints, confidence = self.head.decode(maps)
-        joints = joints[:, None]  # a clip of one frame
         if self.head.output == "joints3d":
-            return PoseResult(joints3d=joints, confidence=confidence)
-        joints2d, joints3d = joints, None
+            result: PoseResult = self.head.decode(maps, camera)
+            return result
+        joints2d, confidence = self.head.decode(maps)
+        joints2d, joints3d = joints2d[:, None], None  # a clip of one frame
         if self.lifter is not None:
             joints3d = self.lift(joints2d, camera, confidence[:, None])
         return PoseResult(joints2d=joints2d, joints3d=joints3d, confidence=confidence, maps=maps)

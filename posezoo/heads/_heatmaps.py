@@ -25,6 +25,7 @@ Centres = Literal["quantised", "unbiased"]
 Decoder = Literal["argmax", "quarter", "taylor", "soft"]
 LossForm = Literal["mse", "integral"]
 
+REPORT_PEAK = 255.0  # of the source report's maps, by which losses are made comparable
 _REFINEMENTS: dict[str, Refine] = {"argmax": "none", "quarter": "quarter", "taylor": "taylor"}
 
 
@@ -42,6 +43,11 @@ class HeatmapCodec:
     inverse_temperature: float  # of the soft decoder, for maps of peak 1
     loss_form: LossForm
     sets: int = 1
+
+    @property
+    def loss_scale(self) -> float:
+        """What makes the loss of maps that say nothing about 250, see `posezoo.contracts.Head`."""
+        return (REPORT_PEAK / self.peak) ** 2 if self.loss_form == "mse" else 10.0
 
     def encode(
         self,

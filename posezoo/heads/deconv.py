@@ -5,7 +5,7 @@ meant for a ResNet to its last stage: `resnet50:cut=layer4-deconv`. Defaults are
 layers 256 wide, Gaussians of 2 cells within 3 sigma, a quarter of a cell towards the greater
 neighbour. `layers=0,supervise=all` on `hourglass` is the stacked hourglass's own 1x1 convolution
 per stack, each supervised (arXiv:1603.06937). Differs from the paper: the squared error is not
-halved, and the targets' peak of 1 makes it small; beside other losses give it a weight or a `peak`.
+halved; strategies scale it up by the targets' small peak (`loss_scale`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from posezoo.contracts import FeatureSpec
+from posezoo.contracts import Batch, FeatureSpec
 from posezoo.heads._heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
 
 
@@ -69,8 +69,7 @@ class DeconvHead(nn.Module):
             loss_form=loss,
             sets=len(sources),
         )
-        self.encode, self.loss = self.codec.encode, self.codec.loss
-        self.decode, self.decode_soft = self.codec.decode, self.codec.decode_soft
+        self.loss_scale = self.codec.loss_scale
 
     def forward(
         self,
@@ -79,6 +78,36 @@ class DeconvHead(nn.Module):
         """Compute the heatmaps."""
         sources = features[-len(self.branches) :]
         return torch.cat([b(x) for b, x in zip(self.branches, sources, strict=True)], 1)
+
+    def encode(
+        self,
+        joints: Tensor,  # (B, J, 2) px
+        size: tuple[int, int],  # h, w in cells
+    ) -> Tensor:  # (B, S J, h, w)
+        """The Gaussian maps that a perfect network would give."""
+        return self.codec.encode(joints, size)
+
+    def loss(
+        self,
+        maps: Tensor,  # (B, S J, h, w)
+        batch: Batch,  # single pictures; joints not labelled, or off the map, do not count
+    ) -> Tensor:  # scalar
+        """The form of loss that the head was built with."""
+        return self.codec.loss(maps, batch)
+
+    def decode(
+        self,
+        maps: Tensor,  # (B, S J, h, w)
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, confidence (B, J) in 0..1
+        """Read the joints by the decoder that the head was built with."""
+        return self.codec.decode(maps)
+
+    def decode_soft(
+        self,
+        maps: Tensor,  # (B, S J, h, w)
+    ) -> Tensor:  # (B, J, 2) px
+        """Softmax-weighted mean of the cells."""
+        return self.codec.decode_soft(maps)
 
 
 def _branch(channels: int, num_joints: int, layers: int, width: int) -> nn.Sequential:

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from posezoo.contracts import FeatureSpec
+from posezoo.contracts import Batch, FeatureSpec
 from posezoo.heads._heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
 
 BatchNorm = Literal["none", "layer", "block"]
@@ -67,8 +67,7 @@ class HeatmapHead(nn.Module):
             inverse_temperature=inverse_temperature,
             loss_form=loss,
         )
-        self.encode, self.loss = self.codec.encode, self.codec.loss
-        self.decode, self.decode_soft = self.codec.decode, self.codec.decode_soft
+        self.loss_scale = self.codec.loss_scale
 
         c = source.channels
         self.block_b = BlockB(c, batch_norm) if block_b else nn.Identity()
@@ -97,6 +96,36 @@ class HeatmapHead(nn.Module):
         x = self.block_d(x)
         maps: Tensor = self.block_e(x)
         return maps
+
+    def encode(
+        self,
+        joints: Tensor,  # (B, J, 2) px
+        size: tuple[int, int],  # h, w in cells
+    ) -> Tensor:  # (B, J, h, w)
+        """The Gaussian maps that a perfect network would give."""
+        return self.codec.encode(joints, size)
+
+    def loss(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+        batch: Batch,  # single pictures; joints not labelled, or off the map, do not count
+    ) -> Tensor:  # scalar
+        """The form of loss that the head was built with."""
+        return self.codec.loss(maps, batch)
+
+    def decode(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, confidence (B, J) in 0..1
+        """Read the joints by the decoder that the head was built with."""
+        return self.codec.decode(maps)
+
+    def decode_soft(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+    ) -> Tensor:  # (B, J, 2) px
+        """Softmax-weighted mean of the cells."""
+        return self.codec.decode_soft(maps)
 
 
 class BlockB(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from posezoo.assembly import build_pipeline
-from posezoo.contracts import Batch, FeatureSpec
+from posezoo.contracts import Batch, FeatureSpec, PoseResult
 from posezoo.geometry import cells_to_px
 from posezoo.registry import Entry
 from posezoo.skeleton import H36M17
@@ -40,39 +40,53 @@ def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
         prepare=_prepare,
         facts=lambda part: {},
     )
-    given = {"features": features, "num_joints": H36M17.num_joints}
+    given = {"features": features, "num_joints": H36M17.num_joints, "skeleton": H36M17}
     return Subject(entry=entry, params=params, given=given, inputs=inputs)
 
 
 def maps_have_the_declared_stride(subject: Subject) -> str:
     """The maps are as large as the picture over the stride."""
     part = subject.part
-    maps, joints, confidence = _predicted(subject, _SIZE)
+    if part.output == "joints3d":
+        raise NotApplicable("this head gives 3D; its maps may have any shape")
+    maps, _ = _predicted(subject, _SIZE)
     expected = tuple(px / part.stride for px in _SIZE)
-    if part.output == "joints2d" and tuple(maps.shape[-2:]) != expected:
+    if tuple(maps.shape[-2:]) != expected:
         raise Violation(
             found=f"maps of {_by(maps.shape[-2:])} cells for a picture of {_by(_SIZE)} px",
             expected=f"{_by(expected)}, since `stride` says {part.stride:g} px per cell",
             advice="Compute self.stride from the features' stride and the layers of the head.",
         )
-    size = 2 if part.output == "joints2d" else 3
-    for name, value, shape in (
-        ("joints", joints, (1, H36M17.num_joints, size)),
-        ("confidence", confidence, (1, H36M17.num_joints)),
+    return f"{part.stride:g} px per cell"
+
+
+def joints_and_confidence_have_their_shapes(subject: Subject) -> str:
+    """As `output` says; confidence is a share."""
+    part = subject.part
+    _, result = _predicted(subject, _SIZE)
+    size, field = (2, "joints2d") if part.output == "joints2d" else (3, "joints3d")
+    for name, shape in (
+        (field, (1, 1, H36M17.num_joints, size)),
+        ("confidence", (1, H36M17.num_joints)),
     ):
-        if tuple(value.shape) != shape:
+        value = getattr(result, name)
+        if value is None or tuple(value.shape) != shape:
             raise Violation(
-                found=f"{name} of shape {tuple(value.shape)} from decode",
+                found=f"{name} of shape {None if value is None else tuple(value.shape)} from "
+                "decode",
                 expected=f"{shape}, as `output` says {part.output!r}",
-                advice="Return (B, J, 2) px or (B, J, 3) mm, and confidence (B, J).",
+                advice="A Head returns (B, J, 2) px and confidence (B, J), a PoseHead a "
+                "PoseResult with joints3d (B, 1, J, 3) mm.",
             )
+    confidence = result.confidence
+    assert confidence is not None
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise Violation(
             found=f"confidence from {confidence.min():.3g} to {confidence.max():.3g}",
             expected="numbers from 0 to 1",
             advice="Divide by the height of a perfect map and clamp(0, 1).",
         )
-    return f"{part.stride:g} px per cell"
+    return f"confidence {confidence.min():.2g} to {confidence.max():.2g} on noise"
 
 
 def decode_of_encode_has_no_bias(subject: Subject) -> str:
@@ -117,7 +131,7 @@ def decode_soft_lets_a_gradient_reach_the_maps(subject: Subject) -> str:
 def unlabelled_joints_do_not_count(subject: Subject) -> None:
     """The loss does not change with the truth of a joint that is not labelled."""
     part, batch = subject.part, _batch(4)
-    maps, _, _ = _predicted(subject, _SIZE, count=len(batch))
+    maps, _ = _predicted(subject, _SIZE, count=len(batch))
     known = batch.labelled2d.clone()
     known[:, :, 3] = False
     moved2d, moved3d = batch.joints2d.clone(), batch.joints3d.clone()
@@ -138,7 +152,9 @@ def unlabelled_joints_do_not_count(subject: Subject) -> None:
 def odd_sizes_of_features_work(subject: Subject) -> str:
     """Feature maps of odd height and width."""
     coarsest = max(spec.stride for spec in subject.given["features"])
-    maps, joints, _ = _predicted(subject, (5 * coarsest, 7 * coarsest))
+    maps, result = _predicted(subject, (5 * coarsest, 7 * coarsest))
+    joints = result.joints2d if result.joints3d is None else result.joints3d
+    assert joints is not None
     if not joints.isfinite().all():
         raise Violation(
             found="joints that are not finite from features of 5 x 7 cells",
@@ -172,11 +188,11 @@ def _errors(part: Any, joints: Tensor, read: Any) -> Tensor:  # (B, J, 2) cells
 
 
 def _round_trip_mm(part: Any) -> str:
-    joints = people(64, seed=1).joints3d[:, 0]
+    batch = people(16, size=min(_SIZE), pictures=True, seed=1)
     with torch.no_grad():
-        found, _ = part.decode(part.encode(joints, _CELLS))
-    bias = (found - joints).mean((0, 1)).abs().max().item()
-    root = found[:, H36M17.root].abs().max().item()
+        found = part.decode(part.encode(batch), batch.camera).joints3d
+    bias = (found - batch.joints3d).mean((0, 1, 2)).abs().max().item()
+    root = found[:, :, H36M17.root].abs().max().item()
     if not bias < _LARGEST_BIAS_MM or root != 0:
         raise Violation(
             found=f"decode(encode(joints)) off by {bias:.3g} mm on average, its root {root:.3g} mm "
@@ -184,7 +200,8 @@ def _round_trip_mm(part: Any) -> str:
             expected=f"less than {_LARGEST_BIAS_MM} mm, and a root of exactly 0",
             advice="Let decode undo what encode does, and end in root_relative(...).",
         )
-    return f"mean error {bias:.2g} mm"
+    error = (found - batch.joints3d).norm(dim=-1).mean().item()
+    return f"mean error {bias:.2g} mm along an axis, {error:.2g} mm from joint to joint"
 
 
 def _grid(margin: int, stride: float) -> Tensor:  # (B, J, 2) px
@@ -204,11 +221,15 @@ def _edges(stride: float) -> Tensor:  # (B, J, 2) px
 
 def _predicted(
     subject: Subject, size_px: tuple[int, int], count: int = 1
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Maps, joints and confidence from noise."""
+) -> tuple[Tensor, PoseResult]:
+    """Maps from noise, and what is read off them."""
+    part = subject.part
     with torch.no_grad():
-        maps = subject.part(_noise(subject.given["features"], count, size_px))
-        return maps, *subject.part.decode(maps)
+        maps = part(_noise(subject.given["features"], count, size_px))
+        if part.output == "joints3d":
+            return maps, part.decode(maps, people(count, size=min(size_px)).camera)
+        joints, confidence = part.decode(maps)
+        return maps, PoseResult(joints2d=joints[:, None], confidence=confidence)
 
 
 def _noise(
@@ -236,6 +257,7 @@ def _by(size: Sequence[float]) -> str:
 
 CHECKS = (
     Check(maps_have_the_declared_stride),
+    Check(joints_and_confidence_have_their_shapes),
     Check(decode_of_encode_has_no_bias),
     Check(decode_soft_lets_a_gradient_reach_the_maps),
     Check(unlabelled_joints_do_not_count),
