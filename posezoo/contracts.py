@@ -163,7 +163,10 @@ class Head(Protocol):
     """Feature maps to 2D joints, by way of raw maps on which it is trained.
 
     Built with `features: tuple[FeatureSpec, ...]` and `num_joints: int`, then its own parameters;
-    `skeleton: Skeleton` is given too where the constructor asks for it.
+    `skeleton: Skeleton` is given too where the constructor asks for it. May also have
+    `loss_of_features(features, batch)`, the loss of a head whose maps nobody else wants, and
+    `decode_flipped(maps, flipped, mirror)`, which reads the mean of a picture's maps and its
+    mirror image's. One made for pictures of a single size says it: `image_size`, (H, W) px.
     """
 
     output: Literal["joints2d"]

@@ -70,12 +70,30 @@ class Pipeline(nn.Module):
         Raises:
             ValueError: the data has no pictures.
         """
+        maps: Tensor = self.head(self._features(image))
+        return maps
+
+    def head_loss(self, batch: Batch) -> Tensor:  # scalar
+        """The head's own loss, where nobody else wants its maps.
+
+        Raises:
+            ValueError: the data has no pictures.
+        """
+        features = self._features(batch.image)
+        fused: Any = getattr(self.head, "loss_of_features", None)
+        loss: Tensor
+        loss = (
+            self.head.loss(self.head(features), batch) if fused is None else fused(features, batch)
+        )
+        return loss
+
+    def _features(self, image: Tensor | None) -> tuple[Tensor, ...]:
         if image is None:
             raise ValueError(f"'{self.spec}' starts from pictures, and this data has none")
         if image.dtype == torch.uint8:
             image = image.float() / 255
-        maps: Tensor = self.head(self.backbone(image))
-        return maps
+        features: tuple[Tensor, ...] = self.backbone(image)
+        return features
 
     def lift(
         self,

@@ -91,11 +91,18 @@ class HeatmapHead(nn.Module):
         features: tuple[Tensor, ...],  # the last: (B, C, H / s, W / s)
     ) -> Tensor:  # (B, J, h, w) heatmaps, of height `peak` where perfect
         """Compute the heatmaps."""
-        x = self.block_b(features[-1])
-        x = self.block_c(x)
-        x = self.block_d(x)
-        maps: Tensor = self.block_e(x)
+        maps: Tensor = self.block_e[-1](self._trunk(features))
         return maps
+
+    def loss_of_features(
+        self,
+        features: tuple[Tensor, ...],  # the last: (B, C, H / s, W / s)
+        batch: Batch,  # single pictures
+    ) -> Tensor:  # scalar
+        """`loss` of the features' maps, which are not stored for it."""
+        if self.codec.loss_form != "mse":
+            return self.loss(self(features), batch)
+        return self.codec.fused_loss(self._trunk(features), self.block_e[-1], batch)
 
     def encode(
         self,
@@ -120,12 +127,29 @@ class HeatmapHead(nn.Module):
         """Read the joints by the decoder that the head was built with."""
         return self.codec.decode(maps)
 
+    def decode_flipped(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+        flipped: Tensor,  # (B, J, h, w) of the mirrored picture
+        mirror: tuple[int, ...],  # J: the joint that stands at place j in a mirror
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, confidence (B, J) in 0..1
+        """`decode` of the mean of the maps and of the mirrored picture's, mirrored back."""
+        return self.codec.decode_flipped(maps, flipped, mirror)
+
     def decode_soft(
         self,
         maps: Tensor,  # (B, J, h, w)
     ) -> Tensor:  # (B, J, 2) px
         """Softmax-weighted mean of the cells."""
         return self.codec.decode_soft(maps)
+
+    def _trunk(self, features: tuple[Tensor, ...]) -> Tensor:  # (B, 128, h, w)
+        """All but the last layer."""
+        x = self.block_b(features[-1])
+        x = self.block_c(x)
+        x = self.block_d(x)
+        inner: Tensor = self.block_e[:-1](x)
+        return inner
 
 
 class BlockB(nn.Module):

@@ -48,12 +48,12 @@ class MultitaskLoss:
     def __call__(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The terms; their sum is minimised. They are the same from the first step to the last."""
         del progress
-        maps = pipeline.heatmaps(batch.image)
         if pipeline.lifter is None:
-            return head_loss(pipeline, maps, batch)
+            return head_term(pipeline, pipeline.head_loss(batch))
+        maps = pipeline.heatmaps(batch.image)
         joints2d, confidence = self.joints2d(pipeline, maps)
         lifted = pipeline.lift_loss(joints2d[:, None], batch, confidence[:, None])
-        return {"3d": lifted} | head_loss(pipeline, maps, batch, self.lambda_2d)
+        return {"3d": lifted} | head_term(pipeline, pipeline.head.loss(maps, batch), self.lambda_2d)
 
     def joints2d(
         self,
@@ -75,14 +75,12 @@ class MultitaskLoss:
         return joints2d, confidence.detach()
 
 
-def head_loss(
+def head_term(
     pipeline: Pipeline,
-    maps: Tensor,  # the head's raw maps
-    batch: Batch,
+    loss: Tensor,  # scalar, the head's own
     lambda_2d: float = 1.0,
 ) -> dict[str, Tensor]:
-    """The head's own term: "3d" as it is, or "2d" in the scale that all heads share."""
-    own = pipeline.head.loss(maps, batch)
+    """It as a named term: "3d" as it is, or "2d" in the scale that all heads share."""
     if pipeline.head.output == "joints3d":
-        return {"3d": own}
-    return {"2d": lambda_2d * pipeline.head.loss_scale * own}
+        return {"3d": loss}
+    return {"2d": lambda_2d * pipeline.head.loss_scale * loss}
