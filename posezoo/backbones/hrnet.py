@@ -11,7 +11,8 @@ of 32 px.
 
 from __future__ import annotations
 
-from typing import Literal
+import functools
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,10 @@ class HrNet(nn.Module):
 
     mean: Tensor  # (3,) of ImageNet, RGB in [0, 1]
     std: Tensor  # (3,)
+    # Added by name, as the authors call them.
+    transition1: nn.ModuleList
+    transition2: nn.ModuleList
+    transition3: nn.ModuleList
 
     def __init__(
         self,
@@ -110,10 +115,11 @@ class Exchange(nn.Module):
         """One map for each branch to one for each, or to the finest alone."""
         maps = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
         fused = []
-        for target, layers in enumerate(self.fuse_layers):
+        rows: Any = self.fuse_layers  # a list of modules knows not that they are lists
+        for target, layers in enumerate(rows):
             size = maps[target].shape[-2:]
-            heard = [layer(x) for layer, x in zip(layers, maps, strict=True)]
-            fused.append(torch.relu(sum(_of_size(x, size) for x in heard)))
+            heard = [_of_size(layer(x), size) for layer, x in zip(layers, maps, strict=True)]
+            fused.append(torch.relu(functools.reduce(torch.add, heard)))
         return fused
 
 

@@ -88,10 +88,11 @@ class HeatmapCodec:
     def fused_loss(
         self,
         features: Tensor,  # (B, C, h, w), what the last layer reads
-        layer: nn.Conv2d,  # 1x1, to J maps
+        layer: nn.Module,  # a 1x1 convolution to J maps
         batch: Batch,  # single pictures
     ) -> Tensor:  # scalar
         """`loss` of what the layer makes of the features, in one operation."""
+        assert isinstance(layer, nn.Conv2d)
         size = (features.shape[-2], features.shape[-1])
         cells, counts = self._targets(batch, size)
         return ops.head_mse(
@@ -124,7 +125,7 @@ class HeatmapCodec:
         maps, flipped = self._last(maps), self._last(flipped)
         order = torch.tensor(mirror, device=maps.device)
         if self.decoder != "soft":
-            return self._read(maps, flipped=flipped, flip_joints=order)
+            return self._read(maps, flipped, order)
         back = flipped[:, order].flip(-1)
         if self.grid == "corner":  # mirrored, cell 0 lies where cell 1 lay
             back = torch.cat([back[..., :1], back[..., :-1]], -1)
@@ -141,7 +142,9 @@ class HeatmapCodec:
         """Standard deviation of the Gaussians, in cells, on maps of that height."""
         return self.sigma_cells or math.sqrt(height / self.sigma_ratio)
 
-    def _read(self, maps: Tensor, **mirrored: Tensor) -> tuple[Tensor, Tensor]:
+    def _read(
+        self, maps: Tensor, flipped: Tensor | None = None, order: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         if self.decoder == "soft":
             return self._soft(maps), self._confidence(maps.flatten(-2).amax(-1).float())
         scale, offset = axes_affine(self.stride, (maps.shape[-2], maps.shape[-1]), self.grid)
@@ -150,8 +153,9 @@ class HeatmapCodec:
             refine=_REFINEMENTS[self.decoder],
             scale=scale,
             offset=offset,
+            flipped=flipped,
+            flip_joints=order,
             flip_shift=self.grid == "corner",
-            **mirrored,
         )
         return joints2d, self._confidence(score)
 

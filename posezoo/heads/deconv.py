@@ -13,7 +13,7 @@ strategies scale it up by the targets' small peak (`loss_scale`).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -119,10 +119,11 @@ class DeconvHead(nn.Module):
         batch: Batch,  # single pictures
     ) -> Tensor:  # scalar
         """`loss` of the features' maps, which are not stored where one 1x1 layer makes them."""
-        (*branch, last), several = self.branches[-1], len(self.branches) > 1
-        if several or last.kernel_size != (1, 1) or self.codec.loss_form != "mse":
+        branch: Any = self.branches[-1]  # a list of modules knows not that they are sequences
+        several = len(self.branches) > 1
+        if several or branch[-1].kernel_size != (1, 1) or self.codec.loss_form != "mse":
             return self.loss(self(features), batch)
-        return self.codec.fused_loss(nn.Sequential(*branch)(features[-1]), last, batch)
+        return self.codec.fused_loss(branch[:-1](features[-1]), branch[-1], batch)
 
     def encode(
         self,

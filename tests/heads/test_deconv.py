@@ -126,19 +126,18 @@ def test_kernels_of_2_3_and_4_cells_double_the_size_exactly(layers, kernel):
 
 
 def test_the_simple_decoder_is_relu_then_bilinear_then_one_convolution():
-    """A ramp from -1 to 3 over 5 cells: 0 0 1 2 3 after the ReLU, then twice the size.
+    """Cells -4 and 2 are 0 and 2 after the ReLU; a quarter of the way from one to the other is 0.5.
 
-    Bilinear before the ReLU would give 0 where 0.25 is first.
+    The other way round it would be relu(-2.5), which is 0.
     """
     model = head(layers=0, upsample=2, final_kernel=3)
     final = model.branches[0][-1]
     with torch.no_grad():
         final.weight.zero_()
         final.weight[:, 0, 1, 1] = 1  # the middle tap of the first channel
-    ramp = torch.arange(-1.0, 4.0).expand(1, 32, 5, 5)
+    rows = torch.tensor([-4.0, 2.0, 2.0]).expand(1, 32, 3, 3)
     assert model.stride == 16
-    maps = model((ramp,))[0, 0]
-    assert maps[4, :8].tolist() == [0, 0, 0, 0.25, 0.75, 1.25, 1.75, 2.25]
+    assert model((rows,))[0, 0, 3].tolist() == [0, 0.5, 1.5, 2, 2, 2]
 
 
 @pytest.mark.parametrize("final_kernel", [1, 3])
