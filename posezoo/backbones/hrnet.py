@@ -37,10 +37,6 @@ class HrNet(nn.Module):
 
     mean: Tensor  # (3,) of ImageNet, RGB in [0, 1]
     std: Tensor  # (3,)
-    # Added by name, as the authors call them.
-    transition1: nn.ModuleList
-    transition2: nn.ModuleList
-    transition3: nn.ModuleList
 
     def __init__(
         self,
@@ -88,13 +84,11 @@ class HrNet(nn.Module):
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.layer1(self.relu(self.bn2(self.conv2(x))))
         maps = [x]
-        for transition, stage in (
-            (self.transition1, self.stage2),
-            (self.transition2, self.stage3),
-            (self.transition3, self.stage4),
-        ):
+        for stage in (2, 3, 4):
+            transition: Any = self.get_submodule(f"transition{stage - 1}")
             sources = maps + maps[-1:]  # a new branch begins from the coarsest one there is
-            maps = stage([change(x) for change, x in zip(transition, sources, strict=True)])
+            maps = [change(x) for change, x in zip(transition, sources, strict=True)]
+            maps = self.get_submodule(f"stage{stage}")(maps)
         return tuple(maps)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from posezoo import losses, ops
 from posezoo.contracts import Batch
 from posezoo.geometry import Grid, axes_affine, px_to_cells
+from posezoo.heads._targets import targets
 from posezoo.ops.decode import Refine
 
 Support = Literal["full", "3sigma"]
@@ -77,7 +78,7 @@ class HeatmapCodec:
         Joints that are off the map or not labelled do not count.
         """
         size = (maps.shape[-2], maps.shape[-1])
-        cells, counts = self._targets(batch, size)
+        cells, counts = targets(batch, self.stride, size, self.grid)
         counts, cells = counts.repeat(1, self.sets), cells.repeat(1, self.sets, 1)
         if self.loss_form == "mse":
             per_joint = ops.heatmap_mse(maps, cells, **self._gaussian(size[0]))
@@ -94,7 +95,7 @@ class HeatmapCodec:
         """`loss` of what the layer makes of the features, in one operation."""
         assert isinstance(layer, nn.Conv2d)
         size = (features.shape[-2], features.shape[-1])
-        cells, counts = self._targets(batch, size)
+        cells, counts = targets(batch, self.stride, size, self.grid)
         return ops.head_mse(
             features,
             layer.weight.flatten(1),
@@ -167,13 +168,6 @@ class HeatmapCodec:
             scale=scale,
             offset=offset,
         )
-
-    def _targets(self, batch: Batch, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """(B, J, 2) cells, and (B, J) bool: labelled and on the map."""
-        cells = self._cells(batch.joints2d[:, 0], size)
-        limit = torch.tensor([size[1], size[0]], device=cells.device)
-        on_map = ((cells >= -0.5) & (cells <= limit - 0.5)).all(-1)
-        return cells, on_map & batch.labelled2d[:, 0]
 
     def _gaussian(self, height: int) -> dict[str, Any]:
         return {

@@ -19,7 +19,7 @@ from posezoo.testing.outcome import Check, NotApplicable, Violation
 from posezoo.testing.subject import Inputs, Subject
 
 _CHANNELS = 32  # of the features that a head is tried on; it must take any number
-_SIZE = (128, 192)  # px, height and width of the picture that the features are of
+_SIZE = (128, 192)  # px, height and width of the picture, for a head that takes any
 _CELLS = (48, 64)  # h, w of the maps on which the codec is tried
 _EDGE_CELLS = 10  # where a decoder may feel the border
 _LARGEST_BIAS = 0.05  # cells; index times stride has 0.375
@@ -35,8 +35,8 @@ def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
             strides = [f.stride for f in build_pipeline(example).backbone.features]
     features = tuple(FeatureSpec(channels=_CHANNELS, stride=stride) for stride in strides)
     inputs = Inputs(
-        make=lambda part, count: (_noise(features, count, _SIZE),),
-        loss=lambda part: part.loss(part(_noise(features, 4, _SIZE)), _batch(4)),
+        make=lambda part, count: (_noise(features, count, _size(part)),),
+        loss=lambda part: part.loss(part(_noise(features, 4, _size(part))), _batch(4)),
         prepare=_prepare,
         facts=lambda part: {},
     )
@@ -47,9 +47,9 @@ def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
 def maps_have_the_declared_stride(subject: Subject) -> str:
     """The maps are as large as the picture over the stride."""
     part = subject.part
-    if part.output == "joints3d":
-        raise NotApplicable("this head gives 3D; its maps may have any shape")
     maps, _ = _predicted(subject, _SIZE)
+    if part.output == "joints3d" or maps.ndim != 4:
+        raise NotApplicable("the maps of this head are not pictures of cells")
     expected = tuple(px / part.stride for px in _SIZE)
     if tuple(maps.shape[-2:]) != expected:
         raise Violation(
@@ -93,8 +93,8 @@ def decode_of_encode_has_no_bias(subject: Subject) -> str:
     """The mean signed error of perfect maps; near the edges it is only reported."""
     part = subject.part
     if part.output == "joints3d":
-        return _round_trip_mm(part)
-    inner, edge = _grid(_EDGE_CELLS, part.stride), _edges(part.stride)
+        return _round_trip_mm(subject)
+    inner, edge = _grid(part, _EDGE_CELLS), _edges(part)
     note = _bias(part, inner, lambda maps: part.decode(maps)[0], "decode")
     error = _errors(part, edge, lambda maps: part.decode(maps)[0])
     return f"{note}; up to {error.abs().max():.2g} cells off within 2 cells of the edge"
@@ -105,10 +105,10 @@ def decode_soft_lets_a_gradient_reach_the_maps(subject: Subject) -> str:
     part = subject.part
     if part.output == "joints3d":
         raise NotApplicable("this head gives 3D; it has no decode_soft")
-    joints = _grid(_EDGE_CELLS, part.stride)
+    joints = _grid(part, _EDGE_CELLS)
     note = _bias(part, joints, part.decode_soft, "decode_soft")
     generator = torch.Generator().manual_seed(0)
-    perfect = part.encode(joints[:2], _CELLS)
+    perfect = part.encode(joints[:2], _cells(part))
     noise = torch.randn(perfect.shape, generator=generator) * perfect.std()
     maps = (perfect + noise).requires_grad_()
     soft = part.decode_soft(maps)
@@ -150,9 +150,14 @@ def unlabelled_joints_do_not_count(subject: Subject) -> None:
 
 
 def odd_sizes_of_features_work(subject: Subject) -> str:
-    """Feature maps of odd height and width."""
+    """Feature maps of odd height and width; a head that is made for one size may refuse them."""
     coarsest = max(spec.stride for spec in subject.given["features"])
-    maps, result = _predicted(subject, (5 * coarsest, 7 * coarsest))
+    try:
+        maps, result = _predicted(subject, (5 * coarsest, 7 * coarsest))
+    except ValueError as error:
+        if not hasattr(subject.part, "image_size"):
+            raise
+        return f"refused: {error}"
     joints = result.joints2d if result.joints3d is None else result.joints3d
     assert joints is not None
     if not joints.isfinite().all():
@@ -183,12 +188,16 @@ def _bias(part: Any, joints: Tensor, read: Any, name: str) -> str:
 
 def _errors(part: Any, joints: Tensor, read: Any) -> Tensor:  # (B, J, 2) cells
     with torch.no_grad():
-        found: Tensor = read(part.encode(joints, _CELLS))
+        found: Tensor = read(part.encode(joints, _cells(part)))
     return (found - joints) / part.stride
 
 
-def _round_trip_mm(part: Any) -> str:
-    batch = people(16, size=min(_SIZE), pictures=True, seed=1)
+def _round_trip_mm(subject: Subject) -> str:
+    part = subject.build()
+    batch = _of_equal_size(people(16, size=min(_SIZE), pictures=True, seed=1))
+    if hasattr(part, "fit_normalisation"):
+        part.fit_normalisation(batch)
+    part.eval()
     with torch.no_grad():
         found = part.decode(part.encode(batch), batch.camera).joints3d
     bias = (found - batch.joints3d).mean((0, 1, 2)).abs().max().item()
@@ -204,19 +213,44 @@ def _round_trip_mm(part: Any) -> str:
     return f"mean error {bias:.2g} mm along an axis, {error:.2g} mm from joint to joint"
 
 
-def _grid(margin: int, stride: float) -> Tensor:  # (B, J, 2) px
+def _of_equal_size(batch: Batch) -> Batch:
+    """The same pictures, of people with equal bones, further off or nearer.
+
+    A head that measures in px must guess how big people are; that guess is right here.
+    """
+    parents, children = (list(side) for side in zip(*H36M17.bones, strict=True))
+    bones = batch.joints3d[:, :, children] - batch.joints3d[:, :, parents]
+    energy = bones.square().sum((1, 2, 3))
+    factor = (energy.mean() / energy).sqrt()
+    return replace(
+        batch,
+        joints3d=batch.joints3d * factor[:, None, None, None],
+        root_mm=batch.root_mm * factor[:, None, None],
+    )
+
+
+def _grid(part: Any, margin: int) -> Tensor:  # (B, J, 2) px
     """Joints at all parts of a cell, as many on each side of its centre and none on a border."""
-    height, width = (side - 2 * margin for side in _CELLS)
+    height, width = (side - 2 * margin for side in _cells(part))
     x = margin - 0.5 + (torch.arange(68) + 0.5) * width / 68
     y = margin - 0.5 + (torch.arange(16) + 0.5) * height / 16
-    return cells_to_px(torch.cartesian_prod(x, y).view(-1, H36M17.num_joints, 2), stride)
+    cells = torch.cartesian_prod(x, y).view(-1, H36M17.num_joints, 2)
+    return cells_to_px(cells, part.stride)
 
 
-def _edges(stride: float) -> Tensor:  # (B, J, 2) px
+def _edges(part: Any) -> Tensor:  # (B, J, 2) px
     """Joints within two cells of an edge."""
-    _, width = _CELLS
+    _, width = _cells(part)
     cells = torch.cartesian_prod(torch.linspace(-0.4, width - 0.6, 51), torch.linspace(0, 2, 5))
-    return cells_to_px(cells.view(-1, H36M17.num_joints, 2), stride)
+    return cells_to_px(cells.view(-1, H36M17.num_joints, 2), part.stride)
+
+
+def _cells(part: Any) -> tuple[int, int]:
+    """Height and width of the maps on which the codec is tried."""
+    if not hasattr(part, "image_size"):
+        return _CELLS
+    height, width = part.image_size
+    return round(height / part.stride), round(width / part.stride)
 
 
 def _predicted(
@@ -224,12 +258,20 @@ def _predicted(
 ) -> tuple[Tensor, PoseResult]:
     """Maps from noise, and what is read off them."""
     part = subject.part
+    if size_px == _SIZE:
+        size_px = _size(part)
     with torch.no_grad():
         maps = part(_noise(subject.given["features"], count, size_px))
         if part.output == "joints3d":
             return maps, part.decode(maps, people(count, size=min(size_px)).camera)
         joints, confidence = part.decode(maps)
         return maps, PoseResult(joints2d=joints[:, None], confidence=confidence)
+
+
+def _size(part: Any) -> tuple[int, int]:
+    """Height and width, px, of the picture that the features are of."""
+    height, width = getattr(part, "image_size", _SIZE)
+    return height, width
 
 
 def _noise(
@@ -243,7 +285,7 @@ def _noise(
 
 
 def _batch(count: int) -> Batch:
-    return people(count, size=min(_SIZE))
+    return people(count, size=min(_SIZE), pictures=True)
 
 
 def _prepare(part: Any) -> None:
