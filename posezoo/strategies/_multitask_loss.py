@@ -76,7 +76,7 @@ class MultitaskLoss:
 
 
 def head_term(
-    pipeline: Pipeline,
+    pipeline: Learner,
     loss: Tensor,  # scalar, the head's own
     lambda_2d: float = 1.0,
 ) -> dict[str, Tensor]:

@@ -14,11 +14,15 @@ from posezoo.testing import run_checks
 from posezoo.testing.examples import people
 
 SMALLER = {
+    "coarse_to_fine": "depths=2x16",
     "hourglass": "stacks=2,width=16",
+    "hrnet": "width=8,modules=1x1x1,blocks=1x1x1",
     "resnet34": "cut=layer2",
     "resnet101": "cut=layer2",
     "resnet152": "cut=layer2",
     "tcn": "width=64",
+    "vit": "depth=2,heads=2,width=32",
+    "volumetric": "depth=16",
 }
 BUILT_INS = [entry for entry in registry.entries() if entry.origin == "posezoo"]
 

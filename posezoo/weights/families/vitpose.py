@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 
 import torch
+from posezoo.weights.family import Config, Family, Shapes, State
 from torch import Tensor
 
 from posezoo.pipeline import Pipeline
@@ -27,7 +28,6 @@ from posezoo.weights.families._pictures import (
     node,
     search,
 )
-from posezoo.weights.family import Config, Family, Shapes, State
 
 _PATCH = 16  # px
 _HEADS = {384: 12, 768: 12, 1024: 16, 1280: 16}  # of ViTPose-S, -B, -L, -H, by width
