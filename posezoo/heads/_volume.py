@@ -3,8 +3,8 @@
 Joints measured so are mm only once it is known how far away the person is. That follows from the
 camera and from how big people are: the root's depth is such that the squares of the bones' lengths
 sum to what they sum to on average in the training data. (Sun et al. 2018 and Pavlakos et al. 2017
-fit the sum of the lengths; of the squares there is a closed form.) Somebody 10 % taller than that
-is taken for 10 % nearer, and comes out 10 % small.
+fit the sum of the lengths; of the squares there is a closed form.) Somebody taller than that is
+taken for nearer, and comes out too small across; z is in mm already.
 """
 
 from __future__ import annotations

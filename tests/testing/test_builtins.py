@@ -20,6 +20,7 @@ SMALLER = {
     "resnet34": "cut=layer2",
     "resnet101": "cut=layer2",
     "resnet152": "cut=layer2",
+    "simcc": "image_size=64x96",
     "tcn": "width=64",
     "vit": "depth=2,heads=2,width=32",
     "volumetric": "depth=16",
