@@ -67,7 +67,8 @@ class Head(Protocol):
     `skeleton: Skeleton` is given too where the constructor asks for it. May also have
     `loss_of_features(features, batch)`, the loss of a head whose maps nobody else wants, and
     `decode_flipped(maps, flipped, mirror)`, which reads the mean of a picture's maps and its
-    mirror image's. One made for pictures of a single size says it: `image_size`, (H, W) px.
+    mirror image's, and `heatmaps(maps)`, what to draw of maps that are no heights. One made for
+    pictures of a single size says it: `image_size`, (H, W) px.
     """
 
     output: Literal["joints2d"]

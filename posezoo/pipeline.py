@@ -59,7 +59,12 @@ class Pipeline(nn.Module):
         joints2d, joints3d = joints2d[:, None], None  # a clip of one frame
         if self.lifter is not None:
             joints3d = self.lift(joints2d, camera, confidence[:, None])
-        return PoseResult(joints2d=joints2d, joints3d=joints3d, confidence=confidence, maps=maps)
+        return PoseResult(
+            joints2d=joints2d,
+            joints3d=joints3d,
+            confidence=confidence,
+            maps=maps if maps.ndim == 4 else None,  # (B, J, h, w)
+        )
 
     def heatmaps(
         self,

@@ -128,4 +128,4 @@ class PoseResult:
     joints2d: Tensor | None = None  # (B, T, J, 2) px; None from a head that gives 3D alone
     joints3d: Tensor | None = None  # (B, T, J, 3) mm, camera frame, root exactly 0
     confidence: Tensor | None = None  # (B, J), 0 to 1
-    maps: Tensor | None = None  # the head's raw maps, (B, J, h, w) for a heatmap head
+    maps: Tensor | None = None  # the head's raw maps, where they are (B, J, h, w)

@@ -7,6 +7,7 @@ far the softmax spreads beyond it is how unsure the network is (`posezoo.ops.mom
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -54,3 +55,11 @@ class LogitCodec:
         """The mean; the gradient reaches every cell."""
         scale, offset = axes_affine(self.stride, map_size(maps), self.grid)
         return ops.soft_argmax(maps, inverse_temperature=1.0, scale=scale, offset=offset)
+
+    def heatmaps(
+        self,
+        maps: Tensor,  # (B, J, h, w) logits
+    ) -> Tensor:  # (B, J, h, w) likelihoods, 1 at the peak of a Gaussian of `sigma_cells`
+        """What to draw of the logits."""
+        share = maps.flatten(2).softmax(-1).view_as(maps)
+        return share * (2 * math.pi * self.sigma_cells**2)

@@ -111,3 +111,10 @@ class DsntHead(nn.Module):
     ) -> Tensor:  # (B, J, 2) px
         """The mean place."""
         return self.codec.decode_soft(maps)
+
+    def heatmaps(
+        self,
+        maps: Tensor,  # (B, J, h, w) logits
+    ) -> Tensor:  # (B, J, h, w) likelihoods, about 1 at the peak of a sure one
+        """What to draw of the logits."""
+        return self.codec.heatmaps(maps)

@@ -106,6 +106,13 @@ class IntegralHead(nn.Module):
         """The mean place."""
         return self.codec.decode_soft(maps)
 
+    def heatmaps(
+        self,
+        maps: Tensor,  # (B, J, h, w) logits
+    ) -> Tensor:  # (B, J, h, w) likelihoods, about 1 at the peak of a sure one
+        """What to draw of the logits."""
+        return self.codec.heatmaps(maps)
+
     def _error(self, cells: Tensor, batch: Batch, size: tuple[int, int]) -> Tensor:
         true, counts = targets(batch, self.stride, size, self.codec.grid)
         return mean_of((cells - true).abs().mean(-1), counts)
