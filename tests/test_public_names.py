@@ -25,8 +25,8 @@ PUBLIC = {
     ),
     "posezoo.registry": (
         "GIVEN KINDS Choice Entry ManifestError NodeSpec Parameter PipelineSpec PluginError "
-        "Problem SpecError entries find load_plugin_file parse_node parse_pipeline problems refresh "
-        "register resolve resolve_pipeline"
+        "Problem SpecError entries find load_plugin_file parse_node parse_pipeline problems "
+        "refresh register resolve resolve_pipeline"
     ),
     "posezoo.testing": (
         "Check NotApplicable Outcome Violation assert_equal_up_to_rounding checks_of conformance "
