@@ -36,6 +36,14 @@ def test_every_file_that_the_documents_link_to_exists():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_newcomers_are_sent_to_files_that_exist():
+    page = (ROOT / "docs" / "where.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:posezoo|kernels|benchmarks|tests)/[\w./]*?)`", page)
+    missing = {path for path in named if "NAME" not in path and not (ROOT / path).exists()}
+    assert missing <= {"tests/detectors/", "tests/inference/"}  # with their first tests
+    assert len(named) > 20
+
+
 def test_ci_runs_the_readme_s_test_command():
     command = re.search(r"\.venv/bin/(pytest \S+)$", README, re.M).group(1)
     assert f"$bin/{command}" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
