@@ -63,8 +63,8 @@ PLAN: dict[str, str] = {
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "data evaluation ops posezoo registry report scaffold skeleton sweep testing training "
-        "weights"
+        "data evaluation inference ops posezoo registry report scaffold skeleton sweep testing "
+        "training weights"
     ),
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")

@@ -47,8 +47,7 @@ _KINDS = ("csv", "npz", "png", "bvh", "trc", "html", "video")
 @click.option("--restart", is_flag=True, help="Do again what is done.")
 @device_option
 @plugin_option
-@click.pass_context
-def predict(ctx: click.Context, plugins: tuple[Path, ...], **given: Any) -> None:
+def predict(plugins: tuple[Path, ...], **given: Any) -> None:
     """Find people in each SOURCE, and where their joints are in mm.
 
     SOURCE is a picture, a video, a folder of them, a glob, - for a list of names on stdin, or the
@@ -91,4 +90,4 @@ def predict(ctx: click.Context, plugins: tuple[Path, ...], **given: Any) -> None
         tally = predict_sources(predictor, sources, job, lines)
     lines.summary(tally, len(problems), job.out)
     if not tally.people:
-        ctx.exit(1 if tally.sources else 2)
+        click.get_current_context().exit(1 if tally.sources else 2)

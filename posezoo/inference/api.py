@@ -1,4 +1,4 @@
-"""`posezoo.predict`: one picture in, a list of people out, each with what one does with a person."""
+"""`posezoo.predict`: a picture in, a list of people out, who can be drawn and written."""
 
 from __future__ import annotations
 

@@ -175,7 +175,10 @@ class _Worker:
     def _made_of(self, source: Source) -> list[Any]:
         """What a result depends on beside the settings: the file as it is, and its boxes."""
         boxes = self.job.boxes.of(source.name)
-        facts = [str(Path(source.name).resolve()), None if boxes is None else boxes.tolist()]
+        facts: list[Any] = [
+            str(Path(source.name).resolve()),
+            None if boxes is None else boxes.tolist(),
+        ]
         if Path(source.name).is_file():
             stat = Path(source.name).stat()
             facts += [stat.st_size, stat.st_mtime_ns]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from posezoo.camera import Camera
 from posezoo.contracts import DetectedPerson
-from posezoo.joint_maps import joint_map, map_joints
+from posezoo.joint_maps import map_confidence, map_joints
 from posezoo.pipeline import Pipeline
 from posezoo.skeleton import Skeleton
 
@@ -64,16 +64,11 @@ def in_joint_set(
         ValueError: no joint of the target can be had from the source.
     """
     joints, sure = found.joints2d.detach().cpu().double(), found.confidence.detach().cpu().double()
-    px, known = map_joints(joints, source, target)
+    px, known = map_joints(joints, source, target, estimate=True)
     px[~known] = torch.nan
-    rules = joint_map(source, target).rules
-    confidence = [min((float(sure[j]) for j in rule.sources), default=0.0) for rule in rules]
-    return Joints2d(
-        px=px.numpy(),
-        confidence=np.where(np.isfinite(px.numpy()).all(-1), confidence, 0.0),
-        scale=scale,
-        offset=offset,
-    )
+    confidence = map_confidence(sure, source, target, estimate=True)
+    confidence[~px.isfinite().all(-1)] = 0
+    return Joints2d(px=px.numpy(), confidence=confidence.numpy(), scale=scale, offset=offset)
 
 
 def lift(
@@ -119,20 +114,21 @@ def root_position(
     over is each joint's distance in px times its depth over the focal length, so that nearer joints
     count a little less than they would by px.
     """
-    counts = np.isfinite(px).all(-1) & np.isfinite(joints3d).all(-1) & (weight > 0)
+    rays = camera.to_rays(torch.from_numpy(px)).numpy()  # NaN too where the lens sees nothing
+    counts = np.isfinite(rays).all(-1) & np.isfinite(joints3d).all(-1) & (weight > 0)
     if counts.sum() < _FEWEST_RAYS:
         return None
-    rays = camera.to_rays(torch.from_numpy(px[counts])).numpy()
-    points, root_weight = joints3d[counts], np.sqrt(weight[counts])
+    rays, points, root_weight = rays[counts], joints3d[counts], np.sqrt(weight[counts])
     rows = np.zeros((2, len(points), 3))
     for axis in range(2):
         rows[axis, :, axis], rows[axis, :, 2] = 1, -rays[:, axis]
     wanted = rays.T * points[:, 2] - points[:, :2].T
-    solution, _, rank, _ = np.linalg.lstsq(
+    solved, _, rank, _ = np.linalg.lstsq(
         (rows * root_weight[:, None]).reshape(-1, 3), (wanted * root_weight).ravel(), rcond=None
     )
-    behind = (points[:, 2] + solution[2] <= 0).any()
-    return None if rank < 3 or behind else solution
+    position: Floats = solved.astype(np.float64)
+    behind = (points[:, 2] + position[2] <= 0).any()
+    return None if rank < 3 or behind else position
 
 
 def _lift_mirrored(

@@ -21,6 +21,7 @@ from posezoo.skeleton import get_skeleton
 from posezoo.training import checkpoint
 from posezoo.training.runs import pick_device
 from posezoo.weights.index import KnownWeights, known_weights, weights_of
+from posezoo.weights.shipped import shipped_weights
 from posezoo.weights.store import all_stored, load_weights
 
 DETECTOR = "blazepose"  # for a lifter without a detector
@@ -50,9 +51,15 @@ def load(what: str | Path) -> Pipeline:
 
 
 def default_pipeline() -> str:
-    """The detector and the lifter that are taken where nobody says: what is shipped."""
-    shipped = next(name for name, known in known_weights().items() if known.default)
-    return f"{DETECTOR}+{shipped}"
+    """The detector and the lifter that are taken where nobody says: what is shipped.
+
+    Raises:
+        ValueError: no lifter is.
+    """
+    names = [name for name, held in shipped_weights().items() if held.default]
+    if not names:
+        raise ValueError("no lifter comes with this posezoo: give --pipeline, a run or weights")
+    return f"{DETECTOR}+{names[0]}"
 
 
 def missing_weights(what: str | Path | None, detector: str | None) -> list[KnownWeights]:

@@ -221,6 +221,7 @@ class Predictor:
             skeleton,
             box_px=box,
             score=detected.score,
+            sides_unsure=bool(detected.extras.get("sides_unsure", False)),
             width=prediction.width,
             height=prediction.height,
         )

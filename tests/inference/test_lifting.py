@@ -94,6 +94,8 @@ def test_a_joint_that_nothing_tells_is_nan_and_never_zero():
 class Mean(nn.Module):
     """Answers with the mean 2D of the frames that it sees: x, y as mm, and z the frame's number."""
 
+    takes_confidence = False
+
     def __init__(self, frames, future):
         super().__init__()
         self.frames, self.future = frames, future

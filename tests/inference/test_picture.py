@@ -45,12 +45,7 @@ def test_every_exif_turn_is_carried_out(tmp_path, orientation):
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
-    [
-        ("L", (100, 100, 100)),
-        ("LA", (100, 100, 100)),
-        ("1", (255, 255, 255)),
-        ("CMYK", (250, 0, 0)),
-    ],
+    [("L", (100,) * 3), ("LA", (100,) * 3), ("1", (255,) * 3), ("CMYK", (250, 0, 0))],
 )
 def test_other_kinds_of_pixels_become_rgb(tmp_path, mode, expected):
     if mode == "CMYK":

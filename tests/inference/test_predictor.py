@@ -169,10 +169,8 @@ def test_predict_gives_people_with_what_one_does_with_them(painted, tmp_path):
     people[0].to_bvh(tmp_path / "first.bvh")
     assert (tmp_path / "first.bvh").read_text().startswith("HIERARCHY")
     assert people[0].plot().axes
-    array = posezoo.predict(
-        torch.from_numpy(painted.paint([painted.project((0, 0, 3000))])), **given
-    )
-    assert array[0].prediction.source == ""
+    tensor = torch.from_numpy(painted.paint([painted.project((0, 0, 3000))]))
+    assert posezoo.predict(tensor, **given)[0].prediction.source == ""
 
 
 def test_predict_takes_what_load_gives_and_a_predictor(painted, tmp_path, predictor):
@@ -195,7 +193,7 @@ def test_a_video_is_not_predicted_as_a_picture():
     [
         ("resnet18-hm+martinez", None, "has random weights: train it"),
         ("marks+standing", None, "'standing' has random weights"),
-        ("marks+standing.none", None, "weights 'standing.none' are not on this machine"),
+        ("marks+standing.none", None, "weights 'standing.none' are not here"),
         ("marks+martin", None, "Did you mean 'martinez'"),
         ("marks", "marks", "leave out --detector"),
         ("runs/none", None, "runs/none"),

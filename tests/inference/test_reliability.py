@@ -6,13 +6,14 @@ from posezoo.inference.reliability import warnings_of
 from posezoo.skeleton import H36M17
 
 
-def told(px, confidence=None, *, score=0.9, size=(640, 480)):
+def told(px, confidence=None, *, score=0.9, sides_unsure=False, size=(640, 480)):
     joints = Joints2d(px=px, confidence=np.ones(17) if confidence is None else confidence)
     low, high = np.nanmin(px, 0), np.nanmax(px, 0)
-    return warnings_of(
+    found = warnings_of(
         joints, H36M17, box_px=np.concatenate([low, high - low]), score=score,
-        width=size[0], height=size[1],
+        sides_unsure=sides_unsure, width=size[0], height=size[1],
     )  # fmt: skip
+    return tuple(found)
 
 
 @pytest.fixture
@@ -58,6 +59,11 @@ def test_exchanged_hips_are_left_and_right_unsure_and_a_side_view_is_not(whole, 
     assert told(from_the_side) == ()
     upside_down = whole * (1, -1) + (0, 480)
     assert told(upside_down) == ()
+
+
+def test_a_detector_that_is_unsure_of_the_sides_says_so(whole):
+    (warning,) = told(whole, sides_unsure=True)
+    assert warning.startswith("left and right unsure: a second look, in a mirror")
 
 
 def test_unknown_joints_mean_no_3d(whole):
