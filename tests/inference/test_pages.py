@@ -148,7 +148,7 @@ def test_a_browser_shows_the_page_without_an_error(picture, tmp_path):
     pytest.importorskip("plotly")
     write_prediction_page(replace(picture, source=IMG), tmp_path / "a.html", [GREY])
     page = tmp_path / "a.html"
-    watch = "<script>window.onerror = (m) => document.body.append(`BROKEN ${m}`);</script>"
+    watch = "<script>window.onerror = (m) => document.body.append('BRO' + 'KEN', m);</script>"
     page.write_text(page.read_text().replace("<body>", f"<body>{watch}", 1))
     command = [
         "chromium", "--headless", "--no-sandbox", "--use-angle=swiftshader",

@@ -244,7 +244,9 @@ def rtm(rows, **more):
 
 
 @pytest.mark.parametrize(
-    ("skeleton", "extra"), [(COCO, 0), (HALPE, 0), (COCO, 116)], ids=["17", "26", "133"]
+    ("skeleton", "extra"),
+    [(COCO, 0), (HALPE, 0), (get_skeleton("coco23"), 110)],
+    ids=["17", "26", "133"],
 )
 def test_mmpose_and_rtmlib_json(tmp_path, skeleton, extra):
     one = rtm(of(skeleton, extra), bbox=[[1, 2, 4, 6]], bbox_score=0.9)
