@@ -180,7 +180,7 @@ def with_ears(
     index = {name: place for place, name in enumerate(skeleton.joints)}
     if not {"left_ear", "right_ear"} <= set(index):
         return px, confidence, False
-    known = np.isfinite(px).all(-1)
+    known: NDArray[np.bool_] = np.all(np.isfinite(px), axis=-1)
     lost = [index[name] for name in ("left_ear", "right_ear") if not known[index[name]]]
     for names in (("left_ear", "right_ear"), ("left_eye", "right_eye"), ("nose",)):
         there = [index[name] for name in names if name in index and known[index[name]]]

@@ -77,7 +77,8 @@ def _of_prediction(path: Path, out: Path) -> int:
 
 def _of_folder(files: list[Path], name: str, out: Path) -> int:
     """All pictures in one page; videos have pages of their own."""
-    items, pictures = [], []
+    items: list[PageItem] = []
+    pictures: list[tuple[int, Pixels]] = []
     for file in files:
         prediction = read_prediction(file)
         if isinstance(prediction, Prediction):
@@ -207,7 +208,7 @@ def _seen(batch: Batch, result: PoseResult, row: int, spec: str, skeleton: Skele
 def _person(
     px: Floats, skeleton: Skeleton, joints3d: Floats | None, root_mm: Floats | None
 ) -> Person:
-    known = np.isfinite(px).all(-1)
+    known: NDArray[np.bool_] = np.all(np.isfinite(px), axis=-1)
     low, high = (px[known].min(0), px[known].max(0)) if known.any() else (np.zeros(2), np.zeros(2))
     return Person(
         id=0,
