@@ -70,22 +70,24 @@ def build_dataset(spec: NodeSpec | str, **defaults: Any) -> Dataset:
 
 
 def dataset_for(
-    pipeline: Pipeline, spec: NodeSpec | str, *, image_size: int, **offered: Any
+    pipeline: Pipeline, spec: NodeSpec | str, *, image_size: int, lead: int = 0, **offered: Any
 ) -> Dataset:
     """The dataset as this pipeline must see it: pictures or none, its joints, its clips.
+
+    `lead` is how many frames more each clip has at its start.
 
     Raises:
         ValueError: as `build_dataset`, or data that cannot be seen so.
     """
     choice = registry.resolve("dataset", spec)
     view = {"image_size": image_size if pipeline.has_image else 0, "pictures": pipeline.has_image}
-    if pipeline.lifter is not None and pipeline.lifter.frames > 1:
+    if pipeline.lifter is not None and pipeline.lifter.frames + lead > 1:
         if "frames" not in choice.entry.parameters():
             raise ValueError(
                 f"'{pipeline.spec}' looks at {pipeline.lifter.frames} frames, and {choice.entry} "
                 "has single poses: take data with sequences (mocap, store)"
             )
-        view |= {"frames": pipeline.lifter.frames, "future": pipeline.lifter.future}
+        view |= {"frames": pipeline.lifter.frames + lead, "future": pipeline.lifter.future}
     dataset = cast(Dataset, choice.build(**view | offered))
     if dataset.skeleton != pipeline.skeleton:
         dataset = Mapped(dataset, pipeline.skeleton)

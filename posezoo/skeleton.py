@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from posezoo.hints import unknown
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -48,7 +50,7 @@ def get_skeleton(name: str) -> Skeleton:
     """
     name_here = OTHER_NAMES.get(name, name)
     if name_here not in SKELETONS:
-        raise ValueError(f"unknown joint set '{name}'. Known: {', '.join(sorted(SKELETONS))}")
+        raise ValueError(unknown("joint set", name, sorted(SKELETONS)))
     return SKELETONS[name_here]
 
 

@@ -26,46 +26,50 @@ LONGEST = 400  # lines of a file; most should stay under 300
 # in the diff of this table.
 PLAN: dict[str, str] = {
     "camera": "",
+    "cores": "",
     "geometry": "",
+    "hints": "",
     "losses": "",
     "ops": "",
-    "registry": "",
-    "skeleton": "",
-    "drawing": "skeleton",
+    "registry": "hints",
+    "skeleton": "hints",
     "joint_maps": "skeleton",
     "contracts": "camera skeleton",
     "metrics": "geometry skeleton",
     "normalisation": "camera contracts geometry losses skeleton",
-    "settings": "registry",
+    "settings": "hints registry",
     # The kinds: none knows another, and none knows the registry.
     "backbones": "contracts",
     "detectors": "contracts skeleton",
     "heads": "contracts geometry losses ops",
     "lifters": "camera contracts normalisation skeleton",
-    "strategies": "contracts evaluation",
-    "data": "camera contracts drawing geometry joint_maps skeleton",
+    "strategies": "contracts evaluation skeleton",
+    "data": "camera contracts drawing geometry hints joint_maps skeleton",
     # Parts put together, and what is done with the whole.
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
-    "training": "assembly contracts data evaluation pipeline registry settings skeleton",
+    "training": "assembly contracts cores data evaluation pipeline registry settings skeleton",
     "evaluation": (
-        "assembly camera contracts data geometry metrics pipeline registry settings skeleton "
-        "training"
+        "assembly camera contracts data geometry hints metrics pipeline registry settings "
+        "skeleton training"
     ),
     "inference": (
         "assembly camera contracts data drawing joint_maps pipeline posezoo registry skeleton "
         "training weights"
     ),
-    "weights": "registry",
+    "weights": "hints",
     "sweep": "evaluation registry settings training",
-    "report": "assembly contracts data evaluation metrics pipeline registry settings training",
+    "report": (
+        "assembly contracts data evaluation hints metrics pipeline registry settings training"
+    ),
     "testing": "assembly camera contracts geometry pipeline registry skeleton",
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "data evaluation inference ops posezoo registry report scaffold skeleton sweep testing "
-        "training weights"
+        "cores data evaluation inference ops posezoo registry report scaffold skeleton sweep "
+        "testing training weights"
     ),
+    "drawing": "skeleton",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {

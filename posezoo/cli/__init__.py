@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from posezoo.cli.lazy import LazyGroup
+from posezoo.cores import wait_quietly
 
 # Command: where it lives, and its line in `posezoo --help`.
 _COMMANDS = {
@@ -38,6 +39,7 @@ class Commands(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a user's mistake ends in one line on stderr and exit code 2."""
+        wait_quietly()  # no command has loaded torch yet
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # `posezoo list | head`: click ends it quietly

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.evaluation.protocol import protocols
-
-_METRICS = ("mpjpe_mm", "error_2d_px")  # what is ranked by: the first that all of them have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +90,14 @@ def read_score(path: Path) -> Score:
 
 
 def compare(scores: Sequence[Score]) -> Comparison:
-    """Rank the scores by MPJPE (by 2D error where some have none), or say why they cannot be.
+    """Rank the scores by the first metric that all have, or say why they cannot be.
 
     Raises:
         ValueError: there are fewer than two.
     """
     if len(scores) < 2:
         raise ValueError("compare takes at least two runs")
-    metric = next((m for m in _METRICS if all(m in s.result for s in scores)), "")
+    metric = ranking_metric(*(score.result for score in scores)) or ""
     obstacles, again = [], False
     for what, differs in _FACTS.items():
         groups: dict[str, list[str]] = {}
@@ -108,14 +107,15 @@ def compare(scores: Sequence[Score]) -> Comparison:
             listed = "; ".join(f"{value}: {', '.join(names)}" for value, names in groups.items())
             obstacles.append(f"different {what}: {listed}")
             again |= what != _INPUTS
-    if metric == "error_2d_px" and len(sizes := {score.image_size for score in scores}) > 1:
+    sizes = {score.image_size for score in scores}
+    if metric and METRICS[metric].unit == "px" and len(sizes) > 1:
         listed = ", ".join(map(str, sizes))
         obstacles.append(f"2D errors in px of pictures of different sizes: {listed}")
     if not metric:
         obstacles.append("no error that all of them have: some predict no 3D, others no 2D")
     commands = _commands(scores) if again else ()
     if not obstacles:
-        scores = sorted(scores, key=lambda score: score.result[metric])
+        scores = sorted(scores, key=lambda score: METRICS[metric].loss(score.result[metric]))
     return Comparison(
         scores=tuple(scores), metric=metric, obstacles=tuple(obstacles), commands=commands
     )

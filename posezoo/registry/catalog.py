@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from posezoo.hints import did_you_mean
 from posezoo.registry import spec as grammar
 from posezoo.registry.entry import KINDS, Entry
-from posezoo.registry.errors import PluginError, SpecError, did_you_mean
+from posezoo.registry.errors import PluginError, SpecError
 from posezoo.registry.manifest import builtin_manifest, read_manifest
 from posezoo.registry.plugins import Problem, installed_entries
 from posezoo.registry.sources import from_source

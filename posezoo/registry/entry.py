@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from posezoo.hints import did_you_mean
 from posezoo.registry import values
-from posezoo.registry.errors import PluginError, SpecError, did_you_mean
+from posezoo.registry.errors import PluginError, SpecError
 from posezoo.registry.loading import import_target, missing_module
 
 KINDS = ("backbone", "head", "lifter", "detector", "strategy", "dataset")

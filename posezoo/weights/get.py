@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from posezoo.registry.errors import did_you_mean
+from posezoo.hints import did_you_mean
 from posezoo.weights.index import KnownWeights, known_weights
 from posezoo.weights.store import StoredWeights, save_weights
 

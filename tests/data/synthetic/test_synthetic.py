@@ -118,10 +118,10 @@ def test_no_pose_is_in_both_splits():
     assert torch.cdist(*shapes).min() > 100
 
 
-def test_a_batch_equals_its_samples_stacked():
+def test_a_batch_equals_its_samples_stacked(assert_same_items):
     data = Synthetic(image_size=40, seed=3)
     index = [4, 30001, 9, 5, 5, 123, 77, 8, 1, 2, 3]
-    assert_same(data.__getitems__(index), Batch.collate([data[k] for k in index]))
+    assert_same_items(data.__getitems__(index), Batch.collate([data[k] for k in index]))
 
 
 def test_another_process_draws_the_same_bytes():
