@@ -22,7 +22,7 @@ from posezoo.training import checkpoint
 from posezoo.training.runs import pick_device
 from posezoo.weights.index import KnownWeights, known_weights, weights_of
 from posezoo.weights.shipped import shipped_weights
-from posezoo.weights.store import all_stored, load_weights
+from posezoo.weights.store import all_stored, load_weights, stored_weights
 
 DETECTOR = "blazepose"  # for a lifter without a detector
 
@@ -69,11 +69,16 @@ def missing_weights(what: str | Path | None, detector: str | None) -> list[Known
         ValueError: neither a folder nor stored weights nor a spec.
     """
     text = str(what or default_pipeline())
-    node = parse_node(detector) if detector else None
-    if not Path(text).is_dir() and text not in {*known_weights(), *all_stored()}:
+    if Path(text).is_dir():
+        spec = checkpoint.spec_of(text)
+    elif text in all_stored():
+        spec = parse_pipeline(stored_weights(text).about["spec"])
+    else:
         spec = parse_pipeline(text)
-        node = spec.detector or node or NodeSpec(DETECTOR)
-    elif node is None and not (Path(text).is_dir() and checkpoint.spec_of(text).backbone):
+    node = spec.detector
+    if node is None and detector is not None:
+        node = parse_node(detector)
+    elif node is None and spec.backbone is None:
         node = NodeSpec(DETECTOR)
     name = weights_of(node.key) if node is not None else None
     return [known_weights()[name]] if name is not None and name not in all_stored() else []
@@ -113,7 +118,7 @@ def load_lifter(what: str | Path | Pipeline | None, *, device: str = "auto") -> 
         loaded = Loaded(pipeline=what, name=str(what.spec))
     else:
         text = str(what or default_pipeline())
-        if not Path(text).is_dir() and text not in {*known_weights(), *all_stored()}:
+        if not Path(text).is_dir() and text not in all_stored():
             spec = parse_pipeline(text)
             text = str(replace(spec, detector=None)) if spec.lifter and spec.detector else text
         loaded = _load(text)
@@ -149,7 +154,7 @@ def _load(what: str | Path) -> Loaded:
             margin=_margin(node) if pipeline.has_image else 0.0,
         )
     text = str(what)
-    if text in known_weights() or text in all_stored():
+    if text in all_stored():
         return _stored(text)
     spec = parse_pipeline(text)
     registry.resolve_pipeline(replace(spec, lifter=_untagged(spec.lifter)) if spec.lifter else spec)
@@ -204,7 +209,7 @@ def _with_detector(loaded: Loaded, node: str) -> Loaded:
     pipeline.mean_pose.copy_(lifter.mean_pose)
     return replace(
         loaded,
-        pipeline=pipeline,
+        pipeline=pipeline.eval(),
         name=f"{node}+{loaded.name}",
         weights={**_sha256(parse_node(node)), **loaded.weights},
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 from posezoo.camera import Camera
 from posezoo.inference.finding import Finder, Found
 from posezoo.inference.lens import Lens
-from posezoo.inference.lifting import lift, root_position
+from posezoo.inference.lifting import lift, root_position, sees_cameras
 from posezoo.inference.loading import Loaded, finder_of, load_for_prediction, load_lifter
 from posezoo.inference.people import Person, Prediction, VideoPrediction
 from posezoo.inference.picture import Picture, as_picture
@@ -28,6 +28,11 @@ from posezoo.pipeline import Pipeline
 
 Floats: TypeAlias = NDArray[np.float64]
 Given: TypeAlias = str | Path | NDArray[np.uint8] | Tensor | Image.Image | Picture
+
+_OWN_CAMERAS = (
+    "cameras: this lifter knows those that it was trained with only; one that was trained with "
+    "input=rays takes any"
+)
 
 
 class Predictor:
@@ -70,6 +75,9 @@ class Predictor:
         self.finder: Finder = (
             finder_of(self.loaded, batch=batch) if finder is None else finder(self.loaded)
         )
+        # On crops a lifter sees what it was trained on; behind a detector it must take any camera.
+        lifts_any = self.pipeline.lifter is not None and not self.loaded.crop_px
+        self._caution = _OWN_CAMERAS if lifts_any and not sees_cameras(self.pipeline) else ""
 
     def picture(
         self,
@@ -237,7 +245,7 @@ class Predictor:
             confidence=joints.confidence,
             joints3d=joints3d,
             root_mm=root_mm,
-            warnings=(*filter(None, [found.warning]), *warnings),
+            warnings=(*filter(None, [self._caution, found.warning]), *warnings),
         )
 
 
