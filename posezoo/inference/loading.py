@@ -123,7 +123,7 @@ def load_lifter(what: str | Path | Pipeline | None, *, device: str = "auto") -> 
             text = str(replace(spec, detector=None)) if spec.lifter and spec.detector else text
         loaded = _load(text)
     if loaded.pipeline.lifter is None:
-        raise ValueError(f"'{loaded.name}' has no lifter: give one, such as {default_pipeline()}")
+        raise ValueError(f"'{loaded.name}' has no lifter: give a run or weights that have one")
     loaded.pipeline.to_device(pick_device(device)).eval()
     return loaded
 
