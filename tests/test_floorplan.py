@@ -141,10 +141,10 @@ def part_of(file: Path) -> str:
 
 
 def used_edges() -> dict[tuple[str, str], list[Import]]:
-    """Which part imports which other, and where."""
+    """Which part imports which other, if only for type checkers, and where."""
     edges: dict[tuple[str, str], list[Import]] = {}
     for file in sources(PACKAGE):
-        for found in imports(file):
+        for found in imports(file, for_checkers=True):
             here = part_of(file)
             if found.name.split(".")[0] == "posezoo" and found.part != here != "__init__":
                 edges.setdefault((here, found.part), []).append(found)
@@ -187,9 +187,7 @@ def test_entries_of_a_kind_share_only_private_modules() -> None:
 def test_no_files_import_each_other_in_a_ring() -> None:
     graph = {
         ".".join(file.relative_to(ROOT).with_suffix("").parts): {
-            found.name
-            for found in imports(file, for_checkers=True)
-            if found.name.startswith("posezoo.")
+            found.name for found in imports(file) if found.name.startswith("posezoo.")
         }
         for file in sources(PACKAGE)
         if file.name != "__init__.py"
