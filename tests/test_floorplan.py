@@ -58,7 +58,7 @@ PLAN: dict[str, str] = {
         "assembly camera contracts data drawing joint_maps pipeline posezoo registry skeleton "
         "training weights"
     ),
-    "weights": "hints",
+    "weights": "hints pipeline",
     "sweep": "evaluation registry settings training",
     "report": (
         "assembly contracts data evaluation hints metrics pipeline registry settings training"
