@@ -149,7 +149,9 @@ def test_a_head_alone_is_counted_in_its_example() -> None:
     assert head["weights"] == in_example["weights"]
 
 
-@pytest.mark.parametrize("entry", registry.entries(), ids=lambda e: e.key)
+@pytest.mark.parametrize(
+    "entry", [e for e in registry.entries() if e.origin == "posezoo"], ids=lambda e: e.key
+)
 def test_every_entry_has_a_card(entry: registry.Entry) -> None:
     result = invoke(entry.key)
     assert result.exit_code == 0, result.output
