@@ -152,8 +152,8 @@ class Predictor:
     ) -> list[list[Floats | None]]:  # (J, 3) mm of each frame
         """3D of people whose joints are all known; None for the others."""
         result: list[list[Floats | None]] = [
-            [None if each.joints3d is None else each.joints3d.double().numpy() for each in clip]
-            for clip in clips
+            [self._pose_of_head(each, camera) for each in clip]
+            for clip, camera in zip(clips, cameras, strict=True)
         ]
         if self.pipeline.lifter is None:
             return result
@@ -179,6 +179,16 @@ class Predictor:
                 for (number, first), joints in zip(some, joints3d.double().numpy(), strict=True):
                     result[number][first : first + length] = list(joints)
         return result
+
+    def _pose_of_head(self, found: Found, camera: Camera) -> Floats | None:  # (J, 3) mm
+        """What a head that gives 3D itself makes of a person, now that the camera is known."""
+        if found.maps is None:
+            return None
+        view = Camera(found.joints.view(camera).parameters[None]).to(torch.float32)
+        with torch.inference_mode():
+            result = self.pipeline.head.decode(found.maps, view.to(found.maps.device))
+        joints: Floats = result.joints3d[0, 0].double().cpu().numpy()
+        return joints
 
     def empty(self, picture: Picture, lens: Lens | None) -> Prediction:
         """What is known of a picture before anybody is found in it."""
