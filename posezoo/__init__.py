@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from posezoo.pipeline import Pipeline
     from posezoo.registry import Entry, entries, register
     from posezoo.skeleton import Skeleton, get_skeleton
-    from posezoo.training.checkpoint import load_pipeline as load
+    from posezoo.weights.named import load
 
     __version__: str
 
