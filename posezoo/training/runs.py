@@ -109,7 +109,7 @@ def start(
 ) -> Evaluation:
     """Train, or go on training, then evaluate the best checkpoint and draw what it predicts.
 
-    `weights` are what parts start from, as in `posezoo.weights.starting`; a resumed run knows its own.
+    `weights` are what parts start from (posezoo.weights.starting); a resumed run knows its own.
     `draw=False` leaves the picture out, which costs a tiny run more than its training.
 
     Raises:

@@ -90,7 +90,12 @@ def read(
         return Contents(path, digest, _safetensors(path))
     if first.startswith(b"PK"):
         _check_archive(path)
-    elif not first.startswith(b"\x80"):  # how every pickle begins
+    elif first[:1] == b"\x80" and first[1:2] != b"\x02":  # the protocol that torch.save writes
+        raise ValueError(
+            f"{path}: a pickle, but not of torch.save; where it was made, save the state dict: "
+            "torch.save(state_dict, 'weights.pth')"
+        )
+    elif first[:1] != b"\x80":  # how every pickle begins
         raise ValueError(
             f"{path}: neither safetensors nor a file of torch.save (it begins {first[:8]!r})"
         )
@@ -143,7 +148,7 @@ def _torch(path: Path, *, trust: bool, warn: Warn) -> Any:
             warnings.simplefilter("ignore")  # of old layouts: it reads or it fails
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except _UNREADABLE as error:
-        if wanted := re.search(r"GLOBAL (\S+) was not an allowed", str(error)):
+        if wanted := re.search(r"GLOBAL (\S+) (?:was not an|whose module)", str(error)):
             raise ValueError(
                 f"{path}: not read: beside tensors it holds {wanted[1]}, which could run code. "
                 "Only if you trust whoever made it: --trust"

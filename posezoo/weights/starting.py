@@ -51,9 +51,9 @@ def starting_weights(pipeline: Pipeline, item: str, *, warn: Warn) -> Start:
     Raises:
         ValueError: no such part or source, or tensors that are missing or of other shapes.
     """
-    part, _, source = (
-        item.partition("=") if item.split("=", maxsplit=1)[0] in _PARTS else ("", "", item)
-    )
+    part, _, source = item.partition("=")
+    if part not in _PARTS:  # a path may hold a "=" too
+        part, source = "", item
     if part and part not in pipeline.parts:
         raise ValueError(f"--weights {item}: '{pipeline.spec}' has no {part}")
     offers = _offers(pipeline, source, part, warn)
@@ -61,7 +61,8 @@ def starting_weights(pipeline: Pipeline, item: str, *, warn: Warn) -> Start:
     if not chosen:
         has = " and ".join(offers) or "nothing"
         raise ValueError(f"--weights {item}: holds {has}, nothing for '{pipeline.spec}'")
-    tensors, notes = {}, []
+    tensors: dict[str, Tensor] = {}
+    notes = []
     for name in chosen:
         own, offer = pipeline.parts[name].state_dict(), offers[name]
         used = {n: offer.tensors[n] for n in own if n in offer.tensors}
