@@ -1,0 +1,211 @@
+"""Another project's file as one of our pipelines: recognised, renamed, loaded without a remainder."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from posezoo.assembly import build_pipeline
+from posezoo.pipeline import Pipeline
+from posezoo.registry import NodeSpec, parse_pipeline
+from posezoo.skeleton import get_skeleton
+from posezoo.weights.config import flatten, read_config
+from posezoo.weights.families import families
+from posezoo.weights.family import Config, Family, Shapes, State
+from posezoo.weights.reading import Warn, read, silent
+from posezoo.weights.trial import try_once
+from posezoo.weights.unwrapping import unwrap
+
+# Of every pipeline of ours and of nobody's file: not asked for.
+_ALWAYS_KEPT = ("mean_pose",)
+_COUNTER = "num_batches_tracked"  # of batch norm; nothing computes with it, old files lack it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """A pipeline with another project's weights, and where they are from."""
+
+    family: Family
+    pipeline: Pipeline  # in eval mode
+    config: Config
+    others: tuple[str, ...]  # families whose files look the same
+    notes: tuple[str, ...]  # what was found and done, a sentence each
+    provenance: dict[str, str]
+
+
+def import_file(
+    path: Path,
+    *,
+    spec: str = "",
+    config: Config | None = None,
+    trust: bool = False,
+    take_first: bool = False,
+    warn: Warn = silent,
+) -> Imported:
+    """Read a file, tell its family, build that network and fill it.
+
+    Args:
+        path: a file of weights, or a folder that holds model.safetensors and config.json.
+        spec: a family's name, or the pipeline itself, where the file does not say enough.
+        config: the constructor's arguments, where the weights do not show them.
+        trust: open a pickle that could run code.
+        take_first: where several families fit, take the first instead of asking.
+        warn: called with what the user must be told at once.
+
+    Raises:
+        ValueError: unreadable, unknown, ambiguous, or with tensors missing or left over.
+    """
+    path, beside = _locate(path)
+    config = beside if config is None else flatten(config)
+    contents = read(path, trust=trust, warn=warn)
+    unwrapped = unwrap(contents.value, origin=str(path))
+    shapes = {name: tuple(tensor.shape) for name, tensor in unwrapped.state.items()}
+    fitting = _fitting(shapes, config, spec, origin=str(path))
+    if len(fitting) > 1 and not take_first:
+        told = "; ".join(f"{f.name} ({f.input})" for f in fitting)
+        raise ValueError(
+            f"{path}: fits several families, whose files look the same: {told}. "
+            f"Add --as {' or --as '.join(f.name for f in fitting)}"
+        )
+    family = fitting[0]
+    forced = spec if spec and not _is_family(spec) else ""
+    pipeline, matched = _build(family, unwrapped.state, shapes, config, forced, origin=str(path))
+    try_once(pipeline, origin=str(path))
+    return Imported(
+        family=family,
+        pipeline=pipeline,
+        config=config,
+        others=tuple(f.name for f in fitting[1:]),
+        notes=(
+            f"{path.name}: {unwrapped}",
+            f"family {family.name} ({family.project}), pipeline {pipeline.spec}",
+            f"{matched} matched, 0 missing, 0 unexpected",
+        ),
+        provenance={
+            "file": path.name,
+            "file_sha256": contents.sha256,
+            "family": family.name,
+            "project": f"https://github.com/{family.project}",
+            "paper": family.paper,
+            "licence": family.licence,
+            "terms": family.terms,
+            "input": family.input,
+            "output": family.output,
+            "scale": family.scale,
+            "imported": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "posezoo": metadata.version("posezoo"),
+        },
+    )
+
+
+def _locate(path: Path) -> tuple[Path, dict[str, Any]]:
+    """The file itself, and the config.json of a folder as transformers saves it."""
+    if path.is_dir() and (path / "model.safetensors").is_file():
+        path = path / "model.safetensors"
+    beside = path.with_name("config.json")
+    named = path.name == "model.safetensors" and beside.is_file()
+    return path, read_config(str(beside)) if named else {}
+
+
+def _is_family(name: str) -> bool:
+    return any(family.name == name for family in families())
+
+
+def _fitting(shapes: Shapes, config: Config, spec: str, *, origin: str) -> list[Family]:
+    """The families whose files look like this, as far as the user has not said."""
+    wanted = [f for f in families() if f.name == spec] if _is_family(spec) else [*families()]
+    fitting = [family for family in wanted if family.recognise(shapes, config)]
+    if not fitting and len(wanted) == 1:
+        return wanted  # the user insists; what is missing will be said
+    if not fitting:
+        first = ", ".join(list(shapes)[:3])
+        known = ", ".join(sorted({f.name for f in families()}))
+        raise ValueError(
+            f"{origin}: of no family that is known here ({known}); its {len(shapes)} tensors begin "
+            f"{first}. If it is of one of them, name it: --as NAME"
+        )
+    if spec and not _is_family(spec):
+        # Families that use the same file differ in parameters: the likest one is meant.
+        given = parse_pipeline(spec).nodes
+        likeness = {f: _likeness(given, f, shapes, config) for f in fitting}
+        best = max(likeness.values())
+        if best < 0:
+            own = " or ".join(f.spec(shapes, config) for f in fitting)
+            raise ValueError(f"{origin}: --as {spec}: this file is of another network: {own}")
+        return [f for f in fitting if likeness[f] == best]
+    return fitting
+
+
+def _likeness(
+    given: Mapping[str, NodeSpec], family: Family, shapes: Shapes, config: Config
+) -> int:
+    """How many parameters are the same; -1 for other entries."""
+    own = parse_pipeline(family.spec(shapes, config)).nodes
+    if {kind: node.key for kind, node in own.items()} != {k: node.key for k, node in given.items()}:
+        return -1
+    return sum(len(given[kind].params.items() & own[kind].params.items()) for kind in own)
+
+
+def _build(
+    family: Family,
+    tensors: dict[str, Tensor],
+    shapes: Shapes,
+    config: Config,
+    spec: str,
+    *,
+    origin: str,
+) -> tuple[Pipeline, int]:
+    """The family's network with the file's numbers, and how many tensors of the file it took."""
+    used = {n: t for n, t in tensors.items() if not _matches(n, family.unused)}
+    state = State(used)
+    try:
+        spec = spec or family.spec(shapes, config)
+        skeleton = get_skeleton(family.joint_set(shapes, config))
+        converted = family.convert(state, config)
+    except (ValueError, LookupError) as error:
+        lacks = f"{error} is missing" if isinstance(error, LookupError) else str(error)
+        raise ValueError(f"{origin}: read as {family.name}: {lacks}") from error
+    pipeline = build_pipeline(spec, skeleton=skeleton).eval()
+    own = pipeline.state_dict()
+    missing = [
+        name
+        for name in own
+        if name not in converted
+        and not name.endswith(_COUNTER)
+        and not _matches(name, (*_ALWAYS_KEPT, *family.kept))
+    ]
+    unexpected = [*state, *(name for name in converted if name not in own)]
+    problems = [f"{len(missing)} missing ({_few(missing)})"] * bool(missing)
+    problems += [f"{len(unexpected)} unexpected ({_few(unexpected)})"] * bool(unexpected)
+    for name in own.keys() & converted.keys():
+        found, expected = tuple(converted[name].shape), tuple(own[name].shape)
+        if found != expected:
+            problems.append(f"'{name}' is {found}, expected {expected}")
+        elif not converted[name].isfinite().all():
+            problems.append(f"'{name}' holds NaN or infinity")
+    if problems:
+        matched = len(own.keys() & converted.keys())
+        raise ValueError(
+            f"{origin}: does not fit {family.name} as {spec}: {matched} matched, "
+            f"{'; '.join(problems)}"
+        )
+    with torch.no_grad():
+        for name, tensor in converted.items():
+            own[name].copy_(tensor)
+    return pipeline, len(used) - len(state)
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
