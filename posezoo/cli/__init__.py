@@ -15,6 +15,7 @@ _COMMANDS = {
     "train": ("posezoo.cli.train:train", "Train a pipeline."),
     "eval": ("posezoo.cli.eval:evaluate", "Evaluate a trained pipeline."),
     "errors": ("posezoo.cli.errors:errors", "How a detector errs, to train a lifter with."),
+    "weights": ("posezoo.cli.weights:weights", "Other projects' weights, by name."),
     "sweep": ("posezoo.cli.sweep:sweep", "Train over many settings, as one study."),
     "report": ("posezoo.cli.report:report", "The source report's comparisons, run and judged."),
     "compare": ("posezoo.cli.compare:compare", "Runs beside each other, where that is fair."),

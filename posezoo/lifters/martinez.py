@@ -28,6 +28,8 @@ class Martinez(nn.Module):
     """Linear, then blocks of (linear, batch norm, ReLU, dropout) twice with a shortcut, linear."""
 
     frames, future = 1, 0
+    seen: Tensor  # (inputs,) int64: the numbers that the perceptron takes, in its order
+    said: Tensor  # (outputs,) int64: those that it gives; the others are 0
 
     def __init__(
         self,
@@ -58,22 +60,23 @@ class Martinez(nn.Module):
                 linear(fan_in, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)
             )
 
-        # Which numbers the network sees and says; the others it does not know.
-        self.seen = torch.arange(self.normalisation.num_inputs)
-        self.said = torch.arange(self.normalisation.num_outputs)
+        seen = torch.arange(self.normalisation.num_inputs)
+        said = torch.arange(self.normalisation.num_outputs)
         if joints == "published":
             if "neck" not in skeleton.joints or input != "px" or confidence:
                 raise ValueError(
                     f"joints=published leaves out the neck of plain px: input={input}, "
                     f"confidence={confidence} and {skeleton.name} do not fit; take joints=all"
                 )
-            self.seen = _without(skeleton, "neck", 2)
-            self.said = _without(skeleton, skeleton.joints[skeleton.root], 3)
-        self.stem = layer(len(self.seen))
+            seen = _without(skeleton, "neck", 2)
+            said = _without(skeleton, skeleton.joints[skeleton.root], 3)
+        self.register_buffer("seen", seen, persistent=False)
+        self.register_buffer("said", said, persistent=False)
+        self.stem = layer(len(seen))
         self.blocks = nn.ModuleList(
             nn.Sequential(layer(width), layer(width)) for _ in range(blocks)
         )
-        self.out = linear(width, len(self.said))
+        self.out = linear(width, len(said))
         if zero_init:  # a Kaiming output layer first has to unlearn its random pose
             nn.init.zeros_(self.out.weight)
 

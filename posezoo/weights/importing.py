@@ -1,4 +1,4 @@
-"""Another project's file as one of our pipelines: recognised, renamed, loaded without a remainder."""
+"""Another project's file as one of our pipelines: recognised, renamed, nothing left over."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
+from posezoo.weights import store
 from posezoo.weights.config import flatten, read_config
 from posezoo.weights.families import families
 from posezoo.weights.family import Config, Family, Shapes, State
-from posezoo.weights.reading import Warn, read, silent
+from posezoo.weights.reading import Warn, read
 from posezoo.weights.trial import try_once
 from posezoo.weights.unwrapping import unwrap
 
@@ -48,7 +49,7 @@ def import_file(
     config: Config | None = None,
     trust: bool = False,
     take_first: bool = False,
-    warn: Warn = silent,
+    warn: Warn,
 ) -> Imported:
     """Read a file, tell its family, build that network and fill it.
 
@@ -106,6 +107,22 @@ def import_file(
     )
 
 
+def keep(imported: Imported, name: str, *, replace: bool = False) -> Path:
+    """Put an import into the user's store; returns the file.
+
+    Raises:
+        ValueError: the name is taken, or cannot be one.
+        OSError: no space or no permission.
+    """
+    pipeline = imported.pipeline
+    about = {
+        "pipeline": str(pipeline.spec),
+        "skeleton": pipeline.skeleton.name,
+        "provenance": imported.provenance,
+    }
+    return store.save(name, pipeline.state_dict(), about, replace=replace)
+
+
 def _locate(path: Path) -> tuple[Path, dict[str, Any]]:
     """The file itself, and the config.json of a folder as transformers saves it."""
     if path.is_dir() and (path / "model.safetensors").is_file():
@@ -121,10 +138,10 @@ def _is_family(name: str) -> bool:
 
 def _fitting(shapes: Shapes, config: Config, spec: str, *, origin: str) -> list[Family]:
     """The families whose files look like this, as far as the user has not said."""
-    wanted = [f for f in families() if f.name == spec] if _is_family(spec) else [*families()]
-    fitting = [family for family in wanted if family.recognise(shapes, config)]
-    if not fitting and len(wanted) == 1:
-        return wanted  # the user insists; what is missing will be said
+    named = [family for family in families() if family.name == spec]
+    fitting = [family for family in named or families() if family.recognise(shapes, config)]
+    if not fitting and len(named) == 1:
+        return named  # the user insists; what is missing will be said
     if not fitting:
         first = ", ".join(list(shapes)[:3])
         known = ", ".join(sorted({f.name for f in families()}))
@@ -144,9 +161,7 @@ def _fitting(shapes: Shapes, config: Config, spec: str, *, origin: str) -> list[
     return fitting
 
 
-def _likeness(
-    given: Mapping[str, NodeSpec], family: Family, shapes: Shapes, config: Config
-) -> int:
+def _likeness(given: Mapping[str, NodeSpec], family: Family, shapes: Shapes, config: Config) -> int:
     """How many parameters are the same; -1 for other entries."""
     own = parse_pipeline(family.spec(shapes, config)).nodes
     if {kind: node.key for kind, node in own.items()} != {k: node.key for k, node in given.items()}:

@@ -12,7 +12,7 @@ import argparse
 import hashlib
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError  # only the error's name; torch does the reading
@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+Warn = Callable[[str], None]  # what the user must be told before it happens
 
 # How files begin that are often taken for weights, and what to do about it.
 _FIRST_BYTES = (
@@ -62,7 +64,7 @@ def read(
     path: Path,
     *,
     trust: bool = False,
-    warn: Callable[[str], None] = lambda text: None,
+    warn: Warn,
 ) -> Contents:
     """Read a .safetensors, or a pickle of torch (.pth, .pt, .pth.tar, .bin, .ckpt), by its bytes.
 
@@ -70,7 +72,9 @@ def read(
         ValueError: not a file of weights, a damaged one, or one that needs `trust`.
     """
     if path.is_dir():
-        raise ValueError(f"{path}: a folder, expected one file (or a folder with model.safetensors)")
+        raise ValueError(
+            f"{path}: a folder, expected one file (or a folder with model.safetensors)"
+        )
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     with path.open("rb") as file:
@@ -120,7 +124,7 @@ def _check_archive(path: Path) -> None:
         )
 
 
-def _torch(path: Path, *, trust: bool, warn: Callable[[str], None]) -> Any:
+def _torch(path: Path, *, trust: bool, warn: Warn) -> Any:
     mmap = zipfile.is_zipfile(path)  # the older layout cannot be mapped
     if trust:
         warn(f"{path}: --trust: reading it runs whatever code it holds")

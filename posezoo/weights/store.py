@@ -60,6 +60,17 @@ def check_name(name: str) -> None:
         )
 
 
+def check_free(name: str) -> None:
+    """Refuse a name that is taken.
+
+    Raises:
+        ValueError: it is, or it cannot be a name.
+    """
+    check_name(name)
+    if (taken := find(name)) is not None:
+        raise ValueError(f"'{name}' is taken ({taken.file}); take another name, or add --replace")
+
+
 def save(
     name: str,
     tensors: Mapping[str, Tensor],
@@ -74,10 +85,9 @@ def save(
         OSError: no space or no permission; what was there before is untouched.
     """
     check_name(name)
-    card = _card_file(name)
-    before = find(name) if card.is_file() else None
-    if before is not None and not replace:
-        raise ValueError(f"'{name}' is taken ({before.file}); take another name, or add --replace")
+    if not replace:
+        check_free(name)
+    card, before = _card_file(name), find(name)
     folder = store_folder()
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{name}.{os.getpid()}.tmp"
@@ -111,7 +121,7 @@ def find(name: str) -> Card | None:
     try:
         text = json.loads(path.read_text(encoding="utf-8"))
         return Card(name, path.with_name(text["file"]), text["sha256"], text["about"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: damaged ({error}); delete it and import again") from error
 
 
