@@ -81,7 +81,7 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
-        self.mixer, self.mlp = mixer, Mlp(width, int(width * mlp_ratio))
+        self.mixer, self.mlp = mixer, Mlp(width, round(width * mlp_ratio))
         self.drop_path = DropPath(drop_path)
         for name in ("scale1", "scale2"):
             scale = None if layer_scale is None else nn.Parameter(torch.full((width,), layer_scale))

@@ -18,7 +18,6 @@ from posezoo.contracts import Batch
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton
 
-
 _PARTNERS = (
     ("pelvis", "spine"),
     ("thorax", "head"),

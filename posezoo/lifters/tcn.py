@@ -61,7 +61,7 @@ class Tcn(nn.Module):
         super().__init__()
         self.frames, self.future = frames, 0 if causal else frames // 2
         told = get_skeleton(joints2d) if joints2d else skeleton
-        self.joints2d = told.name
+        self.joints2d = joints2d
         if told != skeleton and input != "screen":
             raise ValueError(
                 f"joints2d={joints2d} with input={input}: expected input=screen, since the "
