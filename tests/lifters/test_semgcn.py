@@ -77,13 +77,15 @@ def test_far_joints_are_heard_through_non_local_layers_only(non_local, heard):
     batch = people(4)
     joints2d = batch.joints2d.requires_grad_()
     inputs, _ = model.normalisation.inputs(joints2d, batch.camera)
-    model.out(model.stem(model._by_joint(inputs.flatten(0, 1))))[:, 12].sum().backward()
+    model.out(model.stem(model.normalisation.by_joint(inputs.flatten(0, 1))))[
+        :, 12
+    ].sum().backward()
     assert set(joints2d.grad.abs().sum((0, 1, 3)).nonzero()[:, 0].tolist()) == heard
 
 
 def test_a_non_local_layer_compares_every_pair_and_adds_nothing_at_first():
     torch.manual_seed(0)
-    layer, x = _NonLocal(6).eval(), torch.randn(2, 5, 6)
+    layer, x = _NonLocal(6, None).eval(), torch.randn(2, 5, 6)
     assert torch.equal(layer(x), x)
     torch.nn.init.ones_(layer.norm.weight)
     listener = layer.listen(x)[:, :, None].expand(-1, 5, 5, -1)
@@ -98,7 +100,7 @@ def test_a_shortcut_goes_past_each_block_and_a_non_local_layer_stands_behind_it(
     torch.nn.init.zeros_(model.blocks[0][1][1].weight)  # the block's last batch norm: silent
     torch.nn.init.ones_(model.far[0].norm.weight)
     inputs, to_camera = model.normalisation.inputs(batch.joints2d, batch.camera)
-    x = model.far[0](model.stem(model._by_joint(inputs.flatten(0, 1))))
+    x = model.far[0](model.stem(model.normalisation.by_joint(inputs.flatten(0, 1))))
     expected = model.normalisation.joints3d(model.out(x).flatten(1)[:, None], to_camera)
     torch.testing.assert_close(model(batch.joints2d, batch.camera), expected)
 
@@ -106,7 +108,7 @@ def test_a_shortcut_goes_past_each_block_and_a_non_local_layer_stands_behind_it(
 def test_every_joint_is_told_where_the_person_stands_and_how_large():
     model = lifter(input="rays")
     inputs = torch.arange(37.0).view(1, 37)
-    by_joint = model._by_joint(inputs)
+    by_joint = model.normalisation.by_joint(inputs)
     assert by_joint.shape == (1, 17, 5)
     assert by_joint[0, 3].tolist() == [6, 7, 34, 35, 36]
 

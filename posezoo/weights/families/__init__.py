@@ -9,6 +9,12 @@ from posezoo.weights.family import Family
 # A module may hold several families that share code: its FAMILIES.
 MODULES = (
     "martinez",
+    "mixste",
+    "motionagformer",
+    "motionbert",
+    "poseformer",
+    "semgcn",
+    "videopose3d",
 )  # fmt: skip
 
 
