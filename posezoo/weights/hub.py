@@ -23,7 +23,7 @@ from posezoo.weights.reading import sha256_of
 SCHEMA = "posezoo.weights/1"
 _PREFIX = "hub:"
 _FILE, _ABOUT, _CONFIG = "model.safetensors", "posezoo.json", "config.json"
-_SOURCE = re.compile(r"hub:([\w.-]+/[\w.-]+)(?:/([\w./-]+))?(?:@([\w./-]+))?")
+_SOURCE = re.compile(r"hub:(\w[\w.-]*/\w[\w.-]*)(?:/(\w[\w./-]*))?(?:@([\w./-]+))?")
 
 
 def is_hub(name: str) -> bool:

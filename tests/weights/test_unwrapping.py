@@ -21,9 +21,11 @@ def adam():
     return optimizer.state_dict()
 
 
+MODULE = below("module.")
+# What a program saved, the wrapper and the prefix that come off.
 WRAPPED = {
     "bare": (BARE, "", ""),
-    "data parallel": (below("module."), "", "module."),
+    "data parallel": (MODULE, "", "module."),
     "compiled": (below("_orig_mod."), "", "_orig_mod."),
     "a trainer of data parallel": (below("model.module."), "", "model.module."),
     "VideoPose3D": (
@@ -31,19 +33,19 @@ WRAPPED = {
         "model_pos",
         "",
     ),
-    "SemGCN": ({"epoch": 1, "state_dict": BARE, "optimizer": adam(), "error": 40.1}, "state_dict", ""),
-    "MotionAGFormer": ({"model": below("module."), "optimizer": adam()}, "model", "module."),
-    "MotionBERT": ({"model_pos": below("module."), "min_loss": 3.0}, "model_pos", "module."),
-    "integral": ({"epoch": 1, "network": below("module."), "optimizer": adam()}, "network", "module."),
+    "SemGCN": ({"epoch": 1, "state_dict": BARE, "optimizer": adam()}, "state_dict", ""),
+    "MotionAGFormer": ({"model": MODULE, "optimizer": adam()}, "model", "module."),
+    "MotionBERT": ({"model_pos": MODULE, "min_loss": 3.0}, "model_pos", "module."),
+    "integral": ({"network": MODULE, "optimizer": adam()}, "network", "module."),
     "mmpose": ({"meta": {"epoch": 1, "cfg": "text"}, "state_dict": BARE}, "state_dict", ""),
     "HRNet": (
-        {"model": "pose_hrnet", "state_dict": below("module."), "best_state_dict": BARE, "perf": 0.7},
+        {"model": "pose_hrnet", "state_dict": MODULE, "best_state_dict": BARE, "perf": 0.7},
         "state_dict",
         "module.",
     ),
     "averaged only": ({"epoch": 1, "ema": {"state_dict": BARE}}, "ema.state_dict", ""),
     "a name of their own": ({"epoch": 1, "generator": BARE}, "generator", ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", WRAPPED)

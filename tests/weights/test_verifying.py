@@ -39,7 +39,7 @@ def test_scripts_get_the_four_keys(case, tmp_path):
     found = json.loads(result.output)
     assert found.keys() == {"family", "spec", "max_abs_diff", "max_abs_output"}
     assert found["family"] == "martinez"
-    assert found["spec"] == "martinez:blocks=1,joints=published,width=4"
+    assert found["spec"] == "martinez:blocks=1,input=px,joints=published,width=4"
     largest = max(abs(arrays["output"]).max(), abs(arrays["more_output"]).max())
     assert found["max_abs_output"] == pytest.approx(largest, rel=1e-7)
     assert found["max_abs_diff"] < 1e-6 * largest  # batches of other sizes may round otherwise
