@@ -218,6 +218,9 @@ class Lifter(Protocol):
 
     Built with `skeleton: Skeleton`, then its own parameters. One that has `takes_confidence` true
     is called with a third argument, how sure the detector is of each joint: 1 for true joints.
+    One that has `joints2d`, the name of a joint set, is told those and not the skeleton's.
+    One that predicts a whole window at once has `lift_window`, called as the lifter itself with
+    exactly `frames` frames, which gives them all: it then learns from all of them.
     """
 
     frames: int  # how many frames it must see to predict one; 1 for a single picture

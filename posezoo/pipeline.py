@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, PoseResult
 from posezoo.registry import PipelineSpec
-from posezoo.skeleton import Skeleton
+from posezoo.skeleton import Skeleton, get_skeleton
 
 
 class Pipeline(nn.Module):
@@ -76,13 +77,7 @@ class Pipeline(nn.Module):
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # (B, T - frames + 1, J, 3) mm, camera frame, root exactly 0
         """The lifter, always in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px."""
-        joints2d, told = joints2d.float(), []
-        if getattr(self.lifter, "takes_confidence", False):
-            sure = joints2d.new_ones(joints2d.shape[:-1])
-            told = [sure if confidence is None else confidence.float()]
-        with torch.autocast(joints2d.device.type, enabled=False):
-            joints3d: Tensor = self.lifter(joints2d, camera, *told)
-        return joints3d
+        return self._lift(self.lifter, joints2d, camera, confidence)
 
     def lift_loss(
         self,
@@ -90,10 +85,29 @@ class Pipeline(nn.Module):
         batch: Batch,
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # scalar
-        """The lifter's loss for the joints that it is given."""
-        joints3d = self.lift(joints2d, batch.camera, confidence)
-        loss: Tensor = self.lifter.loss(joints3d, self.predicted_frames(batch))
+        """The lifter's loss for the joints that it is given, of all that it predicts at once."""
+        whole = getattr(self.lifter, "lift_window", None)
+        if whole is not None and joints2d.shape[1] == self.lifter.frames:
+            joints3d = self._lift(whole, joints2d, batch.camera, confidence)
+        else:
+            joints3d = self.lift(joints2d, batch.camera, confidence)
+            batch = self.predicted_frames(batch)
+        loss: Tensor = self.lifter.loss(joints3d, batch)
         return loss
+
+    def _lift(
+        self,
+        lift: Callable[..., Tensor],
+        joints2d: Tensor,  # (B, T, J, 2) px
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None,  # (B, T, J), 0 to 1
+    ) -> Tensor:
+        joints2d, told = joints2d.float(), []
+        if getattr(self.lifter, "takes_confidence", False):
+            sure = joints2d.new_ones(joints2d.shape[:-1])
+            told = [sure if confidence is None else confidence.float()]
+        with torch.autocast(joints2d.device.type, enabled=False):
+            return lift(joints2d, camera, *told)
 
     def predicted_frames(self, batch: Batch) -> Batch:
         """A batch without the frames that the lifter only looks at: what predictions answer to."""
@@ -123,6 +137,12 @@ class Pipeline(nn.Module):
         """The parts that are there, by kind."""
         named = {"backbone": self.backbone, "head": self.head, "lifter": self.lifter}
         return {name: part for name, part in named.items() if part is not None}
+
+    @property
+    def skeleton2d(self) -> Skeleton:
+        """The joints that a lifter is told: those of the skeleton, unless it says otherwise."""
+        name = getattr(self.lifter, "joints2d", "")
+        return get_skeleton(name) if name else self.skeleton
 
     @property
     def has_image(self) -> bool:

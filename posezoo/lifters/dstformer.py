@@ -120,9 +120,8 @@ class DstFormer(nn.Module):
 
     def _start(self, *, zero_init: bool) -> None:
         """The published first weights: small everywhere, and an even mix of the streams."""
-        of_mixes = {id(layer.mix.weigh) for layer in self.layers}
-        for module in self.modules():
-            if isinstance(module, nn.Linear) and id(module) not in of_mixes:
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear) and not name.endswith(".mix.weigh"):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
         for position in (self.joint_position, self.frame_position):

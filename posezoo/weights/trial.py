@@ -32,7 +32,7 @@ def try_once(pipeline: Pipeline, *, origin: str) -> None:
         outputs = {"joints2d": result.joints2d, "joints3d": result.joints3d, "maps": result.maps}
     else:
         size = torch.tensor([width, height])
-        joints = pipeline.skeleton.num_joints
+        joints = pipeline.skeleton2d.num_joints
         frames = pipeline.lifter.frames
         # A person over the middle half of the picture, moving a little.
         pose = torch.rand(1, 1, joints, 2, generator=random) / 2 + 0.25

@@ -11,6 +11,7 @@ from posezoo.weights.family import Config, Family, Shapes, State
 
 _STREAMS = (("st", "joints_first"), ("ts", "frames_first"))
 _HALVES = (("s", 0), ("t", 1))  # over joints, over frames
+_PARTS = (("attn", "mixer"), ("mlp", "mlp"), ("norm1", "norm1"), ("norm2", "norm2"))
 _RULES = (
     (r"temp_embed", "lifter.frame_position"),
     (r"pos_embed", "lifter.joint_position"),
@@ -19,12 +20,7 @@ _RULES = (
         (rf"blocks_{their}\.(\d+)\.{part}_{half}\.(.*)", rf"lifter.layers.\1.{our}.{n}.{ours}.\2")
         for their, our in _STREAMS
         for half, n in _HALVES
-        for part, ours in (
-            ("attn", "mixer"),
-            ("mlp", "mlp"),
-            ("norm1", "norm1"),
-            ("norm2", "norm2"),
-        )
+        for part, ours in _PARTS
     ),
     (r"ts_attn\.(\d+)\.(.*)", r"lifter.layers.\1.mix.weigh.\2"),
     (r"norm\.(.*)", r"lifter.norm.\1"),
@@ -66,8 +62,7 @@ FAMILIES = (
         project="Walter0807/MotionBERT",
         paper="arXiv:2210.06551",
         licence="Apache-2.0",
-        terms="Apache-2.0; trained on Human3.6M, whose own terms are academic, and AMASS, whose are "
-        "non-commercial",
+        terms="Apache-2.0; trained on Human3.6M and AMASS, whose own terms are academic",
         input="px in half widths of the picture, from its middle, and confidence, of Human3.6M's "
         "17 joints",
         output="half widths of the picture, x and y as seen and z to that scale, relative to the "

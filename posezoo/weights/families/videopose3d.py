@@ -27,7 +27,7 @@ def _recognise(shapes: Shapes, config: Config) -> bool:
 
 
 def _spec(shapes: Shapes, config: Config) -> str:
-    width, told, first = shapes["expand_conv.weight"]
+    width, _, first = shapes["expand_conv.weight"]
     widths = [first]
     while (name := f"layers_conv.{2 * len(widths) - 2}.weight") in shapes:
         widths.append(shapes[name][2])
@@ -62,8 +62,8 @@ def _joint_set(shapes: Shapes, config: Config) -> str:
     joints = shapes["shrink.weight"][0] // 3
     if joints not in _PREDICTED:
         raise ValueError(
-            f"it predicts {joints} joints, expected {', '.join(map(str, _PREDICTED))}; a net of one "
-            "joint is a trajectory's (model_traj), not a pose's"
+            f"it predicts {joints} joints, expected {', '.join(map(str, _PREDICTED))}; a net of "
+            "one joint is a trajectory's (model_traj), not a pose's"
         )
     return _PREDICTED[joints]
 
@@ -102,7 +102,8 @@ FAMILIES = (
         licence="CC BY-NC 4.0",
         terms="CC BY-NC 4.0: no commercial use; trained on Human3.6M or HumanEva, whose own terms "
         "are academic",
-        input="px in half widths of the picture, from its middle, of Human3.6M's 17 joints or COCO's",
+        input="px in half widths of the picture, from its middle, of Human3.6M's 17 joints or "
+        "COCO's",
         output="metres, camera frame, relative to the pelvis, of 17 joints of Human3.6M or 15",
         scale="metres times 1000; pictures are taken to Human3.6M's focal length first",
         recognise=_recognise,
