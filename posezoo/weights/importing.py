@@ -6,13 +6,13 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+import posezoo
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, parse_pipeline
@@ -22,6 +22,7 @@ from posezoo.weights.families import families
 from posezoo.weights.family import Config, Family, Shapes, State
 from posezoo.weights.index import known_weights
 from posezoo.weights.reading import Warn, read
+from posezoo.weights.statistics import fit_statistics
 from posezoo.weights.store import StoredWeights, all_stored, save_weights
 from posezoo.weights.trial import try_once
 from posezoo.weights.unwrapping import unwrap
@@ -48,6 +49,7 @@ def import_file(
     *,
     spec: str = "",
     config: Config | None = None,
+    statistics: str = "",
     trust: bool = False,
     take_first: bool = False,
     warn: Warn,
@@ -58,6 +60,7 @@ def import_file(
         path: a file of weights, or a folder that holds model.safetensors and config.json.
         spec: a family's name, or the pipeline itself, where the file does not say enough.
         config: the constructor's arguments, where the weights do not show them.
+        statistics: a dataset, where the file lacks the statistics of its z-scores.
         trust: open a pickle that could run code.
         take_first: where several families fit, take the first instead of asking.
         warn: called with what the user must be told at once.
@@ -80,17 +83,27 @@ def import_file(
     family = fitting[0]
     forced = spec if spec and not _is_family(spec) else ""
     pipeline, matched = _build(family, unwrapped.state, shapes, config, forced, origin=str(path))
+    scale = _scale(family, pipeline, statistics)
     try_once(pipeline, origin=str(path))
+    notes = [
+        f"{path.name}: {unwrapped}",
+        f"family {family.name} ({family.project}), pipeline {pipeline.spec}",
+        f"{matched} matched, 0 missing, 0 unexpected",
+    ]
+    if family.assumed and not config and not forced:
+        assumed = ", ".join(family.assumed)
+        notes.append(f"not shown by the weights, so as published: {assumed} (else: --config)")
+    if family.lacks_statistics and not statistics:
+        notes.append(
+            "NOT in px and mm: the file lacks the statistics of its z-scores. Take them from poses "
+            "like those that it was trained on: --statistics mocap:path=poses17.h5"
+        )
     return Imported(
         family=family,
         pipeline=pipeline,
         config=config,
         others=tuple(f.name for f in fitting[1:]),
-        notes=(
-            f"{path.name}: {unwrapped}",
-            f"family {family.name} ({family.project}), pipeline {pipeline.spec}",
-            f"{matched} matched, 0 missing, 0 unexpected",
-        ),
+        notes=tuple(notes),
         about={
             "spec": str(pipeline.spec),
             "joint_set": pipeline.skeleton.name,
@@ -104,11 +117,21 @@ def import_file(
             "terms": family.terms,
             "input": family.input,
             "output": family.output,
-            "scale": family.scale,
+            "scale": scale,
             "imported": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "posezoo": metadata.version("posezoo"),
+            "posezoo": posezoo.__version__,
         },
     )
+
+
+def _scale(family: Family, pipeline: Pipeline, statistics: str) -> str:
+    """How mm come out of the network, once the statistics are taken that were asked for."""
+    if not statistics:
+        return family.scale
+    if not family.lacks_statistics:
+        raise ValueError(f"--statistics {statistics}: {family.name} needs none")
+    fit_statistics(pipeline, statistics)
+    return f"{family.scale}; taken from {statistics} instead"
 
 
 def recognised(state: Mapping[str, Tensor]) -> bool:

@@ -52,14 +52,17 @@ def test_the_imported_network_computes_what_the_original_s_formulas_say(
     state = perceptron(width=width, blocks=blocks)
     torch.save(state, tmp_path / "w.pth")
     found = imported(tmp_path / "w.pth")
-    assert str(found.pipeline.spec) == f"martinez:blocks={blocks},input=px,joints=published,width={width}"
+    assert (
+        str(found.pipeline.spec)
+        == f"martinez:blocks={blocks},input=px,joints=published,width={width}"
+    )
     x = torch.randn(5, 32, dtype=torch.float64)
     network = found.pipeline.double().lifter.network
     assert torch.allclose(network(x), by_hand(state, x), rtol=0, atol=1e-12)
 
 
 def test_what_was_found_is_said(file):
-    assert imported(file).notes == (
+    assert imported(file).notes[:3] == (
         "ckpt_best.pth.tar: 23 tensors under 'state_dict'; left alone: epoch",
         "family martinez (weigq/3d_pose_baseline_pytorch), "
         "pipeline martinez:blocks=1,input=px,joints=published,width=4",
@@ -79,7 +82,7 @@ def test_half_precision_becomes_float32(tmp_path, perceptron):
 def test_counters_of_batch_norm_may_be_absent_as_old_files_have_it(tmp_path, perceptron):
     state = {n: t for n, t in perceptron().items() if not n.endswith("num_batches_tracked")}
     torch.save(state, tmp_path / "w.pth")
-    assert "20 matched" in imported(tmp_path / "w.pth").notes[-1]
+    assert imported(tmp_path / "w.pth").notes[2] == "20 matched, 0 missing, 0 unexpected"
 
 
 def broken(state, kind):
@@ -204,3 +207,23 @@ def test_every_module_of_the_list_has_families_with_all_they_must_say():
     for family in families():
         assert family.licence and family.terms and family.input and family.output and family.scale
         assert family.project.count("/") == 1
+
+
+def test_z_scores_whose_statistics_are_missing_are_no_mm_and_that_is_said(file):
+    found = imported(file)
+    assert found.notes[-1].startswith("NOT in px and mm: the file lacks the statistics")
+    assert found.about["scale"] == "none: z-scores of statistics that the file does not hold"
+
+
+def test_statistics_are_taken_from_the_data_that_is_named(file):
+    """People are some 300 mm wide on average, where z-scores are 1."""
+    found = imported(file, statistics="synthetic:items=64")
+    std = found.pipeline.lifter.normalisation.output_std
+    assert 100 < std.mean() < 600
+    assert found.about["scale"].endswith("; taken from synthetic:items=64 instead")
+    assert not any("NOT in px" in note for note in found.notes)
+
+
+def test_statistics_for_who_needs_none_are_refused(file):
+    with pytest.raises(ValueError, match="--statistics synthetic: semgcn needs none"):
+        imported(file, spec="semgcn", statistics="synthetic")

@@ -111,6 +111,7 @@ FAMILIES = (
         joint_set=_joint_set,
         convert=_convert,
         run=_run,
+        assumed=("not causal",),
         kept=("lifter.normalisation.*",),
     ),
 )
