@@ -29,6 +29,8 @@ from posezoo.weights.unwrapping import unwrap
 
 # Of every pipeline of ours and of nobody's file: not asked for.
 _ALWAYS_KEPT = ("mean_pose",)
+# The last layers of image classifiers of torchvision and timm.
+_CLASSIFIERS = {"fc.weight", "classifier.weight", "head.weight", "head.fc.weight"}
 _COUNTER = "num_batches_tracked"  # of batch norm; nothing computes with it, old files lack it
 
 
@@ -185,6 +187,11 @@ def _fitting(shapes: Shapes, config: Config, spec: str, *, origin: str) -> list[
     if not fitting:
         first = ", ".join(list(shapes)[:3])
         known = ", ".join(sorted({f.name for f in families()}))
+        if _CLASSIFIERS & shapes.keys():
+            raise ValueError(
+                f"{origin}: an image classifier, no pose network; start a training from it: "
+                f"posezoo train BACKBONE-HEAD --weights backbone={origin}"
+            )
         raise ValueError(
             f"{origin}: of no family that is known here ({known}); its {len(shapes)} tensors begin "
             f"{first}. If it is of one of them, name it: --as NAME"
