@@ -34,7 +34,7 @@ DECODERS: dict[str, Callable[[Tensor], Tensor]] = {
     "taylor": lambda maps: decode(maps, refine="taylor")[0],
     "dark": lambda maps: decode(maps, refine="dark")[0],
     "udp": lambda maps: decode(maps, refine="udp")[0],
-    "soft, inverse_temperature 25": lambda maps: soft_argmax(maps, inverse_temperature=25.0),
+    "soft, beta 25": lambda maps: soft_argmax(maps, inverse_temperature=25.0),
 }
 
 

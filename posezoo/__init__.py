@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from posezoo.pipeline import Pipeline
     from posezoo.registry import Entry, entries, register
     from posezoo.skeleton import Skeleton, get_skeleton
-    from posezoo.training.checkpoint import load_pipeline as load
+    from posezoo.weights.named import load
 
     __version__: str
 
@@ -50,7 +50,7 @@ _HOMES = {
     "build": "assembly:build_pipeline",
     "entries": "registry:entries",
     "get_skeleton": "skeleton:get_skeleton",
-    "load": "checkpoint:load_pipeline",
+    "load": "training.checkpoint:load_pipeline",
     "register": "registry:register",
 }
 

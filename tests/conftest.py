@@ -91,12 +91,12 @@ def make_mocap():
     """Make a file of people with so many poses each; `change` alters the positions."""
 
     def make(path, people=None, change=lambda positions: positions, **attributes):
-        luck = np.random.default_rng(0)
+        rng = np.random.default_rng(0)
         with h5py.File(path, "w") as file:
             file.attrs.update({"units": "mm", "up_axis": "z", "parents": H36M17.parents})
             file.attrs.update(attributes)
             for person, count in (people or {"anna": 12, "ben": 3, "cem": 6}).items():
-                poses = STANDING_MM + luck.normal(0, 20, (count, 17, 3))
+                poses = STANDING_MM + rng.normal(0, 20, (count, 17, 3))
                 trial = file.create_group(f"{person}/walk_01")
                 trial["positions_mm"] = change(poses).astype(np.float32)
                 trial.attrs["action_class"] = "walk"

@@ -18,9 +18,9 @@ PIPELINE = "resnet18:cut=layer1-hm:decode=soft,strides=2+martinez:width=32"
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     """Four pictures with COCO key points and nothing known in 3D."""
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     shot = PoseSequence(
-        joints2d_px=luck.uniform(20, 80, (4, 17, 2)),
+        joints2d_px=rng.uniform(20, 80, (4, 17, 2)),
         joints3d_mm=np.zeros((4, 17, 3)),
         root_mm=np.zeros((4, 3)),
         labelled2d=np.ones((4, 17), bool),

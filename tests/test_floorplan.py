@@ -46,12 +46,12 @@ PLAN: dict[str, str] = {
     # Parts put together, and what is done with the whole.
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton",
-    "training": "assembly contracts data evaluation pipeline registry settings skeleton",
+    "training": "assembly contracts data evaluation pipeline registry settings skeleton weights",
     "evaluation": (
         "assembly contracts data geometry metrics pipeline registry settings skeleton training"
     ),
     "inference": "camera",
-    "weights": "assembly camera contracts pipeline registry skeleton",
+    "weights": "assembly camera contracts pipeline registry skeleton training",
     "sweep": "evaluation registry settings training",
     "report": "assembly contracts data evaluation metrics pipeline registry settings training",
     "testing": "assembly camera contracts geometry pipeline registry skeleton",

@@ -291,9 +291,9 @@ def test_a_study_killed_ten_times_ends_with_the_table_of_an_unbroken_one(tmp_pat
     for name in ("unbroken", "killed"):
         folder = tmp_path / name
         Study(folder, definition)
-        kills, luck = 0, random.Random(0)
+        kills, rng = 0, random.Random(0)
         while name == "killed" and kills < 10:
-            assert killed_after(luck.randint(1, 22), folder, processes), "it ended before the kill"
+            assert killed_after(rng.randint(1, 22), folder, processes), "it ended before the kill"
             kills += 1
         process = processes.Process(
             target=work, args=(folder,), kwargs={"threads": 1, "say": quiet}

@@ -29,6 +29,7 @@ from posezoo.training.run_folder import write_atomically
 _FAR = 4.0  # medians of a joint's error: an ordinary one is nearer, all but 2 in 100,000
 _CLOSER = 0.5  # a swap: so much nearer to the mirrored joint than to its own
 _LEVELS = 11  # quantiles of the confidence, from the least to the greatest
+_ASSUMED, _ASSUMED_SHARED = 0.03, 0.015  # standard deviations in sizes
 _FEWEST = 20  # predictions of a joint that a model is fitted to
 
 Pairs = tuple[tuple[float, float], tuple[float, float]]  # a 2 x 2 covariance
@@ -109,6 +110,30 @@ class DetectorErrors:
                 swapped_confidence=_quantiles(confidence[swapped[:, j], j]),
             )
         return cls(joints=joints, mirror=tuple(order), together=_pairs(together))
+
+    @classmethod
+    def assumed(cls, skeleton: Skeleton) -> Self:
+        """A plain guess where no detector has been measured.
+
+        Normal errors of 3 % of a person's size in each axis, twice that at the top of the head,
+        and 1.5 % that all joints share; no misses, no swaps, confidence 1.
+        """
+        sure = (1.0,) * _LEVELS
+        joints = {
+            name: JointErrors(
+                offset=(0.0, 0.0),
+                covariance=_round(_ASSUMED * (2 if name == "head" else 1)),
+                missed=0.0,
+                missed_covariance=_round(0.0),
+                swapped=0.0,
+                confidence=sure,
+                missed_confidence=sure,
+                swapped_confidence=sure,
+            )
+            for name in skeleton.joints
+        }
+        shared = _round(_ASSUMED_SHARED)
+        return cls(joints=joints, mirror=tuple(skeleton.mirror), together=shared)
 
     def apply(
         self,
@@ -212,6 +237,11 @@ def _quantiles(confidence: Tensor) -> tuple[float, ...]:
         return (0.0,) * _LEVELS
     levels = torch.linspace(0, 1, _LEVELS, dtype=torch.float64)
     return _floats(torch.quantile(confidence.double(), levels))
+
+
+def _round(deviation: float) -> Pairs:
+    """The covariance of errors that are alike in all directions."""
+    return (deviation**2, 0.0), (0.0, deviation**2)
 
 
 def _floats(values: Tensor) -> Any:

@@ -36,14 +36,15 @@ class Separate:
         *,
         lifter_input: Literal["true", "noisy", "predicted", "curriculum"] = "true",
         lifter_share: float = 0.3,  # of the steps, where the lifter waits for the head
-        errors: str = "",  # of "noisy": a file that posezoo errors has written
+        errors: str = "",  # of "noisy": "assumed", or a file that posezoo errors has written
     ) -> None:
         if not 0 < lifter_share < 1:
             raise ValueError(f"lifter_share={lifter_share}: expected a number between 0 and 1")
         if (lifter_input == "noisy") != bool(errors):
             raise ValueError(
                 f"separate:lifter_input={lifter_input},errors={errors or '(none)'}: drawn errors "
-                "need both lifter_input=noisy and errors=FILE (posezoo errors RUN --out FILE)"
+                "need both lifter_input=noisy and errors=FILE (posezoo errors RUN --out FILE), or "
+                "errors=assumed"
             )
         self.lifter_input = lifter_input
         self.lifter_share = lifter_share
@@ -55,7 +56,11 @@ class Separate:
         waits = self.lifter_input in ("predicted", "curriculum")
         lift = self.lifter
         if self.lifter_input == "noisy":
-            model = DetectorErrors.load(Path(self.errors), pipeline.skeleton)
+            model = (
+                DetectorErrors.assumed(pipeline.skeleton)
+                if self.errors == "assumed"
+                else DetectorErrors.load(Path(self.errors), pipeline.skeleton)
+            )
 
             def lift(pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
                 joints2d, confidence = model.apply(batch.joints2d)

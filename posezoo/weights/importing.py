@@ -17,11 +17,12 @@ from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
-from posezoo.weights import store
 from posezoo.weights.config import flatten, read_config
 from posezoo.weights.families import families
 from posezoo.weights.family import Config, Family, Shapes, State
+from posezoo.weights.index import known_weights
 from posezoo.weights.reading import Warn, read
+from posezoo.weights.store import StoredWeights, all_stored, save_weights
 from posezoo.weights.trial import try_once
 from posezoo.weights.unwrapping import unwrap
 
@@ -39,7 +40,7 @@ class Imported:
     config: Config
     others: tuple[str, ...]  # families whose files look the same
     notes: tuple[str, ...]  # what was found and done, a sentence each
-    provenance: dict[str, str]
+    about: dict[str, str]  # spec, joint_set, and where the weights are from
 
 
 def import_file(
@@ -90,11 +91,14 @@ def import_file(
             f"family {family.name} ({family.project}), pipeline {pipeline.spec}",
             f"{matched} matched, 0 missing, 0 unexpected",
         ),
-        provenance={
+        about={
+            "spec": str(pipeline.spec),
+            "joint_set": pipeline.skeleton.name,
             "file": path.name,
             "file_sha256": contents.sha256,
             "family": family.name,
-            "project": f"https://github.com/{family.project}",
+            "summary": f"{family.name} weights of {family.project}",
+            "source": f"https://github.com/{family.project}",
             "paper": family.paper,
             "licence": family.licence,
             "terms": family.terms,
@@ -107,20 +111,33 @@ def import_file(
     )
 
 
-def keep(imported: Imported, name: str, *, replace: bool = False) -> Path:
-    """Put an import into the user's store; returns the file.
+def recognised(state: Mapping[str, Tensor]) -> bool:
+    """Whether some family's files look like this unwrapped state dict."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    return any(family.recognise(shapes, {}) for family in families())
+
+
+def keep(imported: Imported, name: str, *, replace: bool = False) -> StoredWeights:
+    """Put an import into the user's store; returns what is then there.
 
     Raises:
         ValueError: the name is taken, or cannot be one.
         OSError: no space or no permission.
     """
-    pipeline = imported.pipeline
-    about = {
-        "pipeline": str(pipeline.spec),
-        "skeleton": pipeline.skeleton.name,
-        "provenance": imported.provenance,
-    }
-    return store.save(name, pipeline.state_dict(), about, replace=replace)
+    check_free(name, replace=replace)
+    return save_weights(name, imported.pipeline.state_dict(), imported.about)
+
+
+def check_free(name: str, *, replace: bool) -> None:
+    """Refuse a name that is taken: always by weights of the index, else unless `replace`.
+
+    Raises:
+        ValueError: it is.
+    """
+    if name in known_weights():
+        raise ValueError(f"'{name}' is the name of weights of the index; take another")
+    if name in all_stored() and not replace:
+        raise ValueError(f"'{name}' is taken (posezoo weights info {name}); add --replace")
 
 
 def _locate(path: Path) -> tuple[Path, dict[str, Any]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +50,7 @@ _UNREADABLE = (
     OverflowError,
     MemoryError,
     ImportError,
+    struct.error,
 )
 
 
@@ -72,15 +75,12 @@ def read(
         ValueError: not a file of weights, a damaged one, or one that needs `trust`.
     """
     if path.is_dir():
-        raise ValueError(
-            f"{path}: a folder, expected one file (or a folder with model.safetensors)"
-        )
+        raise ValueError(f"{path}: a folder without model.safetensors; name one file")
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
+    digest = sha256_of(path)
     with path.open("rb") as file:
         first = file.read(512)
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not first:
         raise ValueError(f"{path}: empty, 0 bytes; the download did not finish")
     for beginning, advice in _FIRST_BYTES:
@@ -90,17 +90,28 @@ def read(
         return Contents(path, digest, _safetensors(path))
     if first.startswith(b"PK"):
         _check_archive(path)
-    elif not first.startswith(b"\x80"):  # how every pickle begins
+    elif first[:1] == b"\x80" and first[1:2] != b"\x02":  # the protocol that torch.save writes
+        raise ValueError(
+            f"{path}: a pickle, but not of torch.save; where it was made, save the state dict: "
+            "torch.save(state_dict, 'weights.pth')"
+        )
+    elif first[:1] != b"\x80":  # how every pickle begins
         raise ValueError(
             f"{path}: neither safetensors nor a file of torch.save (it begins {first[:8]!r})"
         )
     return Contents(path, digest, _torch(path, trust=trust, warn=warn))
 
 
+def sha256_of(path: Path) -> str:
+    """The file's sha256, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: no dict
+            return {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise _damaged(path, error) from error
 
@@ -133,10 +144,11 @@ def _torch(path: Path, *, trust: bool, warn: Warn) -> Any:
         except _UNREADABLE as error:
             raise _damaged(path, error) from error
     try:
-        with torch.serialization.safe_globals(_harmless()):
+        with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old layouts: it reads or it fails
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except _UNREADABLE as error:
-        if wanted := re.search(r"GLOBAL (\S+) was not an allowed", str(error)):
+        if wanted := re.search(r"GLOBAL (\S+) (?:was not an|whose module)", str(error)):
             raise ValueError(
                 f"{path}: not read: beside tensors it holds {wanted[1]}, which could run code. "
                 "Only if you trust whoever made it: --trust"
@@ -146,10 +158,10 @@ def _torch(path: Path, *, trust: bool, warn: Warn) -> Any:
 
 def _damaged(path: Path, error: BaseException) -> ValueError:
     text = re.sub(r"\s+", " ", str(error)) or type(error).__name__
-    said = re.split(r"(?<=[a-z])\. |This file can still| In PyTorch 2\.6", text)[0][:160]
+    said = "" if text.startswith("Weights only load failed") else f"; {text[:120]}"
     size = path.stat().st_size
     return ValueError(
-        f"{path}: cut short or damaged ({size:,} bytes; {said}); compare its size with the "
+        f"{path}: cut short or damaged ({size:,} bytes{said}); compare its size with the "
         "publisher's and fetch it again"
     )
 

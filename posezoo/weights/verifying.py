@@ -103,11 +103,10 @@ def _read(case: Path) -> dict[str, Tensor]:
         with np.load(case) as opened:  # which refuses pickles
             for name in opened.files:
                 array = opened[name]
-                kind = array.dtype.kind
-                if kind in "fiub":
-                    arrays[name] = torch.from_numpy(
-                        array.astype(np.float32) if kind == "f" else array
-                    )
+                if array.dtype.kind == "f":
+                    arrays[name] = torch.from_numpy(array.astype(np.float32))
+                elif array.dtype.kind in "iub":
+                    arrays[name] = torch.from_numpy(array)
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
         raise ValueError(f"{case}: not a readable .npz ({error})") from error
     if lacking := {"input", "output"} - arrays.keys():

@@ -101,7 +101,7 @@ def test_it_maps_over_one_more_axis(name: str) -> None:
 AFFINE: dict[str, Any] = {"scale": [4.0, 4.0], "offset": [1.5, 1.5]}
 TARGET: dict[str, Any] = {"sigma": 1.0, "peak": 1.0, "cut": False, "quantised": False}
 DSNT: dict[str, Any] = {
-    "inverse_temperature": 1.0,
+    "beta": 1.0,
     "sigma": 1.0,
     "strength": 1.0,
     "scale": [1.0, 1.0],
@@ -116,7 +116,7 @@ DSNT: dict[str, Any] = {
         (
             "soft_argmax",
             (maps(), torch.ones(3, requires_grad=True)),
-            {"inverse_temperature": 1.0, "softmax": True, "moments": True} | AFFINE,
+            {"beta": 1.0, "softmax": True, "moments": True} | AFFINE,
         ),
         (
             "decode",
@@ -131,7 +131,7 @@ DSNT: dict[str, Any] = {
         (
             "integral_head",
             (maps(), FILTERS.clone().requires_grad_(), torch.zeros(6)),
-            {"depth": 2, "inverse_temperature": 1.0, "scale": [1.0] * 3, "offset": [0.0] * 3},
+            {"depth": 2, "beta": 1.0, "scale": [1.0] * 3, "offset": [0.0] * 3},
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

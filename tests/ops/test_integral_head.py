@@ -58,7 +58,7 @@ def test_no_more_than_one_joint_s_volume_ever_exists() -> None:
     from posezoo.ops.integral_head import _integral_head, _integral_head_backward
 
     with Largest() as mode, torch.no_grad():
-        options = {"depth": 16, "inverse_temperature": 1.0, "scale": [1.0] * 3}
+        options = {"depth": 16, "beta": 1.0, "scale": [1.0] * 3}
         bias = torch.zeros(80)
         place, saved = _integral_head.function(features, filters, bias, offset=[0.0] * 3, **options)
         _integral_head_backward.function(

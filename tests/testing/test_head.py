@@ -41,7 +41,7 @@ class Head(nn.Module):
 
     def decode_soft(self, maps):
         scale, offset = cell_affine(self.stride)
-        return ops.soft_argmax(maps, beta=25.0, scale=scale, offset=offset)
+        return ops.soft_argmax(maps, inverse_temperature=25.0, scale=scale, offset=offset)
 
 
 def test_a_head_that_keeps_its_contract_fails_nothing(outcomes):

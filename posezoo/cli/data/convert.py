@@ -9,7 +9,7 @@ import click
 
 _EPILOG = """\b
 Examples:
-  posezoo data convert --from videopose3d data_3d_h36m.npz h36m.h5 --cameras cameras.json
+  posezoo data convert --from videopose3d data_3d_h36m.npz h36m.h5 --cameras cams.json --trust
   posezoo data convert --from bvh motions/ studio_poses17.h5 --fps 10
 """
 _PATH = click.Path(path_type=Path)
@@ -30,7 +30,9 @@ _SOME = {"cameras", "images", "trust"}  # what not every format of stores has a 
 @click.option("--fps", default=10.0, show_default=True, help="Poses a second of motion capture.")
 @click.option("--licence", default="unknown", show_default=True, help="Of the data.")
 @click.option("--credit", default="", help="Who must be named where the data are used.")
-@click.option("--trust", is_flag=True, help="Read a bare pickle file: you know where it is from.")
+@click.option(
+    "--trust", is_flag=True, help="Read a pickle, or an .npz of objects: you know where it is from."
+)
 @click.option("--restart", is_flag=True, help="Do not go on with a broken-off conversion.")
 @click.option("--report", "report_file", type=_PATH, help="Write the report as JSON too.")
 def convert(format_name: str, report_file: Path | None, **given: Any) -> None:

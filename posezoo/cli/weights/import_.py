@@ -26,12 +26,10 @@ def import_(
     file: Path, name: str, spec: str, config: str | None, trust: bool, replace: bool
 ) -> None:
     """Recognise FILE, load it into our network without a remainder, and keep it as NAME."""
-    from posezoo.weights import store
     from posezoo.weights.config import read_config
-    from posezoo.weights.importing import import_file, keep
+    from posezoo.weights.importing import check_free, import_file, keep
 
-    if not replace:
-        store.check_free(name)  # before a large file is read for nothing
+    check_free(name, replace=replace)  # before a large file is read for nothing
     imported = import_file(
         file,
         spec=spec,
@@ -47,4 +45,4 @@ def import_(
     click.echo(f"output   {family.output}")
     click.echo(f"scale    {family.scale}")
     click.echo(f"licence  code {family.licence}; weights: {family.terms}")
-    click.echo(f"kept as '{name}' ({stored}); use: posezoo.load('{name}')")
+    click.echo(f"kept as '{name}' ({stored.path}); use: posezoo.load('{name}')")

@@ -62,7 +62,7 @@ def read_cameras(options: Options, why: str) -> Stations:
         check_trust(path, options)
         with understood(path, "mmpose's cameras.pkl: {(subject, camera): {R, T, c, f, k, p}}"):
             with path.open("rb") as stream:
-                return _pickled(load_plain(stream))
+                return _pickled(load_plain(stream, path.stat().st_size))
     views = Rig.from_file(path).cameras
     assert views is not None  # a file always lists cameras
     stations: Stations = {}

@@ -33,7 +33,7 @@ def read(source: Path, options: Options) -> Reading:
         ValueError: no such file, or picture names that say nothing.
     """
     with understood(source, _LAYOUT):
-        columns = open_npz(source, "imgname", "part", "S")
+        columns = open_npz(source, "imgname", "part", "S", trust=options.trust)
     count = len(columns["imgname"])
     shapes = {"imgname": (count,), "part": (count, 17, 3), "S": (count, 17, 4)}
     for key, shape in shapes.items():

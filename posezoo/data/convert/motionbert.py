@@ -42,7 +42,7 @@ def read(source: Path, options: Options) -> Reading:
     check_trust(source, options)
     stations = read_cameras(options, "MotionBERT's file has no lenses")
     with understood(source, _LAYOUT), source.open("rb") as stream:
-        content = load_plain(stream)
+        content = load_plain(stream, source.stat().st_size)
     with understood(source, _LAYOUT):
         halves = [content["train"], content["test"]]
         takes = [(half, rows) for half in halves for rows in _takes(half)]

@@ -1,11 +1,13 @@
 """The arrays of an .npz file: mapped where they lie uncompressed, object arrays without unpickling.
 
 `np.savez` stores plain arrays as they are, so a file of gigabytes is opened at once and read as it
-is used. An object array is a pickle; its plain contents are read by `plain_pickle`.
+is used, after one pass that compares its checksum. An object array is a pickle: it is read with
+trust only, and even then by `plain_pickle`, which runs nothing.
 """
 
 from __future__ import annotations
 
+import math
 import zipfile
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -15,22 +17,26 @@ from numpy.lib import format as npy
 
 from posezoo.data.convert.plain_pickle import load_plain
 
+_PIECE = 1 << 20
+_LARGE = 1 << 28  # bytes of a member from which its packing is looked at
+_MOST_PACKED = 100
 _LOCAL_HEADER = 30  # bytes before the name in a zip file's header of a member
 
 
-def open_npz(path: Path, *keys: str) -> dict[str, Any]:
+def open_npz(path: Path, *keys: str, trust: bool) -> dict[str, Any]:
     """The named members: an array, or the value inside a pickled object.
 
     Raises:
         KeyError: the file lacks one of them; the text lists what it has.
-        OSError, ValueError, zipfile.BadZipFile: it is no whole .npz file.
+        OSError, ValueError, zipfile.BadZipFile: it is no whole .npz file, or has an object array
+            and no trust.
     """
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         for key in keys:
             if key not in names:
                 raise KeyError(f"{key} (it has {', '.join(names)})")
-        return {key: _member(path, archive, f"{key}.npy") for key in keys}
+        return {key: _member(path, archive, f"{key}.npy", trust=trust) for key in keys}
 
 
 def npz_keys(path: Path) -> list[str]:
@@ -39,17 +45,34 @@ def npz_keys(path: Path) -> list[str]:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
-def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
+def _member(path: Path, archive: zipfile.ZipFile, name: str, *, trust: bool) -> Any:
     info = archive.getinfo(name)
     with archive.open(info) as stream:
         shape, in_columns, dtype = _header(stream)
         if dtype.hasobject:
-            array = load_plain(stream)
-            return array.item() if array.shape == () else array
+            if not trust:
+                raise ValueError(
+                    f"{path}: '{name.removesuffix('.npy')}' is an object array, which is a pickle; "
+                    "give --trust if you trust its maker (it is read without running it)"
+                )
+            array = load_plain(stream, info.file_size - stream.tell())
+            _read_to_the_end(stream)
+            return array.item() if getattr(array, "shape", None) == () else array
+        declared = math.prod(shape) * dtype.itemsize
+        if declared != info.file_size - stream.tell():
+            raise ValueError(
+                f"{path}: '{name}' says {declared} bytes and has {info.file_size - stream.tell()}"
+            )
+        if declared > _LARGE and declared > _MOST_PACKED * info.compress_size:
+            raise ValueError(
+                f"{path}: '{name}' is {declared} bytes in {info.compress_size} packed ones; no "
+                "poses pack so well. If they are real, save them by np.savez, uncompressed"
+            )
         if info.compress_type != zipfile.ZIP_STORED or 0 in shape or not shape:
             data = np.frombuffer(stream.read(), dtype)
             return data.reshape(shape, order="F" if in_columns else "C")
         header_bytes = stream.tell()
+        _read_to_the_end(stream)
     with path.open("rb") as raw:
         raw.seek(info.header_offset)
         header = raw.read(_LOCAL_HEADER)
@@ -57,6 +80,12 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
     start = info.header_offset + _LOCAL_HEADER + lengths + header_bytes
     order: Literal["F", "C"] = "F" if in_columns else "C"
     return np.memmap(path, dtype, "r", start, shape, order)
+
+
+def _read_to_the_end(stream: IO[bytes]) -> None:
+    """The checksum is compared at the end of a member, and only there."""
+    while stream.read(_PIECE):
+        pass
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -44,7 +44,7 @@ def read(source: Path, options: Options) -> Reading:
     if source.suffix not in _READERS:
         raise ValueError(f"{source}: expected a file named {', '.join(f'*{s}' for s in _READERS)}")
     with understood(source, _LAYOUT):
-        table = _READERS[source.suffix](source)
+        table = _READERS[source.suffix](source, options)
         skeleton = get_skeleton(str(table["joints"]))
         columns = _columns(source, table, skeleton)
     stations = read_cameras(options, "") if options.cameras else None
@@ -147,11 +147,12 @@ def _columns(source: Path, table: Table, skeleton: Skeleton) -> Table:
     return columns
 
 
-def _read_npz(path: Path) -> Table:
-    return open_npz(path, *npz_keys(path))
+def _read_npz(path: Path, options: Options) -> Table:
+    return open_npz(path, *npz_keys(path), trust=options.trust)
 
 
-def _read_json(path: Path) -> Table:
+def _read_json(path: Path, options: Options) -> Table:
+    del options
     table: Table = json.loads(path.read_text(encoding="utf-8"))
     for name in _AXES:
         if name in table:  # null: not known
@@ -159,7 +160,8 @@ def _read_json(path: Path) -> Table:
     return table
 
 
-def _read_csv(path: Path) -> Table:
+def _read_csv(path: Path, options: Options) -> Table:
+    del options
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     if not rows:
@@ -209,7 +211,7 @@ def _number(path: Path, row: dict[str, str], heading: str, default: float) -> fl
         raise ValueError(f"{path}: {heading} is {text!r}, expected a number or nothing") from None
 
 
-_READERS: dict[str, Callable[[Path], Table]] = {
+_READERS: dict[str, Callable[[Path, Options], Table]] = {
     ".csv": _read_csv,
     ".json": _read_json,
     ".npz": _read_npz,

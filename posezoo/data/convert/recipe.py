@@ -31,7 +31,7 @@ class Options:
     cameras: Path | None = None  # a camera file (docs/data.md)
     images: Path | None = None  # the folder in which the source's picture names are found
     every: int = 1  # take every n-th frame
-    trust: bool = False  # read a bare pickle file
+    trust: bool = False  # read a pickle, whole or as an object array of an .npz file
 
 
 @dataclass(frozen=True, slots=True)

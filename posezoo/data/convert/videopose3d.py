@@ -35,14 +35,14 @@ def read(source: Path, options: Options) -> Reading:
     file3d, file2d = _files(source)
     stations = read_cameras(options, "VideoPose3D's files have no cameras")
     with understood(file3d, _LAYOUT):
-        poses = open_npz(file3d, "positions_3d")["positions_3d"]
+        poses = open_npz(file3d, "positions_3d", trust=options.trust)["positions_3d"]
         shapes = {np.shape(each)[1:] for actions in poses.values() for each in actions.values()}
     if len(shapes) != 1 or (shape := shapes.pop()) not in [(joints, 3) for joints in _SETS]:
         raise ValueError(f"{file3d}: holds poses of {shapes or shape}; expected {_LAYOUT}")
     pixels = None
     if file2d:
         with understood(file2d, _LAYOUT_2D):
-            pixels = open_npz(file2d, "positions_2d")["positions_2d"]
+            pixels = open_npz(file2d, "positions_2d", trust=options.trust)["positions_2d"]
     pieces = [
         Piece(
             f"{subject} {action} {station.name}",

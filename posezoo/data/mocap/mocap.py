@@ -25,6 +25,8 @@ from posezoo.data.scene.scene import Scene
 from posezoo.data.scene.views import Rig
 from posezoo.skeleton import H36M17, Skeleton
 
+_SKULL = 1.42  # shoulders to the top of the head, over shoulders to where CMU's head ends
+_NECK = 0.6  # of the way from shoulders to the top of the head
 _REACH_MM = 1300.0  # how far a joint may be from its pelvis and still be in front of a camera
 
 
@@ -43,7 +45,11 @@ class Mocap:
             camera's whole picture.
         pictures: draw the picture; without, 2D is still in px of the crop.
         seed: of every draw.
-        cameras: a JSON file of cameras; empty: invented studio cameras.
+        cameras: a JSON file of cameras; empty: invented ones, as `views` says.
+        views: invented cameras of a "studio" about the size of Human3.6M's, or "held" by somebody:
+            any distance, pitch and roll.
+        trunk: "captured": spine, thorax, neck and head as the file has them; "from_limbs": where
+            the joint maps put them that make them of a detector's shoulders, hips and head.
         val: people held out, their names between "/"; empty: about a fifth of them, by a hash.
         without: people of no split, their names between "/".
         stride: take every n-th pose of a trial.
@@ -72,6 +78,8 @@ class Mocap:
         pictures: bool = True,
         seed: int = 0,
         cameras: str = "",
+        views: Literal["studio", "held"] = "studio",
+        trunk: Literal["captured", "from_limbs"] = "captured",
         val: str = "",
         without: str = "",
         stride: int = 1,
@@ -93,6 +101,8 @@ class Mocap:
         poses = [each.positions_mm[::stride] for each in kept]
         lengths = [len(each) for each in poses]
         self._poses = torch.from_numpy(np.concatenate(poses))
+        if trunk == "from_limbs":
+            self._poses = trunk_from_limbs(self._poses, self.skeleton)
         trial = np.repeat(np.arange(len(kept)), lengths)
         self._sequence = np.array([f"{each.subject}/{each.trial}" for each in kept])[trial]
         frame = np.concatenate([each.frame[::stride] for each in kept])
@@ -101,7 +111,7 @@ class Mocap:
         self._action = np.repeat(np.array([each.action for each in kept]), lengths)
         self._varied = split == "train"
         self._items = balanced_items(self._subject, balance if self._varied else 0.0)
-        rig = Rig.from_file(cameras) if cameras else Rig.studio()
+        rig = Rig.from_file(cameras) if cameras else Rig(invented=views)
         rig.check_room(radius_mm + _REACH_MM * (1 + scale))
         if pictures and image_size and frames > 1:
             raise ValueError(f"mocap: frames is {frames}, but pictures are drawn one at a time")
@@ -159,6 +169,29 @@ def mirrored(
 ) -> Tensor:  # (..., J, 3) mm
     """The same person in a mirror: x changes sign, and left and right change names."""
     return joints_world[..., list(skeleton.mirror), :] * joints_world.new_tensor([-1.0, 1.0, 1.0])
+
+
+def trunk_from_limbs(
+    joints: Tensor,  # (..., 17, 3) mm, Human3.6M-17
+    skeleton: Skeleton,
+) -> Tensor:  # (..., 17, 3) mm
+    """The trunk as it can be made of what 2D detectors find: limbs and the top of the head.
+
+    Pelvis and thorax are the middles of hips and shoulders, the spine the middle of those. The
+    head is lengthened, since motion capture ends it inside the skull; the neck follows it.
+    """
+    at = skeleton.joints.index
+    moved = joints.clone()
+    moved[..., at("pelvis"), :] = (
+        joints[..., at("left_hip"), :] + joints[..., at("right_hip"), :]
+    ) / 2
+    thorax = (joints[..., at("left_shoulder"), :] + joints[..., at("right_shoulder"), :]) / 2
+    head = thorax + _SKULL * (joints[..., at("head"), :] - thorax)
+    moved[..., at("thorax"), :] = thorax
+    moved[..., at("spine"), :] = (moved[..., at("pelvis"), :] + thorax) / 2
+    moved[..., at("head"), :] = head
+    moved[..., at("neck"), :] = thorax + _NECK * (head - thorax)
+    return moved
 
 
 def _check_numbers(*, image_size: int, stride: int, scale: float, balance: float) -> None:

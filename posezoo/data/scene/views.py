@@ -10,7 +10,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -43,6 +43,31 @@ _EXTRINSICS = np.array([
     (750.0, 1050.0),  # aimed at: z, mm
     (-0.05, 0.05),  # roll, rad
 ])  # fmt: skip
+# Cameras as people hold them: from a short lens close by to a long one far off, looking up or down
+# on the person, and hardly ever level.
+_HELD_INTRINSICS = np.array([
+    (900.0, 1800.0),  # fx px, of a picture of 1000
+    (0.998, 1.002),  # fy / fx
+    (450.0, 550.0),  # cx px
+    (450.0, 550.0),  # cy px
+    (-0.10, 0.05),  # k1
+    (-0.05, 0.05),  # k2
+    (0.0, 0.0),  # k3
+    (-0.001, 0.001),  # p1
+    (-0.001, 0.001),  # p2
+])  # fmt: skip
+_HELD_EXTRINSICS = np.array([
+    (-math.pi, math.pi),  # azimuth of the camera, rad
+    (3200.0, 8000.0),  # horizontal distance from the middle, mm
+    (math.radians(-10), math.radians(35)),  # pitch, rad: how far it looks down
+    (-300.0, 300.0),  # aimed at: x, mm
+    (-300.0, 300.0),  # aimed at: y, mm
+    (700.0, 1200.0),  # aimed at: z, mm
+])  # fmt: skip
+_HELD_ROLL = math.radians(12)  # standard deviation
+
+
+Kind = Literal["studio", "held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +90,17 @@ class Rig:
     """What cameras there are: a list to choose from, or None to invent one at every draw."""
 
     cameras: Views | None = None
+    invented: Kind = "studio"
 
     @classmethod
     def studio(cls) -> Rig:
         """Invented cameras of a motion-capture studio, a new one at every draw."""
         return cls()
+
+    @classmethod
+    def held(cls) -> Rig:
+        """Invented cameras as people hold them, a new one at every draw."""
+        return cls(invented="held")
 
     @classmethod
     def from_file(cls, path: str | Path) -> Rig:
@@ -98,7 +129,7 @@ class Rig:
     def draw(self, seed: int, index: NDArray[np.int64]) -> Views:
         """One camera for each index (N,)."""
         if self.cameras is None:
-            return _invent(seed, index)
+            return _invent(seed, index, self.invented)
         known = len(self.cameras.size_px)
         picked = (counter_random.uniform(seed, index, 1, "camera")[:, 0] * known).astype(np.int64)
         return self.cameras[torch.from_numpy(picked)]
@@ -145,20 +176,28 @@ def place(
     return turned + torch.from_numpy(goal).to(joints_world)[:, None, None]
 
 
-def _invent(seed: int, index: NDArray[np.int64]) -> Views:
-    u = counter_random.uniform(seed, index, len(_INTRINSICS) + len(_EXTRINSICS), "camera")
-    limits = np.concatenate([_INTRINSICS, _EXTRINSICS])
-    values = limits[:, 0] + (limits[:, 1] - limits[:, 0]) * u
+def _invent(seed: int, index: NDArray[np.int64], kind: Kind) -> Views:
+    """Cameras from `kind`'s table; 7 numbers for the place whichever it is."""
+    studio = kind == "studio"
+    limits = np.concatenate(
+        [_INTRINSICS, _EXTRINSICS] if studio else [_HELD_INTRINSICS, _HELD_EXTRINSICS, [(0.0, 1.0)]]
+    )
+    values = limits[:, 0] + np.ptp(limits, 1) * counter_random.uniform(
+        seed, index, len(limits), "camera"
+    )
     inside, outside = values[:, : len(_INTRINSICS)], values[:, len(_INTRINSICS) :]
     inside[:, 1] *= inside[:, 0]
-    parameters = np.concatenate([inside, np.ones((len(u), 1))], 1)
+    parameters = np.concatenate([inside, np.ones((len(values), 1))], 1)
     azimuth, distance, height, roll = outside[:, 0], outside[:, 1], outside[:, 2], outside[:, 6]
+    if not studio:
+        height = outside[:, 5] + distance * np.tan(height)  # from the pitch
+        roll = _HELD_ROLL * torch.special.ndtri(torch.from_numpy(roll)).numpy()
     position = np.stack([distance * np.cos(azimuth), distance * np.sin(azimuth), height], -1)
     return Views(
         Camera(torch.from_numpy(parameters)),
         torch.from_numpy(_looking_at(outside[:, 3:6] - position, roll)),
         torch.from_numpy(position),
-        torch.full((len(u), 2), _PICTURE_PX, dtype=torch.float64),
+        torch.full((len(values), 2), _PICTURE_PX, dtype=torch.float64),
     )
 
 

@@ -34,7 +34,7 @@ def _recognise(shapes: Shapes, config: Config) -> bool:
 def _spec(shapes: Shapes, config: Config) -> str:
     del config
     blocks = sum(name.endswith(".w1.weight") for name in shapes)
-    return f"martinez:blocks={blocks},joints=published,width={shapes['w1.weight'][0]}"
+    return f"martinez:blocks={blocks},input=px,joints=published,width={shapes['w1.weight'][0]}"
 
 
 def _convert(state: State, config: Config) -> dict[str, Tensor]:

@@ -104,7 +104,7 @@ def _recognise_linear(shapes: Shapes, config: Config) -> bool:
 
 
 def _spec_linear(shapes: Shapes, config: Config) -> str:
-    return _PERCEPTRON.spec(shapes, config).replace("joints=published", "input=screen")
+    return _PERCEPTRON.spec(shapes, config).replace("input=px,joints=published", "input=screen")
 
 
 (_PERCEPTRON,) = martinez.FAMILIES

@@ -43,10 +43,10 @@ class Studio:
     turns, places = TURNS, PLACES
 
     def __init__(self, frames: int) -> None:
-        luck = np.random.default_rng(1)
+        rng = np.random.default_rng(1)
         world = np.zeros((frames, 32, 3))
-        world[:] = luck.normal((0, 0, 1000), 300, (32, 3))
-        world[:, USED] = STANDING_MM + luck.normal(0, 30, (frames, 17, 3))
+        world[:] = rng.normal((0, 0, 1000), 300, (32, 3))
+        world[:, USED] = STANDING_MM + rng.normal(0, 30, (frames, 17, 3))
         world += np.arange(frames)[:, None, None] * np.array([40.0, 25, 0])
         self.world = world  # (F, 32, 3) mm, z up
 

@@ -34,9 +34,9 @@ def test_without_distortion_the_lens_comes_back_exactly(studio):
 
 
 def test_pixels_that_no_camera_makes_are_refused(studio):
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="no camera projects its 3D onto its 2D"):
-        fitted("take", studio.mm(VIEW), studio.px(VIEW) + luck.normal(0, 3, (12, 32, 2)))
+        fitted("take", studio.mm(VIEW), studio.px(VIEW) + rng.normal(0, 3, (12, 32, 2)))
     with pytest.raises(ValueError, match="too few poses to find its camera"):
         fitted("take", studio.mm(VIEW)[:2], studio.px(VIEW)[:2])
 

@@ -6,14 +6,14 @@ from posezoo.data.store.pose_sequence import PoseSequence
 
 
 def clip(name, frames, *, pictures=True):
-    luck = np.random.default_rng(frames)
+    rng = np.random.default_rng(frames)
     return PoseSequence(
-        joints2d_px=luck.normal(size=(frames, 17, 2)),
-        joints3d_mm=luck.normal(size=(frames, 17, 3)),
-        root_mm=luck.normal(size=(frames, 3)),
-        labelled2d=luck.random((frames, 17)) > 0.5,
-        labelled3d=luck.random((frames, 17)) > 0.5,
-        visible=luck.random((frames, 17)) > 0.5,
+        joints2d_px=rng.normal(size=(frames, 17, 2)),
+        joints3d_mm=rng.normal(size=(frames, 17, 3)),
+        root_mm=rng.normal(size=(frames, 3)),
+        labelled2d=rng.random((frames, 17)) > 0.5,
+        labelled3d=rng.random((frames, 17)) > 0.5,
+        visible=rng.random((frames, 17)) > 0.5,
         camera=np.arange(10.0),
         subject=name,
         action="walk",

@@ -64,8 +64,8 @@ def test_wrong_files_are_refused(write, studio, refuses, tmp_path):
     refuses("h36m-fetch", write(lacks=["pose/2d"]), "lacks .*pose/2d|cannot be read")
     refuses("h36m-fetch", write(scale=0.001), "must be in mm")
     refuses("h36m-fetch", write(px=lambda view: studio.px(view)[:, :17]), "expected pose/2d")
-    luck = np.random.default_rng(0)
-    detected = lambda view: studio.px(view) + luck.normal(0, 4, (12, 32, 2))  # noqa: E731
+    rng = np.random.default_rng(0)
+    detected = lambda view: studio.px(view) + rng.normal(0, 4, (12, 32, 2))  # noqa: E731
     refuses("h36m-fetch", write(px=detected), "no camera projects its 3D onto its 2D")
     root = write()
     path = root / "S1/Directions-1/annot.h5"

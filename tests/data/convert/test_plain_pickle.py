@@ -6,13 +6,18 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
+from benchmarks import fuzz_pickles
 from posezoo.data.convert.plain_pickle import load_plain
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
 def read(value, protocol):
-    return load_plain(io.BytesIO(pickle.dumps(value, protocol)))
+    return load(pickle.dumps(value, protocol))
+
+
+def load(data):
+    return load_plain(io.BytesIO(data), len(data))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -89,16 +94,54 @@ def test_a_cut_pickle_is_refused_at_every_length():
     whole = pickle.dumps({"a": np.arange(10.0), "b": ["x", 1]}, 4)
     for length in range(len(whole) - 1):
         with pytest.raises(ValueError, match=r"cut|damaged|plain values|of kind"):
-            load_plain(io.BytesIO(whole[:length]))
+            load(whole[:length])
 
 
 def test_a_flipped_byte_never_does_more_than_fail_or_change_a_value():
     whole = bytearray(pickle.dumps({"a": np.arange(4.0), "b": ["x", 1, (2, 3)]}, 4))
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for _ in range(500):
         flipped = bytearray(whole)
-        flipped[luck.integers(len(whole))] ^= 1 << luck.integers(8)
+        flipped[rng.integers(len(whole))] ^= 1 << rng.integers(8)
         try:
-            load_plain(io.BytesIO(bytes(flipped)))
+            load(bytes(flipped))
         except ValueError:
             continue
+
+
+def test_an_array_is_made_of_as_many_bytes_as_its_shape_says():
+    whole = pickle.dumps(np.arange(4.0), 2)
+    for shape in (b"K\x05\x85", b"K\x03\x85"):
+        with pytest.raises(ValueError, match=r"an array of 32 bytes, not (40|24)"):
+            load(whole.replace(b"K\x04\x85", shape))
+
+
+def test_an_object_array_has_as_many_objects_as_its_shape_says():
+    whole = pickle.dumps(np.array([None, "a", 2], object), 2)
+    with pytest.raises(ValueError, match="an array of more or fewer objects"):
+        load(whole.replace(b"K\x03\x85", b"K\x09\x85"))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b")" + b"\x85" * 200_000 + b".", "more than 50 levels"),
+        (b"}" + b")" + b"\x85" * 200_000 + b"K\x01s.", "more than 50 levels"),
+        (b"})" + b"\x85" * 10 + b"K\x01s.", "keys are tuples of tuples"),
+        (b"]" + b"q\x00]h\x00ah\x00a" * 40 + b".", "a small pickle of"),
+        (b")" + b"q\x00h\x00\x86" * 40 + b".", "a small pickle of"),
+        (b"]q\x00h\x00a.", "holds itself"),
+        (b"\x8e" + b"\xff" * 7 + b"\x00abc.", "bytes follow"),
+        (b"}]K\x01s.", "a list or an array as a key"),
+    ],
+)
+def test_small_pickles_that_would_be_large_values_are_refused(data, message):
+    with pytest.raises(ValueError, match=message):
+        load(data)
+
+
+def test_two_thousand_random_programs_are_read_or_refused():
+    counts, faults = fuzz_pickles.run(0, 2000)
+    assert not faults
+    assert counts["read"] > 200
+    assert counts["refused"] > 200

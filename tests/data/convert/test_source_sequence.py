@@ -9,7 +9,7 @@ VIEW = "54138969"
 
 
 @pytest.fixture
-def take(studio):
+def recording(studio):
     def make(**changes):
         numbers = {
             "skeleton": H36M17,
@@ -27,7 +27,7 @@ def take(studio):
 
 
 def read(recording, joints=H36M17):
-    remarks = Remarks("take")
+    remarks = Remarks("recording")
     sequences = finish(recording, Options(joints=joints), remarks)
     return (sequences[0] if sequences else None), [
         (each.frames, each.reason) for each in remarks.remarks
@@ -35,7 +35,7 @@ def read(recording, joints=H36M17):
 
 
 def test_frames_that_cannot_be_used_are_dropped_and_counted(recording):
-    made = take()
+    made = recording()
     made.camera_mm[0], made.px[0] = np.nan, np.nan
     made.camera_mm[1, 4, 2] = -10
     made.px[2, 3] += 2
@@ -49,14 +49,14 @@ def test_frames_that_cannot_be_used_are_dropped_and_counted(recording):
 
 
 def test_poses_hang_on_their_root(recording, studio):
-    clip, _ = read(take())
+    clip, _ = read(recording())
     mm = studio.mm(VIEW)[:, studio.used]
     assert not clip.joints3d_mm[:, 0].any()
     assert np.abs(clip.joints3d_mm[:, 16] - (mm[:, 16] - mm[:, 0])).max() < 1e-9
 
 
 def test_a_pose_without_its_root_keeps_its_2d_only(recording):
-    made = take()
+    made = recording()
     made.camera_mm[5, 0] = np.nan
     clip, _ = read(made)
     assert not clip.labelled3d[5].any()
@@ -67,7 +67,7 @@ def test_a_pose_without_its_root_keeps_its_2d_only(recording):
 
 
 def test_joints_outside_the_picture_are_labelled_but_not_visible(recording):
-    clip, _ = read(take(size_px=(10, 10)))
+    clip, _ = read(recording(size_px=(10, 10)))
     assert clip.labelled2d.all()
     assert not clip.visible.any()
 
@@ -84,7 +84,7 @@ def test_the_middle_of_two_joints_is_seen_where_the_3d_middle_is(recording, stud
     gain = 1 + lens[4] * r + lens[5] * r**2 + lens[6] * r**3 + lens[7] * y + lens[8] * x
     px[:, 3, 0] = lens[0] * (x * gain + lens[8] * r) + lens[2]
     px[:, 3, 1] = lens[1] * (y * gain + lens[7] * r) + lens[3]
-    clip, dropped = read(take(skeleton=set14, camera_mm=mm, px=px))
+    clip, dropped = read(recording(skeleton=set14, camera_mm=mm, px=px))
     assert dropped == []
     middle = (mm[:, 0] + mm[:, 3]) / 2
     assert np.abs(clip.root_mm - middle).max() < 1e-9
@@ -96,15 +96,15 @@ def test_the_middle_of_two_joints_is_seen_where_the_3d_middle_is(recording, stud
     assert np.abs((px[:, 0, 0] + px[:, 3, 0]) / 2 - seen).max() > 0.5
 
 
-def test_a_take_that_cannot_be_right_is_refused(recording):
+def test_a_recording_that_cannot_be_right_is_refused(recording):
     with pytest.raises(ValueError, match="everybody is behind the camera"):
-        read(take(camera_mm=take().camera_mm * [1, 1, -1]))
+        read(recording(camera_mm=recording().camera_mm * [1, 1, -1]))
     with pytest.raises(ValueError, match=r"must be in mm; read so, .* look like metres"):
-        read(take(camera_mm=take().camera_mm / 1000))
+        read(recording(camera_mm=recording().camera_mm / 1000))
     with pytest.raises(ValueError, match=r"projects 5 px \(median\) away from its 2D"):
-        read(take(px=take().px + 5))
+        read(recording(px=recording().px + 5))
 
 
-def test_a_take_of_nothing_is_no_shot(recording):
-    empty = take(camera_mm=np.full((12, 17, 3), np.nan), px=None)
+def test_a_recording_of_nothing_is_no_sequence(recording):
+    empty = recording(camera_mm=np.full((12, 17, 3), np.nan), px=None)
     assert read(empty) == (None, [(12, "no joint has a number")])

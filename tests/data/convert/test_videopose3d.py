@@ -18,15 +18,21 @@ def write(tmp_path, studio):
     return save
 
 
+@pytest.fixture
+def trusted(cameras):
+    """What a whole file needs: its cameras, and trust, since its objects are a pickle."""
+    return {"cameras": cameras, "trust": True}
+
+
 @pytest.mark.parametrize("joints", [17, 32])
 def test_metres_of_the_world_become_millimetres_of_each_camera(
-    write, studio, cameras, convert_to, same_as, joints
+    write, studio, trusted, convert_to, same_as, joints
 ):
     poses = studio.world[:, studio.used] if joints == 17 else studio.world
     folder = write(
         poses=poses / 1000, px=[studio.px(view)[:, studio.used] for view in studio.views]
     )
-    store, report = convert_to("videopose3d", folder, cameras=cameras, val="S9")
+    store, report = convert_to("videopose3d", folder, **trusted, val="S9")
     assert (report.frames, report.sequences, report.subjects) == (48, 4, 2)
     assert store.names("subject").tolist() == ["S1", "S9"]
     assert store.names("action").tolist() == ["Directions"]
@@ -37,16 +43,16 @@ def test_metres_of_the_world_become_millimetres_of_each_camera(
         )))  # fmt: skip
 
 
-def test_3d_alone_is_projected_with_its_distortion(write, studio, cameras, convert_to, same_as):
-    store, _ = convert_to("videopose3d", write() / "data_3d_h36m.npz", cameras=cameras)
+def test_3d_alone_is_projected_with_its_distortion(write, studio, trusted, convert_to, same_as):
+    store, _ = convert_to("videopose3d", write() / "data_3d_h36m.npz", **trusted)
     for view in studio.views:
         mm, px = studio.mm(view)[:, studio.used], studio.px(view)[:, studio.used]
         same_as(store, view, np.tile(mm, (2, 1, 1)), np.tile(px, (2, 1, 1)))
 
 
-def test_2d_that_is_longer_is_cut_and_said(write, studio, cameras, convert_to):
+def test_2d_that_is_longer_is_cut_and_said(write, studio, trusted, convert_to):
     folder = write(px=[studio.px(view)[:, studio.used] for view in studio.views], extra=3)
-    _, report = convert_to("videopose3d", folder, cameras=cameras)
+    _, report = convert_to("videopose3d", folder, **trusted)
     assert report.frames == 48
     reason = "2D and 3D of unequal length: cut to the same"
     assert [(each["what"], each["frames"], each["reason"]) for each in report.remarks] == [
@@ -55,29 +61,29 @@ def test_2d_that_is_longer_is_cut_and_said(write, studio, cameras, convert_to):
     assert f"repaired 12 frames in 4 pieces: {reason}" in report.lines()
 
 
-def test_wrong_files_are_refused(write, studio, cameras, refuses, tmp_path):
+def test_wrong_files_are_refused(write, studio, trusted, refuses, tmp_path):
     file = write() / "data_3d_h36m.npz"
     refuses("videopose3d", file, "no cameras: give the cameras' numbers by --cameras")
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    refuses("videopose3d", file, "cut or damaged", cameras=cameras)
+    refuses("videopose3d", file, "cut or damaged", **trusted)
     np.savez(file, positions=1)
-    refuses("videopose3d", file, r"lacks 'positions_3d \(it has positions\)'", cameras=cameras)
+    refuses("videopose3d", file, r"lacks 'positions_3d \(it has positions\)'", **trusted)
     write(poses=studio.world[:, :16] / 1000)
-    refuses("videopose3d", file, r"holds poses of \(16, 3\)", cameras=cameras)
+    refuses("videopose3d", file, r"holds poses of \(16, 3\)", **trusted)
     write(poses=studio.world)
-    refuses("videopose3d", file, "must be in metres; read so, the median thigh", cameras=cameras)
+    refuses("videopose3d", file, "must be in metres; read so, the median thigh", **trusted)
     write(px=[studio.px(view)[:, studio.used] + 3 for view in studio.views])
-    refuses("videopose3d", tmp_path, "projects 3 px .*Detected 2D is not truth", cameras=cameras)
+    refuses("videopose3d", tmp_path, "projects 3 px .*Detected 2D is not truth", **trusted)
     write(px=[studio.px(view)[:, :5] for view in studio.views])
-    refuses("videopose3d", tmp_path, r"is \(12, 5, 2\), expected", cameras=cameras)
+    refuses("videopose3d", tmp_path, r"is \(12, 5, 2\), expected", **trusted)
 
 
-def test_a_program_inside_the_file_does_not_run(tmp_path, cameras, refuses):
+def test_a_program_inside_the_file_does_not_run(tmp_path, trusted, refuses):
     class Evil:
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))
 
     np.savez(tmp_path / "data_3d_h36m.npz", positions_3d=np.array(Evil(), object))
-    refuses("videopose3d", tmp_path, r"a pickle that names .*\.open", cameras=cameras)
+    refuses("videopose3d", tmp_path, r"a pickle that names .*\.open", **trusted)
     assert not (tmp_path / "ran").exists()

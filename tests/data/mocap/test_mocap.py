@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from posezoo.contracts import Batch, Dataset
-from posezoo.data.mocap.mocap import Mocap, mirrored
+from posezoo.data.mocap.mocap import Mocap, mirrored, trunk_from_limbs
 from posezoo.skeleton import H36M17
 
 LIMBS = torch.tensor(H36M17.bones)
@@ -168,3 +168,28 @@ def test_people_are_drawn_in_pictures_of_the_size_asked_for(write_mocap):
     assert (batch.image.shape, batch.image.dtype) == ((2, 3, 32, 32), torch.uint8)
     assert torch.equal(data[9].image, batch.image[1])
     assert not torch.equal(data[9 + len(data)].image, batch.image[1])
+
+
+def test_a_trunk_from_limbs_is_where_joint_maps_put_it(write_mocap):
+    poses = torch.zeros(17, 3)
+    for name, place in {
+        "left_hip": (100.0, 0, 900),
+        "right_hip": (-100.0, 20, 900),
+        "left_shoulder": (200.0, 0, 1400),
+        "right_shoulder": (-200.0, 20, 1400),
+        "head": (0.0, 10, 1600),
+        "left_wrist": (7.0, 8, 9),
+    }.items():
+        poses[H36M17.joints.index(name)] = torch.tensor(place)
+    moved = trunk_from_limbs(poses, H36M17)
+    at = {name: moved[i].tolist() for i, name in enumerate(H36M17.joints)}
+    assert at["pelvis"] == [0, 10, 900]
+    assert at["thorax"] == [0, 10, 1400]
+    assert at["spine"] == [0, 10, 1150]
+    assert at["head"] == pytest.approx([0, 10, 1684])  # 200 mm over the shoulders x 1.42
+    assert at["neck"] == pytest.approx([0, 10, 1400 + 0.6 * 284])
+    assert at["left_wrist"] == [7, 8, 9]
+    data = Mocap(path=str(write_mocap()), val="ben", trunk="from_limbs", views="held")
+    joints = data[0].joints3d[0]
+    hips = [H36M17.joints.index(f"{side}_hip") for side in ("left", "right")]
+    assert joints[hips].mean(0).abs().max() < 1e-3

@@ -51,7 +51,7 @@ def plain(monkeypatch):
             exposure=0 * drawn.exposure + 1,
             noise=0 * drawn.noise,
             stripes=0 * drawn.stripes,
-            luck=0 * drawn.luck + 0.9,
+            numbers=0 * drawn.numbers + 0.9,
         )
 
     def nothing(joints, *_args, size, **_kwargs):

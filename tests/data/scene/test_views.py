@@ -147,3 +147,20 @@ def test_places_fill_the_disc_and_turns_the_circle():
     yaw = torch.atan2(arm[:, 1], arm[:, 0])
     counts = torch.histc(yaw, 10, -math.pi, math.pi)
     assert (counts - 500).abs().max() < 100
+
+
+def test_held_cameras_look_from_anywhere_at_the_middle_of_the_room():
+    views = Rig.held().draw(0, INDEX)
+    forward = views.rotation[:, 2].numpy()
+    pitch = np.degrees(np.arcsin(-forward[:, 2]))
+    assert -14 < pitch.min() < -8
+    assert 33 < pitch.max() < 39
+    level = np.stack([forward[:, 1], -forward[:, 0]], -1)
+    level /= np.linalg.norm(level, axis=-1, keepdims=True)
+    right = views.rotation[:, 0].numpy()
+    roll = np.degrees(np.arccos((right[:, :2] * level).sum(-1).clip(-1, 1)))
+    assert np.sqrt(np.square(roll).mean()) == pytest.approx(12, rel=0.05)
+    distance = views.position_mm[:, :2].norm(dim=-1)
+    assert 3200 <= distance.min() < 3300
+    assert 7900 < distance.max() <= 8000
+    Rig.held().check_room(2100)

@@ -146,12 +146,12 @@ def test_a_store_cut_at_any_length_is_refused(store_path, tmp_path):
 def test_no_flipped_bit_goes_unseen(store_path, tmp_path):
     whole, flipped = store_path.read_bytes(), tmp_path / "flipped.h5"
     original = open_store(store_path)
-    luck = np.random.default_rng(0)
-    first = luck.integers(0, 4000, 150)  # where HDF5 keeps its own notes
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 4000, 150)  # where HDF5 keeps its own notes
     caught = 0
-    for place in np.concatenate([first, luck.integers(0, len(whole), 50)]):
+    for place in np.concatenate([first, rng.integers(0, len(whole), 50)]):
         bad = bytearray(whole)
-        bad[place] ^= 1 << int(luck.integers(8))
+        bad[place] ^= 1 << int(rng.integers(8))
         flipped.write_bytes(bad)
         try:
             opened = open_store(flipped)

@@ -189,7 +189,7 @@ def test_the_renderer_is_told_where_up_is(monkeypatch):
         told.append(kwargs["up"])
         return render_batch(*args, **kwargs)
 
-    monkeypatch.setattr("posezoo.data.scene.render_batch", spy)
+    monkeypatch.setattr("posezoo.data.scene.scene.render_batch", spy)
     batch = Synthetic(image_size=16).__getitems__(range(200))
     standing = torch.tensor([action == "stand" for action in batch.action])
     rise = (batch.joints3d[:, 0, 10] - batch.joints3d[:, 0, 3])[standing].double()
