@@ -79,6 +79,15 @@ class Pipeline(nn.Module):
         """The lifter, always in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px."""
         return self._lift(self.lifter, joints2d, camera, confidence)
 
+    def lift_window(
+        self,
+        joints2d: Tensor,  # (B, frames, J, 2) px
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None = None,  # (B, frames, J), 0 to 1; None: true joints, so 1
+    ) -> Tensor:  # (B, frames, J, 3) mm, camera frame, root exactly 0
+        """All frames of one window, of a lifter that predicts them at once; float32 as `lift`."""
+        return self._lift(self.lifter.lift_window, joints2d, camera, confidence)
+
     def lift_loss(
         self,
         joints2d: Tensor,  # (B, T, J, 2) px, true or predicted
@@ -86,9 +95,8 @@ class Pipeline(nn.Module):
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # scalar
         """The lifter's loss for the joints that it is given, of all that it predicts at once."""
-        whole = getattr(self.lifter, "lift_window", None)
-        if whole is not None and joints2d.shape[1] == self.lifter.frames:
-            joints3d = self._lift(whole, joints2d, batch.camera, confidence)
+        if hasattr(self.lifter, "lift_window") and joints2d.shape[1] == self.lifter.frames:
+            joints3d = self.lift_window(joints2d, batch.camera, confidence)
         else:
             joints3d = self.lift(joints2d, batch.camera, confidence)
             batch = self.predicted_frames(batch)

@@ -13,7 +13,7 @@ from posezoo.contracts import Batch
 from posezoo.registry import Entry
 from posezoo.skeleton import H36M17
 from posezoo.testing.examples import people
-from posezoo.testing.outcome import Check, Violation
+from posezoo.testing.outcome import Check, NotApplicable, Violation
 from posezoo.testing.subject import Inputs, Subject
 
 _NORMALISED_ON = 64  # poses
@@ -24,7 +24,7 @@ _NEAR_MM = 0.5  # float32 noise of poses a metre in size
 def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
     """A lifter, fed with people of known poses."""
     inputs = Inputs(
-        make=lambda part, count: _arguments(people(count, frames=part.frames)),
+        make=lambda part, count: _arguments(part, people(count, frames=part.frames)),
         loss=_loss,
         prepare=lambda part: part.fit_normalisation(people(_NORMALISED_ON, frames=part.frames)),
         facts=lambda part: {
@@ -47,7 +47,7 @@ def frames_and_future_are_honoured(subject: Subject) -> str:
         )
     batch = people(2, frames=part.frames + 2)
     with torch.no_grad():
-        whole = part(*_arguments(batch))
+        whole = part(*_arguments(part, batch))
         expected = (2, 3, H36M17.num_joints, 3)
         if tuple(whole.shape) != expected:
             raise Violation(
@@ -55,7 +55,7 @@ def frames_and_future_are_honoured(subject: Subject) -> str:
                 expected=f"{expected}: T - frames + 1 poses, as frames = {part.frames}",
                 advice="Predict only frames whose whole context is there; pad nothing.",
             )
-        alone = part(*_arguments(batch.frames(1, 1 + part.frames)))
+        alone = part(*_arguments(part, batch.frames(1, 1 + part.frames)))
     difference = (whole[:, 1:2] - alone).abs().max().item()
     if not difference < _NEAR_MM:
         raise Violation(
@@ -127,14 +127,58 @@ def fit_normalisation_changes_no_weights(subject: Subject) -> None:
         )
 
 
-def _arguments(batch: Batch) -> tuple[Any, ...]:
-    return batch.joints2d, batch.camera
+def a_window_holds_the_same_poses(subject: Subject) -> str:
+    """What predicts all frames of a window says of its present frame what the forward says."""
+    part = subject.part
+    if not hasattr(part, "lift_window"):
+        raise NotApplicable("predicts one frame at a time")
+    batch = people(2, frames=part.frames)
+    with torch.no_grad():
+        window, one = (f(*_arguments(part, batch)) for f in (part.lift_window, part))
+    if window.shape[1] != part.frames:
+        raise Violation(
+            found=f"{window.shape[1]} poses of a window of {part.frames} frames",
+            expected="one of each frame",
+            advice="Return (B, frames, J, 3) from lift_window.",
+        )
+    present = part.frames - 1 - part.future
+    difference = (window[:, present] - one[:, 0]).abs().max().item()
+    if not difference < _NEAR_MM:
+        raise Violation(
+            found=f"frame {present} of a window {difference:.3g} mm from what the forward gives",
+            expected="the same pose",
+            advice="Choose frame frames - 1 - future of the window in the forward.",
+        )
+    return f"{part.frames} poses at once"
+
+
+def confidence_is_heard(subject: Subject) -> None:
+    """A lifter that asks for confidence answers otherwise where a joint is unsure."""
+    part = subject.part
+    if not getattr(part, "takes_confidence", False):
+        raise NotApplicable("takes no confidence")
+    joints2d, camera, sure = _arguments(part, people(2, frames=part.frames))
+    with torch.no_grad():
+        difference = (part(joints2d, camera, sure) - part(joints2d, camera, sure / 2)).abs().max()
+    if difference == 0:
+        raise Violation(
+            found="the same answer for joints that are half as sure",
+            expected="another answer: takes_confidence is true",
+            advice="Use the third argument of the forward, or leave takes_confidence out.",
+        )
+
+
+def _arguments(part: Any, batch: Batch) -> tuple[Any, ...]:
+    if not getattr(part, "takes_confidence", False):
+        return batch.joints2d, batch.camera
+    sure = 0.7 + 0.3 * batch.joints2d[..., 0].cos()  # 0.4 to 1, of each joint its own
+    return batch.joints2d, batch.camera, sure
 
 
 def _loss(part: Any) -> Tensor:
     batch = people(8, frames=part.frames)
     last = part.frames - part.future
-    loss: Tensor = part.loss(part(*_arguments(batch)), batch.frames(last - 1, last))
+    loss: Tensor = part.loss(part(*_arguments(part, batch)), batch.frames(last - 1, last))
     return loss
 
 
@@ -144,4 +188,6 @@ CHECKS = (
     Check(output_is_in_millimetres),
     Check(loss_counts_labelled_joints_only),
     Check(fit_normalisation_changes_no_weights),
+    Check(a_window_holds_the_same_poses),
+    Check(confidence_is_heard),
 )

@@ -158,19 +158,22 @@ def torch_compile_takes_it_whole(subject: Subject) -> str:
 
 def torch_export_takes_it(subject: Subject) -> str:
     """By torch.export, at one size."""
-    program = torch.export.export(_OfTensors(subject.part), _parameters_of(_inputs(subject)))
+    inputs = _inputs(subject)
+    cameras = [isinstance(each, Camera) for each in inputs]
+    program = torch.export.export(_OfTensors(subject.part, cameras), _parameters_of(inputs))
     return f"{len(program.graph.nodes)} nodes"
 
 
 class _OfTensors(nn.Module):
     """The network with a camera's parameters in place of the camera, which export knows not."""
 
-    def __init__(self, part: nn.Module) -> None:
+    def __init__(self, part: nn.Module, cameras: list[bool]) -> None:
         super().__init__()
-        self.part = part
+        self.part, self.cameras = part, cameras
 
-    def forward(self, first: Any, *cameras: Tensor) -> Any:
-        return self.part(first, *map(Camera, cameras))
+    def forward(self, *inputs: Any) -> Any:
+        pairs = zip(inputs, self.cameras, strict=True)
+        return self.part(*(Camera(each) if is_camera else each for each, is_camera in pairs))
 
 
 def _parameters_of(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
