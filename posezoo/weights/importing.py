@@ -17,6 +17,7 @@ from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
+from posezoo.weights import hub
 from posezoo.weights.config import flatten, read_config
 from posezoo.weights.families import families
 from posezoo.weights.family import Config, Family, Shapes, State
@@ -59,7 +60,8 @@ def import_file(
     """Read a file, tell its family, build that network and fill it.
 
     Args:
-        path: a file of weights, or a folder that holds model.safetensors and config.json.
+        path: a file of weights, a folder that holds model.safetensors and config.json, or
+            "hub:ORG/NAME" of another project.
         spec: a family's name, or the pipeline itself, where the file does not say enough.
         config: the constructor's arguments, where the weights do not show them.
         statistics: a dataset, where the file lacks the statistics of its z-scores.
@@ -166,7 +168,9 @@ def check_free(name: str, *, replace: bool) -> None:
 
 
 def _locate(path: Path) -> tuple[Path, dict[str, Any]]:
-    """The file itself, and the config.json of a folder as transformers saves it."""
+    """The file itself, fetched if need be, and the config.json of a folder of transformers."""
+    if hub.is_hub(str(path)):
+        path = hub.pull(str(path))
     if path.is_dir() and (path / "model.safetensors").is_file():
         path = path / "model.safetensors"
     beside = path.with_name("config.json")
@@ -187,6 +191,11 @@ def _fitting(shapes: Shapes, config: Config, spec: str, *, origin: str) -> list[
     if not fitting:
         first = ", ".join(list(shapes)[:3])
         known = ", ".join(sorted({f.name for f in families()}))
+        if set(_ALWAYS_KEPT) <= shapes.keys():
+            raise ValueError(
+                f"{origin}: posezoo's own weights already; use the run's folder, or hub:ORG/NAME, "
+                "by its name: posezoo.load(...)"
+            )
         if _CLASSIFIERS & shapes.keys():
             raise ValueError(
                 f"{origin}: an image classifier, no pose network; start a training from it: "
@@ -247,12 +256,16 @@ def _build(
     unexpected = [*state, *(name for name in converted if name not in own)]
     problems = [f"{len(missing)} missing ({_few(missing)})"] * bool(missing)
     problems += [f"{len(unexpected)} unexpected ({_few(unexpected)})"] * bool(unexpected)
-    for name in own.keys() & converted.keys():
+    wrong = []
+    for name in sorted(own.keys() & converted.keys()):
+        if name.endswith(_COUNTER) and converted[name].numel() == 1:
+            converted[name] = converted[name].reshape(own[name].shape)  # numpy makes it (1,)
         found, expected = tuple(converted[name].shape), tuple(own[name].shape)
         if found != expected:
-            problems.append(f"'{name}' is {found}, expected {expected}")
+            wrong.append(f"'{name}' is {found}, expected {expected}")
         elif not converted[name].isfinite().all():
-            problems.append(f"'{name}' holds NaN or infinity")
+            wrong.append(f"'{name}' holds NaN or infinity")
+    problems += [f"{len(wrong)} wrong ({_few(wrong)})"] * bool(wrong)
     if problems:
         matched = len(own.keys() & converted.keys())
         raise ValueError(

@@ -7,6 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from posezoo.assembly import build_pipeline
 from posezoo.weights import store
 from posezoo.weights.families import MODULES, families
 from posezoo.weights.importing import import_file, keep
@@ -85,6 +86,13 @@ def test_counters_of_batch_norm_may_be_absent_as_old_files_have_it(tmp_path, per
     assert imported(tmp_path / "w.pth").notes[2] == "20 matched, 0 missing, 0 unexpected"
 
 
+def test_a_counter_that_numpy_made_an_array_of_is_still_a_counter(tmp_path, perceptron):
+    state = perceptron()
+    state["batch_norm1.num_batches_tracked"] = torch.tensor([4321])
+    torch.save(state, tmp_path / "w.pth")
+    assert imported(tmp_path / "w.pth").pipeline.lifter.stem[1].num_batches_tracked == 4321
+
+
 def broken(state, kind):
     if kind == "a tensor missing":
         del state["linear_stages.0.w2.bias"]
@@ -100,7 +108,7 @@ def broken(state, kind):
 WRONG = {
     "a tensor missing": r"1 missing \(lifter.blocks.0.1.0.bias\)",
     "a tensor too many": r"1 unexpected \(extra.weight\)",
-    "another shape": r"'lifter.blocks.0.1.0.bias' is \(5,\), expected \(4,\)",
+    "another shape": r"1 wrong \('lifter.blocks.0.1.0.bias' is \(5,\), expected \(4,\)\)",
     "not finite": r"'lifter.out.bias' holds NaN or infinity",
 }
 
@@ -127,6 +135,20 @@ def test_a_network_of_nobody_is_refused_with_the_families_that_are_known(tmp_pat
     with pytest.raises(ValueError, match=r"its 2 tensors begin weight, bias.*--as NAME") as refusal:
         import_file(tmp_path / "w.pth", warn=silent)
     assert all(family.name in str(refusal.value) for family in families())
+
+
+def test_a_classifier_is_sent_to_the_training(tmp_path):
+    save_file({"conv1.weight": torch.ones(1), "fc.weight": torch.ones(1)}, tmp_path / "w.pth")
+    with pytest.raises(
+        ValueError, match="start a training from it: posezoo train"
+    ):
+        import_file(tmp_path / "w.pth", warn=silent)
+
+
+def test_our_own_weights_need_no_import(tmp_path):
+    save_file(build_pipeline("martinez:blocks=1,width=4").state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="posezoo's own weights already"):
+        import_file(tmp_path / "w.safetensors", warn=silent)
 
 
 def test_the_user_s_word_is_not_enough_for_another_network(tmp_path):

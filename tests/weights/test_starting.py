@@ -101,7 +101,7 @@ def test_stored_weights_fill_it_by_their_name(original):
     ("item", "expected"),
     [
         ("head=mine", r"'martinez:.*' has no head"),
-        ("nobody", "the weights 'nobody' are not on this machine"),
+        ("nobody", "the weights 'nobody' are not here"),
         ("lifter=no/such/folder", "no checkpoint here"),
     ],
 )
