@@ -238,8 +238,8 @@ def _build(
     used = {n: t for n, t in tensors.items() if not _matches(n, family.unused)}
     state = State(used)
     try:
-        spec = spec or family.spec(shapes, config)
         skeleton = get_skeleton(family.joint_set(shapes, config))
+        spec = spec or family.spec(shapes, config)
         converted = family.convert(state, config)
     except (ValueError, LookupError) as error:
         lacks = f"{error} is missing" if isinstance(error, LookupError) else str(error)
