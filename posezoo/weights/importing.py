@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,14 +15,13 @@ from torch import Tensor
 import posezoo
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
-from posezoo.registry import NodeSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
 from posezoo.weights import hub
 from posezoo.weights.config import flatten, read_config
-from posezoo.weights.families import families
 from posezoo.weights.family import Config, Family, Shapes, State
 from posezoo.weights.index import known_weights
 from posezoo.weights.reading import Warn, read
+from posezoo.weights.recognising import fitting_families, is_family
 from posezoo.weights.statistics import fit_statistics
 from posezoo.weights.store import StoredWeights, all_stored, save_weights
 from posezoo.weights.trial import try_once
@@ -30,8 +29,6 @@ from posezoo.weights.unwrapping import unwrap
 
 # Of every pipeline of ours and of nobody's file: not asked for.
 _ALWAYS_KEPT = ("mean_pose",)
-# The last layers of image classifiers of torchvision and timm.
-_CLASSIFIERS = {"fc.weight", "classifier.weight", "head.weight", "head.fc.weight"}
 _COUNTER = "num_batches_tracked"  # of batch norm; nothing computes with it, old files lack it
 
 
@@ -73,11 +70,11 @@ def import_file(
         ValueError: unreadable, unknown, ambiguous, or with tensors missing or left over.
     """
     path, beside = _locate(path)
-    config = beside if config is None else flatten(config)
+    config = beside | flatten(config or {})
     contents = read(path, trust=trust, warn=warn)
     unwrapped = unwrap(contents.value, origin=str(path))
     shapes = {name: tuple(tensor.shape) for name, tensor in unwrapped.state.items()}
-    fitting = _fitting(shapes, config, spec, origin=str(path))
+    fitting = fitting_families(shapes, config, spec, origin=str(path))
     if len(fitting) > 1 and not take_first:
         told = "; ".join(f"{f.name} ({f.input})" for f in fitting)
         raise ValueError(
@@ -85,7 +82,7 @@ def import_file(
             f"Add --as {' or --as '.join(f.name for f in fitting)}"
         )
     family = fitting[0]
-    forced = spec if spec and not _is_family(spec) else ""
+    forced = spec if spec and not is_family(spec) else ""
     pipeline, matched = _build(family, unwrapped.state, shapes, config, forced, origin=str(path))
     scale = _scale(family, pipeline, statistics)
     try_once(pipeline, origin=str(path))
@@ -138,12 +135,6 @@ def _scale(family: Family, pipeline: Pipeline, statistics: str) -> str:
     return f"{family.scale}; taken from {statistics} instead"
 
 
-def recognised(state: Mapping[str, Tensor]) -> bool:
-    """Whether some family's files look like this unwrapped state dict."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    return any(family.recognise(shapes, {}) for family in families())
-
-
 def keep(imported: Imported, name: str, *, replace: bool = False) -> StoredWeights:
     """Put an import into the user's store; returns what is then there.
 
@@ -176,53 +167,6 @@ def _locate(path: Path) -> tuple[Path, dict[str, Any]]:
     beside = path.with_name("config.json")
     named = path.name == "model.safetensors" and beside.is_file()
     return path, read_config(str(beside)) if named else {}
-
-
-def _is_family(name: str) -> bool:
-    return any(family.name == name for family in families())
-
-
-def _fitting(shapes: Shapes, config: Config, spec: str, *, origin: str) -> list[Family]:
-    """The families whose files look like this, as far as the user has not said."""
-    named = [family for family in families() if family.name == spec]
-    fitting = [family for family in named or families() if family.recognise(shapes, config)]
-    if not fitting and len(named) == 1:
-        return named  # the user insists; what is missing will be said
-    if not fitting:
-        first = ", ".join(list(shapes)[:3])
-        known = ", ".join(sorted({f.name for f in families()}))
-        if set(_ALWAYS_KEPT) <= shapes.keys():
-            raise ValueError(
-                f"{origin}: posezoo's own weights already; use the run's folder, or hub:ORG/NAME, "
-                "by its name: posezoo.load(...)"
-            )
-        if _CLASSIFIERS & shapes.keys():
-            raise ValueError(
-                f"{origin}: an image classifier, no pose network; start a training from it: "
-                f"posezoo train BACKBONE-HEAD --weights backbone={origin}"
-            )
-        raise ValueError(
-            f"{origin}: of no family that is known here ({known}); its {len(shapes)} tensors begin "
-            f"{first}. If it is of one of them, name it: --as NAME"
-        )
-    if spec and not _is_family(spec):
-        # Families that use the same file differ in parameters: the likest one is meant.
-        given = parse_pipeline(spec).nodes
-        likeness = {f: _likeness(given, f, shapes, config) for f in fitting}
-        best = max(likeness.values())
-        if best < 0:
-            own = " or ".join(f.spec(shapes, config) for f in fitting)
-            raise ValueError(f"{origin}: --as {spec}: this file is of another network: {own}")
-        return [f for f in fitting if likeness[f] == best]
-    return fitting
-
-
-def _likeness(given: Mapping[str, NodeSpec], family: Family, shapes: Shapes, config: Config) -> int:
-    """How many parameters are the same; -1 for other entries."""
-    own = parse_pipeline(family.spec(shapes, config)).nodes
-    if {kind: node.key for kind, node in own.items()} != {k: node.key for k, node in given.items()}:
-        return -1
-    return sum(len(given[kind].params.items() & own[kind].params.items()) for kind in own)
 
 
 def _build(

@@ -139,9 +139,7 @@ def test_a_network_of_nobody_is_refused_with_the_families_that_are_known(tmp_pat
 
 def test_a_classifier_is_sent_to_the_training(tmp_path):
     save_file({"conv1.weight": torch.ones(1), "fc.weight": torch.ones(1)}, tmp_path / "w.pth")
-    with pytest.raises(
-        ValueError, match="start a training from it: posezoo train"
-    ):
+    with pytest.raises(ValueError, match="start a training from it: posezoo train"):
         import_file(tmp_path / "w.pth", warn=silent)
 
 
