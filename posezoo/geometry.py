@@ -49,7 +49,7 @@ def mirrored(
     order: Sequence[int],  # which joint comes to stand at each place: a skeleton's `mirror`
     middle: Tensor,  # (B,), in the joints' unit
 ) -> Tensor:  # the same shape
-    """x about the middle, left and right exchanged."""
+    """X about the middle, left and right exchanged."""
     x, rest = joints[..., list(order), :].tensor_split([1], -1)
     return torch.cat([2 * middle[:, None, None, None] - x, rest], -1)
 

@@ -44,6 +44,7 @@ PLAN: dict[str, str] = {
     "strategies": "contracts evaluation",
     "data": "camera contracts geometry joint_maps skeleton",
     # Parts put together, and what is done with the whole.
+    "clips": "camera geometry pipeline",
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton",
     "training": "assembly contracts data evaluation pipeline registry settings skeleton weights",

@@ -13,6 +13,7 @@ COUNTS = {
     "3dhp17": 17,
     "3dhp28": 28,
     "cmu31": 31,
+    "humaneva15": 15,
 }
 
 

@@ -31,8 +31,8 @@ FACTS: dict[str, dict[str, Any]] = {
     "strategy": {},
     "dataset": {},
 }
-# In words, for every kind. `example` is a pipeline that holds the entry; `check` are parameters with
-# which `posezoo check` takes seconds.
+# In words, for every kind. `example` is a pipeline that holds the entry; with the parameters of
+# `check` `posezoo check` takes seconds.
 _SHAPES = dict.fromkeys(("input", "output", "example", "check", "limits", "weights_licence"), str)
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _TYPES = {

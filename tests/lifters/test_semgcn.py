@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from posezoo.lifters.semgcn import SemGcn, _NonLocal, _SemanticConv
-from posezoo.skeleton import H36M17
+from posezoo.lifters.semgcn import SemGcn, _NonLocal, _pairs, _SemanticConv
+from posezoo.skeleton import H36M17, get_skeleton
 from posezoo.testing.examples import people
 
 CHAIN = [(0, 0), (1, 1), (2, 2), (0, 1), (1, 0), (1, 2), (2, 1)]  # three joints, two bones
@@ -124,3 +124,16 @@ def test_it_can_learn_one_batch_by_heart(non_local):
         loss.backward()
         optimizer.step()
     assert loss.item() < 20  # mm
+
+
+def test_pairs_are_those_of_the_paper_and_a_joint_without_partner_is_alone():
+    published = {(0, 7), (8, 9), (1, 4), (10, 13), (2, 3), (5, 6), (14, 15), (11, 12)}
+    assert set(_pairs(get_skeleton("h36m16"))) == published
+    assert [pair for pair in _pairs(H36M17) if pair[0] == pair[1]] == [(9, 9)]
+    assert len(_pairs(H36M17)) == 9
+
+
+def test_a_pair_is_heard_as_the_larger_of_both_number_by_number():
+    layer = _NonLocal(4, torch.tensor([[0, 1], [2, 1]]))
+    x = torch.tensor([[1.0, 5.0], [2.0, 2.0], [3.0, 4.0]])[None]
+    assert layer._larger(x)[0].tolist() == [[3, 5], [2, 2]]
