@@ -52,7 +52,7 @@ PLAN: dict[str, str] = {
         "assembly contracts data geometry metrics pipeline registry settings skeleton training"
     ),
     "inference": "camera",
-    "weights": "assembly camera contracts pipeline registry skeleton training",
+    "weights": ("assembly camera contracts data pipeline posezoo registry skeleton training"),
     "sweep": "evaluation registry settings training",
     "report": "assembly contracts data evaluation metrics pipeline registry settings training",
     "testing": "assembly camera contracts geometry pipeline registry skeleton",

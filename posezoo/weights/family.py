@@ -75,6 +75,10 @@ class Family:
     # The bare network, called as the original was. The inputs are the arrays of the case:
     # "input", and by name whatever else it holds. Returns what the original returned.
     run: Callable[[Pipeline, Mapping[str, Tensor], Config], Tensor]
+    # What the weights do not show, and is built as published where no config is given: "8 heads".
+    assumed: tuple[str, ...] = ()
+    # Its numbers are z-scores whose statistics are not in the files.
+    lacks_statistics: bool = False
     # Name patterns (fnmatch). `unused`: in the files, but without effect, so dropped unread.
     unused: tuple[str, ...] = ()
     # `kept`: of our pipeline, but not in the files; stays as it is built.

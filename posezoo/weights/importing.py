@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+import posezoo
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
-from posezoo.registry import NodeSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
+from posezoo.weights import hub
 from posezoo.weights.config import flatten, read_config
-from posezoo.weights.families import families
 from posezoo.weights.family import Config, Family, Shapes, State
 from posezoo.weights.index import known_weights
 from posezoo.weights.reading import Warn, read
+from posezoo.weights.recognising import fitting_families, is_family
+from posezoo.weights.statistics import fit_statistics
 from posezoo.weights.store import StoredWeights, all_stored, save_weights
 from posezoo.weights.trial import try_once
 from posezoo.weights.unwrapping import unwrap
@@ -48,6 +49,7 @@ def import_file(
     *,
     spec: str = "",
     config: Config | None = None,
+    statistics: str = "",
     trust: bool = False,
     take_first: bool = False,
     warn: Warn,
@@ -55,9 +57,11 @@ def import_file(
     """Read a file, tell its family, build that network and fill it.
 
     Args:
-        path: a file of weights, or a folder that holds model.safetensors and config.json.
+        path: a file of weights, a folder that holds model.safetensors and config.json, or
+            "hub:ORG/NAME" of another project.
         spec: a family's name, or the pipeline itself, where the file does not say enough.
         config: the constructor's arguments, where the weights do not show them.
+        statistics: a dataset, where the file lacks the statistics of its z-scores.
         trust: open a pickle that could run code.
         take_first: where several families fit, take the first instead of asking.
         warn: called with what the user must be told at once.
@@ -66,11 +70,11 @@ def import_file(
         ValueError: unreadable, unknown, ambiguous, or with tensors missing or left over.
     """
     path, beside = _locate(path)
-    config = beside if config is None else flatten(config)
+    config = beside | flatten(config or {})
     contents = read(path, trust=trust, warn=warn)
     unwrapped = unwrap(contents.value, origin=str(path))
     shapes = {name: tuple(tensor.shape) for name, tensor in unwrapped.state.items()}
-    fitting = _fitting(shapes, config, spec, origin=str(path))
+    fitting = fitting_families(shapes, config, spec, origin=str(path))
     if len(fitting) > 1 and not take_first:
         told = "; ".join(f"{f.name} ({f.input})" for f in fitting)
         raise ValueError(
@@ -78,19 +82,29 @@ def import_file(
             f"Add --as {' or --as '.join(f.name for f in fitting)}"
         )
     family = fitting[0]
-    forced = spec if spec and not _is_family(spec) else ""
+    forced = spec if spec and not is_family(spec) else ""
     pipeline, matched = _build(family, unwrapped.state, shapes, config, forced, origin=str(path))
+    scale = _scale(family, pipeline, statistics)
     try_once(pipeline, origin=str(path))
+    notes = [
+        f"{path.name}: {unwrapped}",
+        f"family {family.name} ({family.project}), pipeline {pipeline.spec}",
+        f"{matched} matched, 0 missing, 0 unexpected",
+    ]
+    if family.assumed and not config and not forced:
+        assumed = ", ".join(family.assumed)
+        notes.append(f"not shown by the weights, so as published: {assumed} (else: --config)")
+    if family.lacks_statistics and not statistics:
+        notes.append(
+            "NOT in px and mm: the file lacks the statistics of its z-scores. Take them from poses "
+            "like those that it was trained on: --statistics mocap:path=poses17.h5"
+        )
     return Imported(
         family=family,
         pipeline=pipeline,
         config=config,
         others=tuple(f.name for f in fitting[1:]),
-        notes=(
-            f"{path.name}: {unwrapped}",
-            f"family {family.name} ({family.project}), pipeline {pipeline.spec}",
-            f"{matched} matched, 0 missing, 0 unexpected",
-        ),
+        notes=tuple(notes),
         about={
             "spec": str(pipeline.spec),
             "joint_set": pipeline.skeleton.name,
@@ -104,17 +118,21 @@ def import_file(
             "terms": family.terms,
             "input": family.input,
             "output": family.output,
-            "scale": family.scale,
+            "scale": scale,
             "imported": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "posezoo": metadata.version("posezoo"),
+            "posezoo": posezoo.__version__,
         },
     )
 
 
-def recognised(state: Mapping[str, Tensor]) -> bool:
-    """Whether some family's files look like this unwrapped state dict."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    return any(family.recognise(shapes, {}) for family in families())
+def _scale(family: Family, pipeline: Pipeline, statistics: str) -> str:
+    """How mm come out of the network, once the statistics are taken that were asked for."""
+    if not statistics:
+        return family.scale
+    if not family.lacks_statistics:
+        raise ValueError(f"--statistics {statistics}: {family.name} needs none")
+    fit_statistics(pipeline, statistics)
+    return f"{family.scale}; taken from {statistics} instead"
 
 
 def keep(imported: Imported, name: str, *, replace: bool = False) -> StoredWeights:
@@ -141,49 +159,14 @@ def check_free(name: str, *, replace: bool) -> None:
 
 
 def _locate(path: Path) -> tuple[Path, dict[str, Any]]:
-    """The file itself, and the config.json of a folder as transformers saves it."""
+    """The file itself, fetched if need be, and the config.json of a folder of transformers."""
+    if hub.is_hub(str(path)):
+        path = hub.pull(str(path))
     if path.is_dir() and (path / "model.safetensors").is_file():
         path = path / "model.safetensors"
     beside = path.with_name("config.json")
     named = path.name == "model.safetensors" and beside.is_file()
     return path, read_config(str(beside)) if named else {}
-
-
-def _is_family(name: str) -> bool:
-    return any(family.name == name for family in families())
-
-
-def _fitting(shapes: Shapes, config: Config, spec: str, *, origin: str) -> list[Family]:
-    """The families whose files look like this, as far as the user has not said."""
-    named = [family for family in families() if family.name == spec]
-    fitting = [family for family in named or families() if family.recognise(shapes, config)]
-    if not fitting and len(named) == 1:
-        return named  # the user insists; what is missing will be said
-    if not fitting:
-        first = ", ".join(list(shapes)[:3])
-        known = ", ".join(sorted({f.name for f in families()}))
-        raise ValueError(
-            f"{origin}: of no family that is known here ({known}); its {len(shapes)} tensors begin "
-            f"{first}. If it is of one of them, name it: --as NAME"
-        )
-    if spec and not _is_family(spec):
-        # Families that use the same file differ in parameters: the likest one is meant.
-        given = parse_pipeline(spec).nodes
-        likeness = {f: _likeness(given, f, shapes, config) for f in fitting}
-        best = max(likeness.values())
-        if best < 0:
-            own = " or ".join(f.spec(shapes, config) for f in fitting)
-            raise ValueError(f"{origin}: --as {spec}: this file is of another network: {own}")
-        return [f for f in fitting if likeness[f] == best]
-    return fitting
-
-
-def _likeness(given: Mapping[str, NodeSpec], family: Family, shapes: Shapes, config: Config) -> int:
-    """How many parameters are the same; -1 for other entries."""
-    own = parse_pipeline(family.spec(shapes, config)).nodes
-    if {kind: node.key for kind, node in own.items()} != {k: node.key for k, node in given.items()}:
-        return -1
-    return sum(len(given[kind].params.items() & own[kind].params.items()) for kind in own)
 
 
 def _build(
@@ -199,8 +182,8 @@ def _build(
     used = {n: t for n, t in tensors.items() if not _matches(n, family.unused)}
     state = State(used)
     try:
-        spec = spec or family.spec(shapes, config)
         skeleton = get_skeleton(family.joint_set(shapes, config))
+        spec = spec or family.spec(shapes, config)
         converted = family.convert(state, config)
     except (ValueError, LookupError) as error:
         lacks = f"{error} is missing" if isinstance(error, LookupError) else str(error)
@@ -217,12 +200,16 @@ def _build(
     unexpected = [*state, *(name for name in converted if name not in own)]
     problems = [f"{len(missing)} missing ({_few(missing)})"] * bool(missing)
     problems += [f"{len(unexpected)} unexpected ({_few(unexpected)})"] * bool(unexpected)
-    for name in own.keys() & converted.keys():
+    wrong = []
+    for name in sorted(own.keys() & converted.keys()):
+        if name.endswith(_COUNTER) and converted[name].numel() == 1:
+            converted[name] = converted[name].reshape(own[name].shape)  # numpy makes it (1,)
         found, expected = tuple(converted[name].shape), tuple(own[name].shape)
         if found != expected:
-            problems.append(f"'{name}' is {found}, expected {expected}")
+            wrong.append(f"'{name}' is {found}, expected {expected}")
         elif not converted[name].isfinite().all():
-            problems.append(f"'{name}' holds NaN or infinity")
+            wrong.append(f"'{name}' holds NaN or infinity")
+    problems += [f"{len(wrong)} wrong ({_few(wrong)})"] * bool(wrong)
     if problems:
         matched = len(own.keys() & converted.keys())
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ def open_named(name: str | Path) -> Named:
     text = str(name)
     if hub.is_hub(text):
         return _from_hub(text)
-    if Path(name).is_dir() or "/" in text:
+    if Path(name).is_dir() or len(Path(name).parts) > 1:
         return _from_run(Path(name))
     tensors, stored = load_weights(text)
     return _filled(tensors, stored.about, stored.sha256, origin=str(stored.path))
@@ -86,7 +87,7 @@ def _from_hub(name: str) -> Named:
     file = hub.pull(name)
     if (own := own_of_hub(file, name)) is not None:
         return own
-    imported = import_file(file, warn=lambda text: None)
+    imported = import_file(file, warn=warnings.warn)
     return Named(
         pipeline=imported.pipeline,
         sha256=imported.about["file_sha256"],

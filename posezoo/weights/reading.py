@@ -172,6 +172,8 @@ def _harmless() -> list[Any]:
     allowed += {type(np.dtype(code)) for code in np.typecodes["AllInteger"] + "efdg?"}
     for value in (np.random.RandomState(0), np.random.MT19937(0)):
         allowed += [type(value), value.__reduce__()[0]]
+    # What numpy called it before 1.17, when VideoPose3D's files were made.
+    allowed.append((getattr(np.random, "__RandomState_ctor"), "numpy.random.__RandomState_ctor"))
     array, scalar = np.zeros(1).__reduce__(), np.float64(0).__reduce__()
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         allowed += [(array[0], f"{module}._reconstruct"), (scalar[0], f"{module}.scalar")]

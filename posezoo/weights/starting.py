@@ -13,9 +13,10 @@ from torch import Tensor
 from posezoo.pipeline import Pipeline
 from posezoo.training.checkpoint import require_fit
 from posezoo.weights import hub
-from posezoo.weights.importing import import_file, recognised
+from posezoo.weights.importing import import_file
 from posezoo.weights.named import open_named, own_of_hub
 from posezoo.weights.reading import Warn, read
+from posezoo.weights.recognising import is_recognised
 from posezoo.weights.unwrapping import unwrap
 
 _PARTS = ("backbone", "head", "lifter")
@@ -85,7 +86,7 @@ def _offers(pipeline: Pipeline, source: str, part: str, warn: Warn) -> dict[str,
     elif not path.is_file():
         return _of_pipeline(open_named(source).pipeline)
     state = unwrap(read(path, warn=warn).value, origin=source).state
-    if recognised(state):
+    if is_recognised(state):
         imported = import_file(path, take_first=True, warn=warn)
         return _of_pipeline(imported.pipeline, kept=imported.family.kept)
     # A bare network of one part: a classifier of torchvision or timm, or what a part itself saved.

@@ -83,7 +83,7 @@ def stored_weights(name: str) -> StoredWeights:
         )
     except FileNotFoundError:
         raise ValueError(
-            f"the weights '{name}' are not on this machine (looked in {path.parent}). {_advice(name)}"
+            f"the weights '{name}' are not here (looked in {path.parent}). {_advice(name)}"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: damaged ({error}). {_advice(name)}") from error
@@ -134,6 +134,5 @@ def _write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    finally:
+        Path(beside).unlink(missing_ok=True)  # where it could not be renamed

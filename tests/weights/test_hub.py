@@ -8,6 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from posezoo.assembly import build_pipeline
 from posezoo.cli import main
@@ -115,6 +116,28 @@ def test_another_project_s_repository_is_imported(hub, perceptron):
     pipeline = build_pipeline("martinez:blocks=1,input=px,joints=published,width=4")
     found = starting_weights(pipeline, "hub:them/net/ckpt.pth", warn=print)
     assert torch.equal(found.tensors["lifter.out.bias"], perceptron()["w2.bias"])
+
+
+def test_a_repository_is_imported_by_its_name_with_its_config(hub, perceptron):
+    folder = hub.folder / "them/net"
+    folder.mkdir(parents=True)
+    save_file(perceptron(), folder / "model.safetensors")
+    (folder / "config.json").write_text('{"input_size": 32}')
+    result = posezoo("weights", "import", "hub:them/net", "--out", "theirs")
+    assert result.exit_code == 0, result.output
+    assert open_named("theirs").about["family"] == "semgcn"
+    assert str(load("hub:them/net").spec) == str(load("theirs").spec)
+
+
+def test_a_backbone_of_timm_s_repositories_starts_by_its_name(hub):
+    folder = hub.folder / "timm/resnet18.a1_in1k"
+    folder.mkdir(parents=True)
+    weights = build_pipeline("resnet18:cut=layer4-hm").backbone.state_dict()
+    save_file(weights | {"fc.weight": torch.ones(1000, 512)}, folder / "model.safetensors")
+    (folder / "config.json").write_text('{"architecture": "resnet18"}')
+    pipeline = build_pipeline("resnet18-hm")
+    found = starting_weights(pipeline, "backbone=hub:timm/resnet18.a1_in1k", warn=print)
+    assert torch.equal(found.tensors["backbone.conv1.weight"], weights["conv1.weight"])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from posezoo.assembly import build_pipeline
 from posezoo.weights import store
 from posezoo.weights.families import MODULES, families
 from posezoo.weights.importing import import_file, keep
@@ -52,14 +53,17 @@ def test_the_imported_network_computes_what_the_original_s_formulas_say(
     state = perceptron(width=width, blocks=blocks)
     torch.save(state, tmp_path / "w.pth")
     found = imported(tmp_path / "w.pth")
-    assert str(found.pipeline.spec) == f"martinez:blocks={blocks},input=px,joints=published,width={width}"
+    assert (
+        str(found.pipeline.spec)
+        == f"martinez:blocks={blocks},input=px,joints=published,width={width}"
+    )
     x = torch.randn(5, 32, dtype=torch.float64)
     network = found.pipeline.double().lifter.network
     assert torch.allclose(network(x), by_hand(state, x), rtol=0, atol=1e-12)
 
 
 def test_what_was_found_is_said(file):
-    assert imported(file).notes == (
+    assert imported(file).notes[:3] == (
         "ckpt_best.pth.tar: 23 tensors under 'state_dict'; left alone: epoch",
         "family martinez (weigq/3d_pose_baseline_pytorch), "
         "pipeline martinez:blocks=1,input=px,joints=published,width=4",
@@ -79,7 +83,14 @@ def test_half_precision_becomes_float32(tmp_path, perceptron):
 def test_counters_of_batch_norm_may_be_absent_as_old_files_have_it(tmp_path, perceptron):
     state = {n: t for n, t in perceptron().items() if not n.endswith("num_batches_tracked")}
     torch.save(state, tmp_path / "w.pth")
-    assert "20 matched" in imported(tmp_path / "w.pth").notes[-1]
+    assert imported(tmp_path / "w.pth").notes[2] == "20 matched, 0 missing, 0 unexpected"
+
+
+def test_a_counter_that_numpy_made_an_array_of_is_still_a_counter(tmp_path, perceptron):
+    state = perceptron()
+    state["batch_norm1.num_batches_tracked"] = torch.tensor([4321])
+    torch.save(state, tmp_path / "w.pth")
+    assert imported(tmp_path / "w.pth").pipeline.lifter.stem[1].num_batches_tracked == 4321
 
 
 def broken(state, kind):
@@ -97,7 +108,7 @@ def broken(state, kind):
 WRONG = {
     "a tensor missing": r"1 missing \(lifter.blocks.0.1.0.bias\)",
     "a tensor too many": r"1 unexpected \(extra.weight\)",
-    "another shape": r"'lifter.blocks.0.1.0.bias' is \(5,\), expected \(4,\)",
+    "another shape": r"1 wrong \('lifter.blocks.0.1.0.bias' is \(5,\), expected \(4,\)\)",
     "not finite": r"'lifter.out.bias' holds NaN or infinity",
 }
 
@@ -124,6 +135,18 @@ def test_a_network_of_nobody_is_refused_with_the_families_that_are_known(tmp_pat
     with pytest.raises(ValueError, match=r"its 2 tensors begin weight, bias.*--as NAME") as refusal:
         import_file(tmp_path / "w.pth", warn=silent)
     assert all(family.name in str(refusal.value) for family in families())
+
+
+def test_a_classifier_is_sent_to_the_training(tmp_path):
+    save_file({"conv1.weight": torch.ones(1), "fc.weight": torch.ones(1)}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match="start a training from it: posezoo train"):
+        import_file(tmp_path / "w.pth", warn=silent)
+
+
+def test_our_own_weights_need_no_import(tmp_path):
+    save_file(build_pipeline("martinez:blocks=1,width=4").state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="posezoo's own weights already"):
+        import_file(tmp_path / "w.safetensors", warn=silent)
 
 
 def test_the_user_s_word_is_not_enough_for_another_network(tmp_path):
@@ -204,3 +227,23 @@ def test_every_module_of_the_list_has_families_with_all_they_must_say():
     for family in families():
         assert family.licence and family.terms and family.input and family.output and family.scale
         assert family.project.count("/") == 1
+
+
+def test_z_scores_whose_statistics_are_missing_are_no_mm_and_that_is_said(file):
+    found = imported(file)
+    assert found.notes[-1].startswith("NOT in px and mm: the file lacks the statistics")
+    assert found.about["scale"] == "none: z-scores of statistics that the file does not hold"
+
+
+def test_statistics_are_taken_from_the_data_that_is_named(file):
+    """People are some 300 mm wide on average, where z-scores are 1."""
+    found = imported(file, statistics="synthetic:items=64")
+    std = found.pipeline.lifter.normalisation.output_std
+    assert 100 < std.mean() < 600
+    assert found.about["scale"].endswith("; taken from synthetic:items=64 instead")
+    assert not any("NOT in px" in note for note in found.notes)
+
+
+def test_statistics_for_who_needs_none_are_refused(file):
+    with pytest.raises(ValueError, match="--statistics synthetic: semgcn needs none"):
+        imported(file, spec="semgcn", statistics="synthetic")

@@ -61,6 +61,25 @@ def test_plain_data_that_trainings_save_beside_weights_does_no_harm(tmp_path, zi
     assert state_of(tmp_path / "w.bin")["a"].tolist() == [1.0]
 
 
+class _Saved:
+    """Pickled, it is what `reduced` says."""
+
+    def __init__(self, *reduced):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def test_a_random_state_of_an_old_numpy_is_read(tmp_path):
+    """VideoPose3D's files are of 2018."""
+    old = getattr(np.random, "__RandomState_ctor")
+    state = np.random.RandomState(3).get_state()
+    saved = {"model_pos": {"a": torch.ones(1)}, "random_state": _Saved(old, (), state)}
+    torch.save(saved, tmp_path / "old.bin", _use_new_zipfile_serialization=False)
+    assert read(tmp_path / "old.bin", warn=refuse).value["random_state"].randint(100) == 24
+
+
 class _RunsCode:
     """Pickled, it makes a folder when it is read."""
 

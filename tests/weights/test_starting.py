@@ -59,7 +59,7 @@ def test_a_file_that_lacks_a_tensor_of_the_backbone_is_refused(tmp_path):
 def test_weights_of_another_depth_are_refused(tmp_path):
     torchvision_like_file(tmp_path / "resnet18.safetensors")
     with pytest.raises(ValueError, match="backbone: weights do not fit"):
-        start(build_pipeline("resnet50-hm"), tmp_path / "resnet18.safetensors")
+        start(build_pipeline("resnet34-hm"), tmp_path / "resnet18.safetensors")
 
 
 def test_a_network_that_is_wrapped_whole_takes_the_same_file(tmp_path):
@@ -101,7 +101,7 @@ def test_stored_weights_fill_it_by_their_name(original):
     ("item", "expected"),
     [
         ("head=mine", r"'martinez:.*' has no head"),
-        ("nobody", "the weights 'nobody' are not on this machine"),
+        ("nobody", "the weights 'nobody' are not here"),
         ("lifter=no/such/folder", "no checkpoint here"),
     ],
 )
@@ -133,14 +133,6 @@ def test_a_training_starts_from_a_run_and_remembers_it(tmp_path):
         assert torch.allclose(before[name], after[name], rtol=0, atol=1e-9), name
     table = tomllib.loads((tmp_path / "second" / "run.toml").read_text())
     assert table["weights"]["sources"] == [f"lifter={first}"]
-
-
-def test_without_weights_it_would_have_started_elsewhere(tmp_path):
-    """What the test above can tell apart."""
-    assert train(tmp_path / "a").exit_code == 0
-    assert train(tmp_path / "b", "--seed", "5", "--lr", "1e-12").exit_code == 0
-    a, b = load(tmp_path / "a").lifter, load(tmp_path / "b").lifter
-    assert (a.stem[0].weight - b.stem[0].weight).abs().max() > 0.01
 
 
 def test_weights_that_do_not_fit_are_refused_before_the_folder_is_made(tmp_path):

@@ -20,10 +20,19 @@ Examples:
 @click.option("--out", "name", required=True, metavar="NAME", help="What to call it here.")
 @as_option
 @config_option
+@click.option(
+    "--statistics", default="", metavar="DATASET", help="Of z-scores, where the file lacks them."
+)
 @trust_option
 @click.option("--replace", is_flag=True, help="Take the place of what has that name.")
 def import_(
-    file: Path, name: str, spec: str, config: str | None, trust: bool, replace: bool
+    file: Path,
+    name: str,
+    spec: str,
+    config: str | None,
+    statistics: str,
+    trust: bool,
+    replace: bool,
 ) -> None:
     """Recognise FILE, load it into our network without a remainder, and keep it as NAME."""
     from posezoo.weights.config import read_config
@@ -34,6 +43,7 @@ def import_(
         file,
         spec=spec,
         config=read_config(config) if config else None,
+        statistics=statistics,
         trust=trust,
         warn=lambda text: click.echo(text, err=True),
     )
@@ -43,6 +53,6 @@ def import_(
     family = imported.family
     click.echo(f"input    {family.input}")
     click.echo(f"output   {family.output}")
-    click.echo(f"scale    {family.scale}")
+    click.echo(f"scale    {imported.about['scale']}")
     click.echo(f"licence  code {family.licence}; weights: {family.terms}")
     click.echo(f"kept as '{name}' ({stored.path}); use: posezoo.load('{name}')")

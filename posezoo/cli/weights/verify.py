@@ -60,6 +60,9 @@ def verify(
         click.echo(f"pipeline            {verdict.spec}")
         click.echo(f"largest difference  {verdict.max_abs_diff:.3g}")
         click.echo(f"largest output      {verdict.max_abs_output:.3g}")
+        if imported.family.assumed and not imported.config:
+            assumed = ", ".join(imported.family.assumed)
+            click.echo(f"assumed             {assumed} (else: --config)")
         word = "equal" if verdict.equal else "NOT equal"
         click.echo(f"{word}: {TOLERANCE:g} of the largest output is allowed")
     ctx.exit(0 if verdict.equal else 1)

@@ -1,20 +1,17 @@
 """The residual perceptron: weigq/3d_pose_baseline_pytorch, and SemGCN's copy of it.
 
 Both have the same names and shapes. The first takes z-scores of 16 joints and answers with z-scores
-of 16 others. Its statistics are not in the file: --config takes them as lists, `input_mean` and
-`input_std` of 32 px, `output_mean` and `output_std` of 48 mm. The second takes screen coordinates
-of h36m16 and answers in metres (`semgcn`).
+of 16 others; its statistics are not in the file. The second takes screen coordinates of h36m16 and
+answers in metres.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from posezoo.pipeline import Pipeline
-from posezoo.skeleton import H36M17
 from posezoo.weights.family import Config, Family, Shapes, State
 
 _RULES = (
@@ -41,24 +38,8 @@ def _spec(shapes: Shapes, config: Config) -> str:
 
 
 def _convert(state: State, config: Config) -> dict[str, Tensor]:
-    return state.rename(_RULES) | _statistics(config)
-
-
-def _statistics(config: Config) -> dict[str, Tensor]:
-    """Those that the user gave, in the places of the joints that the network knows."""
-    found = {}
-    for side, left_out, numbers in (("input", "neck", 2), ("output", "pelvis", 3)):
-        known = torch.tensor([joint != left_out for joint in H36M17.joints])
-        known = known.repeat_interleave(numbers)
-        for name, unknown in ((f"{side}_mean", 0.0), (f"{side}_std", 1.0)):
-            if name not in config:
-                continue
-            given = torch.as_tensor(config[name], dtype=torch.float32)
-            if given.shape != (known.sum(),):
-                raise ValueError(f"{name} has {given.numel()} numbers, expected {known.sum()}")
-            found[f"lifter.normalisation.{name}"] = torch.full(known.shape, unknown)
-            found[f"lifter.normalisation.{name}"][known] = given
-    return found
+    del config
+    return state.rename(_RULES)
 
 
 def _run(pipeline: Pipeline, inputs: Mapping[str, Tensor], config: Config) -> Tensor:
@@ -76,12 +57,13 @@ FAMILIES = (
         terms="MIT; trained on Human3.6M, whose own terms are academic",
         input="z-scores of px of 16 joints (no neck)",
         output="z-scores of mm of 16 joints (no pelvis), camera frame, relative to the pelvis",
-        scale="none in the file: its z-scores are of statistics that --config has to give",
+        scale="none: z-scores of statistics that the file does not hold",
         recognise=_recognise,
         spec=_spec,
         joint_set=lambda shapes, config: "h36m17",
         convert=_convert,
         run=_run,
+        lacks_statistics=True,
         kept=("lifter.normalisation.*",),
     ),
 )

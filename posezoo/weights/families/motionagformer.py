@@ -88,6 +88,7 @@ FAMILIES = (
         joint_set=lambda shapes, config: "h36m17",
         convert=_convert,
         run=_run,
+        assumed=("8 heads", "2 neighbours in time"),
         kept=("lifter.normalisation.*",),
     ),
 )

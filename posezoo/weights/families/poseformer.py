@@ -70,6 +70,7 @@ FAMILIES = (
         joint_set=lambda shapes, config: "h36m17",
         convert=_convert,
         run=_run,
+        assumed=("8 heads",),
         kept=("lifter.normalisation.*",),
     ),
 )

@@ -112,6 +112,7 @@ FAMILIES = (
         joint_set=_joint_set,
         convert=_convert,
         run=_run,
+        assumed=("not causal",),
         kept=("lifter.normalisation.*",),
     ),
 )
