@@ -44,6 +44,8 @@ class Tcn(nn.Module):
             own random one.
     """
 
+    takes_confidence = False
+
     def __init__(
         self,
         *,

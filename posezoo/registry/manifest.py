@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from posezoo.hints import did_you_mean
 from posezoo.registry.entry import GIVEN, KINDS, Entry
-from posezoo.registry.errors import ManifestError, did_you_mean
+from posezoo.registry.errors import ManifestError
 from posezoo.registry.spec import KEY_RULE, is_name
 from posezoo.registry.toml_file import TomlFile
 
@@ -28,6 +29,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "backbone": {"channels": list[int], "strides": list[int]},
     "head": {},
     "lifter": {"frames": int, "future": int},
+    "detector": {"joint_set": str},
     "strategy": {},
     "dataset": {},
 }
