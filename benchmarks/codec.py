@@ -1,4 +1,4 @@
-"""Heatmap codecs: the error that is left of perfect maps, and how long reading them takes.
+"""Heatmap codecs: the error that is left of perfect maps, and how long decoding takes.
 
 No network that answers with heatmaps of that size, width and centre can be better, unless it errs
 to its own advantage.
@@ -26,7 +26,7 @@ from posezoo.ops import decode, gaussian_heatmaps, soft_argmax
 
 PICTURE = 256  # px
 SIZES = (32, 64, 128)  # cells
-RATIOS = (3200, 64, 12.8, 6.4)  # of size to covariance: the source report's
+RATIOS = (3200, 64, 12.8, 6.4)  # of size to covariance: those of the source report
 PEOPLE = 150
 DECODERS: dict[str, Callable[[Tensor], Tensor]] = {
     "argmax": lambda maps: decode(maps, refine="none")[0],

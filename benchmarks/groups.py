@@ -132,7 +132,7 @@ def static_columns(*, thorough: bool = False) -> list[dict[str, Any]]:
 
 
 def pipeline(device: torch.device, *, seconds: float = 2.0) -> Iterator[Row]:
-    """A whole pipeline on pictures, and the share of it that is spent in reading heatmaps."""
+    """A whole pipeline on pictures, and the share of it that is spent in decoding heatmaps."""
     import posezoo  # noqa: PLC0415 - the other groups need no pipeline
 
     batch_size = 64 if device.type == "cuda" else 4

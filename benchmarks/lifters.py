@@ -47,11 +47,11 @@ def main(path: str, cameras: str, steps: int, out: Path) -> None:
 
 
 def specs() -> Iterator[str]:
-    """Every built-in lifter, once for each number of frames that it can be told."""
+    """Every built-in lifter, once for each number of frames that it can be built for."""
     for entry in entries(kind="lifter"):
         if entry.origin == "posezoo":
-            told = "frames" in entry.parameters()
-            yield from (f"{entry.key}:frames={n}" for n in _FRAMES) if told else (entry.key,)
+            clips = "frames" in entry.parameters()
+            yield from (f"{entry.key}:frames={n}" for n in _FRAMES) if clips else (entry.key,)
 
 
 def table(report: dict[str, Any]) -> str:

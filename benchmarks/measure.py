@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from posezoo.ops.dispatch import OPERATORS
 from posezoo.training.run_folder import processor_name
 
 _BURST = 4
@@ -118,9 +119,8 @@ class Counter(TorchDispatchMode):
         if func.namespace == "posezoo" and not any(
             t.is_cuda for t in args if isinstance(t, Tensor)
         ):
-            body = torch._library.custom_ops.OPDEFS[func.name()]._init_fn
             with self:
-                return body(*args, **kwargs)
+                return OPERATORS[func.name().removeprefix("posezoo::")].function(*args, **kwargs)
         result = func(*args, **kwargs)
         if not func.is_view and "empty" not in func.name() and "detach" not in func.name():
             self.kernels += 1

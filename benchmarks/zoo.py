@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import measure
 from posezoo import registry
 from posezoo.camera import Camera
-from posezoo.registry import Entry, SpecError
+from posezoo.evaluation.operations import PICTURE_PX, count_entry
+from posezoo.pipeline import lifter_inputs
+from posezoo.registry import Entry, NodeSpec, SpecError
 from posezoo.skeleton import H36M17
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
 PAGE = ROOT / "docs" / "zoo.md"
 BEGIN, END = "<!-- zoo:begin -->\n", "<!-- zoo:end -->"
-SIZE = 256  # px of the square picture
 _RUNS = 7
 _HEADINGS = ("kind", "key", "weights", "FLOPs", "ms", "checks")
 
@@ -67,14 +67,8 @@ def built_ins() -> list[Entry]:
 
 def static_columns(entry: Entry) -> dict[str, int | None]:
     """How many numbers the entry learns, and its FLOPs for one picture or pose."""
-    if entry.kind not in _NETWORKS:
-        return {"weights": None, "flops": None}
-    with torch.device("meta"):
-        part, inputs = _NETWORKS[entry.kind](entry)
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            part.eval()(*inputs)
-    weights = sum(weight.numel() for weight in part.parameters())
-    return {"weights": weights, "flops": counter.get_total_flops()}
+    count = count_entry(entry, NodeSpec(entry.key))
+    return {"weights": count and count.weights, "flops": count and count.flops}
 
 
 def table(report: dict[str, Any]) -> str:
@@ -96,22 +90,24 @@ def table(report: dict[str, Any]) -> str:
 
 
 def _backbone(entry: Entry) -> Network:
-    return entry.build(), (torch.zeros(1, 3, SIZE, SIZE),)
+    return entry.build(), (torch.zeros(1, 3, PICTURE_PX, PICTURE_PX),)
 
 
 def _head(entry: Entry) -> Network:
     """On the backbone of its manifest's example."""
     example = registry.parse_pipeline(entry.facts.get("example", f"resnet50-{entry.key}"))
     features = registry.resolve("backbone", example.backbone).build().features
-    maps = tuple(torch.zeros(1, f.channels, SIZE // f.stride, SIZE // f.stride) for f in features)
+    maps = tuple(
+        torch.zeros(1, f.channels, PICTURE_PX // f.stride, PICTURE_PX // f.stride) for f in features
+    )
     return entry.build(features=features, num_joints=H36M17.num_joints), (maps,)
 
 
 def _lifter(entry: Entry) -> Network:
     lifter = entry.build(skeleton=H36M17)
-    joints2d = torch.rand(1, lifter.frames, H36M17.num_joints, 2) * SIZE
-    numbers = (300.0, 300.0, SIZE / 2, SIZE / 2, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
-    return lifter, (joints2d, Camera(torch.tensor([numbers])))
+    joints2d = torch.rand(1, lifter.frames, H36M17.num_joints, 2) * PICTURE_PX
+    numbers = (300.0, 300.0, PICTURE_PX / 2, PICTURE_PX / 2, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+    return lifter, lifter_inputs(lifter, joints2d, Camera(torch.tensor([numbers])))
 
 
 _NETWORKS: dict[str, Callable[[Entry], Network]] = {
@@ -128,7 +124,7 @@ def _way(entry: Entry) -> Callable[[], Any] | None:
         part.eval()
         return lambda: part(*inputs)
     if entry.kind == "dataset" and not any(p.required for p in _own(entry)):
-        data = entry.build(split="val", image_size=SIZE, pictures=True, seed=0)
+        data = entry.build(split="val", image_size=PICTURE_PX, pictures=True, seed=0)
         return lambda: data[0]
     return None
 

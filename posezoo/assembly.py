@@ -5,23 +5,30 @@ from __future__ import annotations
 from typing import Any, cast
 
 from posezoo import registry
-from posezoo.contracts import Dataset, Strategy
+from posezoo.contracts import Dataset, Detector, Strategy
 from posezoo.data.mapped import Mapped
 from posezoo.data.mixed import Mixed
 from posezoo.pipeline import Pipeline
-from posezoo.registry import NodeSpec, PipelineSpec
+from posezoo.registry import Choice, NodeSpec, PipelineSpec
 from posezoo.skeleton import H36M17, Skeleton
+from posezoo.weights.index import weights_of
+from posezoo.weights.store import load_weights
 
 
 def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> Pipeline:
     """Assemble a pipeline from its spec, e.g. "resnet50-hm+martinez:dropout=0.25".
 
+    Everything has random weights, but for a detector, which has its own.
+
     Raises:
-        ValueError: unknown keys or wrong parameters; all of them at once.
+        ValueError: unknown keys or wrong parameters, all of them at once; or a detector's weights
+            are not on this machine.
     """
     spec = registry.parse_pipeline(spec) if isinstance(spec, str) else spec
     chosen = registry.resolve_pipeline(spec)
-    backbone = head = lifter = None
+    backbone = head = lifter = detector = None
+    if "detector" in chosen:
+        detector = _with_weights(chosen["detector"])
     if "backbone" in chosen:
         backbone = chosen["backbone"].build()
         head = chosen["head"].build(features=backbone.features, num_joints=skeleton.num_joints)
@@ -29,7 +36,23 @@ def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> 
         lifter = chosen["lifter"].build(skeleton=skeleton)
     if head is not None and lifter is not None:
         _check_fit(spec, head, lifter)
-    return Pipeline(spec=spec, skeleton=skeleton, backbone=backbone, head=head, lifter=lifter)
+    return Pipeline(
+        spec=spec,
+        skeleton=skeleton,
+        backbone=backbone,
+        head=head,
+        lifter=lifter,
+        detector=detector,
+    )
+
+
+def build_detector(spec: NodeSpec | str) -> Detector:
+    """A detector from its node, e.g. "blazepose:tiles=3", with its weights, in eval mode.
+
+    Raises:
+        ValueError: unknown keys or wrong parameters, or weights that are not on this machine.
+    """
+    return _with_weights(registry.resolve("detector", spec))
 
 
 def build_strategy(spec: NodeSpec | str) -> Strategy:
@@ -47,9 +70,11 @@ def build_dataset(spec: NodeSpec | str, **defaults: Any) -> Dataset:
 
 
 def dataset_for(
-    pipeline: Pipeline, spec: NodeSpec | str, *, image_size: int, **offered: Any
+    pipeline: Pipeline, spec: NodeSpec | str, *, image_size: int, lead: int = 0, **offered: Any
 ) -> Dataset:
     """The dataset as this pipeline must see it: pictures or none, its joints, its clips.
+
+    `lead` is how many frames more each clip has at its start.
 
     Raises:
         ValueError: as `build_dataset`, or data that cannot be seen so.
@@ -61,13 +86,13 @@ def dataset_for(
             f"joints of {pipeline.skeleton.name}: use it on what a detector finds"
         )
     view = {"image_size": image_size if pipeline.has_image else 0, "pictures": pipeline.has_image}
-    if pipeline.lifter is not None and pipeline.lifter.frames > 1:
+    if pipeline.lifter is not None and pipeline.lifter.frames + lead > 1:
         if "frames" not in choice.entry.parameters():
             raise ValueError(
                 f"'{pipeline.spec}' looks at {pipeline.lifter.frames} frames, and {choice.entry} "
                 "has single poses: take data with sequences (mocap, store)"
             )
-        view |= {"frames": pipeline.lifter.frames, "future": pipeline.lifter.future}
+        view |= {"frames": pipeline.lifter.frames + lead, "future": pipeline.lifter.future}
     dataset = cast(Dataset, choice.build(**view | offered))
     if dataset.skeleton != pipeline.skeleton:
         dataset = Mapped(dataset, pipeline.skeleton)
@@ -93,6 +118,16 @@ def training_data(
         return first
     others = [dataset_for(pipeline, each.strip(), **view) for each in mix.split(" + ")]
     return Mixed(first=first, others=others, share=mix_share)
+
+
+def _with_weights(choice: Choice) -> Detector:
+    """The detector with the weights that the index names for it, if it names any."""
+    detector = choice.build()
+    name = weights_of(choice.entry.key)
+    if name is not None:
+        state, _ = load_weights(name)
+        detector.load_state_dict(state)
+    return cast(Detector, detector)
 
 
 def _check_fit(spec: PipelineSpec, head: Any, lifter: Any) -> None:

@@ -11,12 +11,17 @@ projects exactly; taking the wrong one is up to 0.85 px off inside a Human3.6M p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 _PARAMETERS = 10
-_WIDEST = 2.0  # x/z and y/z that `to_rays` gives at most
+_WIDEST = 2.0  # x/z that `to_rays` gives at most: 63 degrees from the axis
+_NEWTON_STEPS = 12  # real lenses take 5; a fixed number, so that it can be exported and captured
+_LONGEST_STEP, _FLAT = 0.5, 1e-4  # where the lens hardly bends outwards, Newton's step is too long
+_ROUNDINGS = 64  # roundings that a ray may be off by and still be found
+_EDGE_PLACES = 201
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +92,37 @@ class Camera:
     def to_rays(
         self,
         px: Tensor,  # (..., N, 2) px
-        iterations: int = 8,
+        *,
+        beyond: Literal["nan", "edge"] = "nan",
     ) -> Tensor:  # (..., N, 2) x/z, y/z
-        """Undistorted directions of pixels, by fixed-point iteration; the inverse of `from_rays`.
+        """Undistorted directions of pixels, by Newton's method; the inverse of `from_rays`.
 
-        Eight rounds reach 0.001 px inside a picture with Human3.6M's distortion. Far outside of it
-        the lens bends no ray to the pixel; the result then stops at 63 degrees, but is a number.
+        A polynomial lens folds its picture over at some angle from the axis: to pixels outside it
+        bends no ray, to others two, of which this gives the inner one.
+
+        Args:
+            px: pixels, anywhere.
+            beyond: what a pixel gets that has no ray within 63 degrees of the axis: NaN, or the
+                direction in which it lies, at the edge of what the lens can see.
         """
         distorted = (px - self.centre[..., None, :]) / self.focal[..., None, :]
         rays = distorted
-        for _ in range(iterations):
-            rays = (rays + (distorted - self._distort(rays))).clamp(-_WIDEST, _WIDEST)
-        return rays
+        for _ in range(_NEWTON_STEPS):
+            seen, jacobian = self._distort(rays), self._jacobian(rays)
+            (xx, xy), (yx, yy) = (row.unbind(-1) for row in jacobian.unbind(-2))
+            dx, dy = (distorted - seen).unbind(-1)
+            det = xx * yy - xy * yx
+            det = torch.where(det.abs() > _FLAT, det, _FLAT)
+            step = torch.stack([yy * dx - xy * dy, xx * dy - yx * dx], -1) / det[..., None]
+            rays = (rays + step.clamp(-_LONGEST_STEP, _LONGEST_STEP)).clamp(-_WIDEST, _WIDEST)
+        radius, edge = rays.norm(dim=-1), self._edge()
+        miss = (self._distort(rays) - distorted).abs().amax(-1)
+        rounding = _ROUNDINGS * torch.finfo(rays.dtype).eps * (1 + distorted.abs().amax(-1))
+        found = (miss <= rounding) & (radius <= edge[..., None])
+        if beyond == "nan":
+            return rays.where(found[..., None], torch.nan)
+        length = distorted.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(rays.dtype).tiny)
+        return rays.where(found[..., None], distorted / length * edge[..., None, None])
 
     def resampled(
         self,
@@ -155,6 +179,26 @@ class Camera:
         r2 = x * x + y * y
         gain = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + factor * (p1 * y + p2 * x)
         return torch.stack([x * gain + p2 * r2, y * gain + p1 * r2], -1)
+
+    def _jacobian(self, rays: Tensor) -> Tensor:  # (..., N, 2) -> (..., N, 2, 2)
+        """Of `_distort`: row i holds the slopes of its i-th coordinate along x and y."""
+        k1, k2, k3, p1, p2, factor = self.parameters[..., None, 4:].unbind(-1)
+        x, y = rays.unbind(-1)
+        r2 = x * x + y * y
+        gain = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + factor * (p1 * y + p2 * x)
+        slope = 2 * (k1 + r2 * (2 * k2 + 3 * r2 * k3))  # of the radial gain, along x: slope * x
+        gain_x, gain_y = slope * x + factor * p2, slope * y + factor * p1
+        along_x = torch.stack([gain + x * gain_x + 2 * p2 * x, x * gain_y + 2 * p2 * y], -1)
+        along_y = torch.stack([y * gain_x + 2 * p1 * x, gain + y * gain_y + 2 * p1 * y], -1)
+        return torch.stack([along_x, along_y], -2)
+
+    def _edge(self) -> Tensor:  # (...)
+        """How far from the axis, as x/z, the lens still sees more the further out it looks."""
+        k1, k2, k3 = self.parameters[..., None, 4:7].unbind(-1)
+        radius = torch.linspace(0, _WIDEST, _EDGE_PLACES).to(self.parameters)
+        r2 = radius * radius
+        rising = 1 + r2 * (3 * k1 + r2 * (5 * k2 + r2 * 7 * k3)) > 0
+        return (radius * rising.cumprod(-1)).amax(-1)
 
 
 def world_to_camera(

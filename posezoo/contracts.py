@@ -11,16 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from posezoo.camera import Camera
 from posezoo.skeleton import Skeleton
-
-if TYPE_CHECKING:
-    from posezoo.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class Sample:
     camera: Camera  # of the picture as the network sees it, crop included: parameters (10,)
     subject: str
     action: str
-    sequence: str = ""  # the take that it comes from, by any camera; "": none
+    sequence: str = ""  # the recording that it comes from, by any camera; "": none
     image: Tensor | None = None  # (3, H, W) uint8 RGB
 
 
@@ -172,7 +169,7 @@ class Head(Protocol):
 
     output: Literal["joints2d", "joints3d"]
     stride: float  # image px per cell of the maps
-    decoder: str  # how `decode` reads: "soft" if it is `decode_soft`, else a hard reading
+    decoder: str  # how `decode` reads: "soft" if it is `decode_soft`, else an argmax
 
     def __call__(
         self,
@@ -216,8 +213,7 @@ class Head(Protocol):
 class Lifter(Protocol):
     """2D joints to 3D joints. Owns its normalisation, as buffers in its state dict.
 
-    Built with `skeleton: Skeleton`, then its own parameters. One that has `takes_confidence` true
-    is called with a third argument, how sure the detector is of each joint: 1 for true joints.
+    Built with `skeleton: Skeleton`, then its own parameters.
     One that has `joints2d`, the name of a joint set, is told those and not the skeleton's.
     One that predicts a whole window at once has `lift_window`, called as the lifter itself with
     exactly `frames` frames, which gives them all: it then learns from all of them.
@@ -225,12 +221,13 @@ class Lifter(Protocol):
 
     frames: int  # how many frames it must see to predict one; 1 for a single picture
     future: int  # how many of them come after the predicted one; 0 if it is causal
+    takes_confidence: bool  # it is called with the third argument, which others need not have
 
     def __call__(
         self,
         joints2d: Tensor,  # (B, T, J, 2) px, T >= frames
         camera: Camera,  # parameters (B, 10): the camera of those pixels
-        # confidence: (B, T, J), 0 to 1: only for a lifter with `takes_confidence`
+        *confidence: Tensor,  # (B, T, J), 0 to 1: how sure the detector is; 1 of true joints
     ) -> Tensor:  # (B, T - frames + 1, J, 3) mm, camera frame, root exactly 0
         """Lift every frame that has all the frames around it that it needs."""
         ...
@@ -251,6 +248,46 @@ class Lifter(Protocol):
         ...
 
 
+class Learner(Protocol):
+    """What a strategy sees of a pipeline: its parts, and the ways through them."""
+
+    spec: Any  # as text, its canonical string
+    skeleton: Skeleton
+    backbone: Any  # a `Backbone`, or None
+    head: Any  # a `Head`, or None
+    lifter: Any  # a `Lifter`, or None
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The parts that are there: "backbone", "head", "lifter"."""
+        ...
+
+    @property
+    def has_image(self) -> bool:
+        """Whether it starts from a picture."""
+        ...
+
+    def require(self, *parts: str) -> tuple[str, ...]:
+        """The same names; a ValueError if one of those parts is missing."""
+        ...
+
+    def heatmaps(
+        self,
+        image: Tensor | None,  # (B, 3, H, W) RGB, uint8 or in [0, 1]
+    ) -> Tensor:  # the head's raw maps
+        """Backbone and head."""
+        ...
+
+    def lift_loss(
+        self,
+        joints2d: Tensor,  # (B, T, J, 2) px, true or predicted
+        batch: Batch,
+        confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
+    ) -> Tensor:  # scalar
+        """The lifter's loss for the joints that it is given."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One stage of a training: which parts learn, from which losses, for how long."""
@@ -260,7 +297,7 @@ class Stage:
     # The terms come weighted: their sum is minimised. The third argument is the share of this stage
     # that is done, 0 at its first step, for what changes as it goes on: a strategy that counted its
     # own steps would forget them when a run is resumed.
-    losses: Callable[[Pipeline, Batch, float], dict[str, Tensor]]
+    losses: Callable[[Learner, Batch, float], dict[str, Tensor]]
     share: float = 1.0  # of the whole number of steps
 
 
@@ -270,7 +307,7 @@ class Strategy(Protocol):
 
     settings: dict[str, Any]  # what it needs of the parts, e.g. {"head.decode": "soft"}
 
-    def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
+    def stages(self, pipeline: Learner) -> tuple[Stage, ...]:
         """The stages in their order; shares sum to 1.
 
         Raises:
@@ -308,7 +345,8 @@ class DetectedPerson:
     score: float  # how sure the detector is that somebody is there, 0 to 1
     joints2d: Tensor  # (J, 2) px, joints of the detector's `joint_set`
     confidence: Tensor  # (J,) 0 to 1
-    # What else the detector knows, by name: "joints3d_mm" (J, 3), camera axes, around the hips.
+    # What else the detector knows, by name, such as "joints3d_mm" (J, 3): camera axes, around the
+    # hips. What `follow` needs is here too, so that a detector keeps no state.
     extras: Mapping[str, Tensor] = field(default_factory=dict)
 
 
@@ -317,7 +355,10 @@ class Detector(Protocol):
     """A picture of any size in, people out.
 
     Weights are named in `posezoo/weights/index.toml`, or are a library's own. Pictures are given
-    one by one: sizes differ. A detector that has networks is a module, in eval mode.
+    one by one: sizes differ. A detector that has networks is a module, in eval mode from the start.
+    One that can follow people through a video also has `follow(picture, people)`: the next frame
+    and the people of the last one in, the same people in their order out, None for who is lost.
+    It looks for nobody else.
     """
 
     joint_set: str  # of its 2D joints, a name of skeletons.toml

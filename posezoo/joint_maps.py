@@ -1,9 +1,11 @@
-"""Poses of one joint set as poses of another, joint by joint: exact, approximate or impossible.
+"""Poses of one joint set as poses of another: a fixed matrix for each pair of sets.
 
 Exact: both sets are of one family and have the joint. Approximate: a joint that stands close by,
-or the middle of two, by the table below. Impossible: nothing in the source says where the joint
-is; it comes out as 0 and unlabelled. Approximate is not harmless: taking COCO's key points for
-Human3.6M's costs a lifter some 20 mm (VideoPose3D issue 245).
+or the middle of two, by the table below. Estimated: a weighted sum of joints that stand elsewhere,
+such as a head's top from ears and shoulders; only where it is asked for, by what must have all
+joints, as a lifter must. Impossible: nothing in the source says where the joint is; it comes out as
+0 and unlabelled. Approximate is not harmless: taking COCO's key points for Human3.6M's costs a
+lifter some 20 mm (VideoPose3D issue 245).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from torch import Tensor
 
 from posezoo.skeleton import Skeleton
 
-Quality = Literal["exact", "approximate", "impossible"]
+Quality = Literal["exact", "approximate", "estimated", "impossible"]
 Points = TypeVar("Points", np.ndarray, Tensor)
 
 _LIMBS = {
@@ -27,13 +29,14 @@ _LIMBS = {
     for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 }
 _HIPS, _SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
+_EARS = ("left_ear", "right_ear")
 # Target family and joint: what may stand for it, the best first. "family joint" is a joint of that
 # family; a pair of plain names is the middle of those two joints of any family.
 _APPROXIMATE: dict[str, tuple[str | tuple[str, str], ...]] = {
     "h36m pelvis": ("mpii pelvis", "3dhp pelvis", "coco hip", _HIPS),
     "h36m spine": ("3dhp spine", "cmu lower_back"),
     "h36m thorax": ("mpii upper_neck", "3dhp neck", "coco neck", "cmu thorax", _SHOULDERS),
-    "h36m neck": ("3dhp head", "cmu upper_neck", "coco nose"),
+    "h36m neck": ("3dhp head", "cmu upper_neck"),
     "h36m head": ("mpii head_top", "3dhp head_top", "coco head_top", "cmu head"),
     "mpii pelvis": ("h36m pelvis", "3dhp pelvis", "coco hip", _HIPS),
     "mpii thorax": (_SHOULDERS,),
@@ -53,6 +56,20 @@ _APPROXIMATE: dict[str, tuple[str | tuple[str, str], ...]] = {
     "cmu upper_neck": ("h36m neck", "3dhp head"),
     "cmu head": ("h36m head", "mpii head_top", "3dhp head_top", "coco head_top"),
 }
+# Target family and joint: on the line from one place to another, at that share of the way; above 1
+# beyond the second. A place is a joint of the target, or the middle of two of the source. Measured
+# on one man in twelve pictures (docs/detectors.md): good to some 2 cm, for other bodies unknown.
+_Place = str | tuple[str, str]
+_ESTIMATES: dict[str, tuple[_Place, _Place, float]] = {
+    "h36m spine": ("pelvis", "thorax", 0.5),
+    "h36m neck": ("thorax", "head", 0.6),
+    "h36m head": (_SHOULDERS, _EARS, 1.83),
+}
+# BlazePose's hips lie lower than Human3.6M's: both move up by this share of the trunk.
+_RAISED_HIPS = {("blazepose", "h36m"): 0.06}
+# Where nothing better is asked for: labels of the joint, though they stand elsewhere.
+_ROUGH = {"h36m neck": "coco nose"}
+_COUNTS = 0.25  # a joint of less weight than this makes the sum no surer, and no less sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +78,8 @@ class JointRule:
 
     joint: str
     quality: Quality
-    sources: tuple[int, ...]  # one joint of the source, the two whose middle it is, or none
+    sources: tuple[int, ...]  # joints of the source whose weighted sum it is, or none
+    weights: tuple[float, ...]  # of the sources; they sum to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +101,8 @@ class JointMap:
             texts.append(f"exact: {', '.join(exact)}")
         if close := [self._origin(rule) for rule in self.rules if rule.quality == "approximate"]:
             texts.append(f"approximate: {', '.join(close)}")
+        if far := self.joints("estimated"):
+            texts.append(f"estimated: {', '.join(far)}")
         if missing := self.joints("impossible"):
             texts.append(f"{self.source.name} has no {', '.join(missing)}")
         return f"{self.source.name} to {self.target.name}: {'; '.join(texts)}"
@@ -95,15 +115,18 @@ class JointMap:
 
 
 @cache
-def joint_map(source: Skeleton, target: Skeleton) -> JointMap:
-    """The rules from one joint set to another."""
-    return JointMap(source, target, tuple(_rule(joint, source, target) for joint in target.joints))
+def joint_map(source: Skeleton, target: Skeleton, *, estimate: bool = False) -> JointMap:
+    """The rules from one joint set to another; `estimate`: joints that stand elsewhere too."""
+    maker = _Maker(source, target, estimate)
+    return JointMap(source, target, tuple(maker.rule(joint) for joint in target.joints))
 
 
 def map_joints(
     points: Points,  # (..., J, D) of the source set, any unit and frame
     source: Skeleton,
     target: Skeleton,
+    *,
+    estimate: bool = False,
 ) -> tuple[Points, Points]:  # (..., J', D), and (J',) bool: which joints of the target are known
     """Turn poses of one joint set into poses of another; unknown joints are 0.
 
@@ -118,8 +141,11 @@ def map_joints(
             f"points are {tuple(points.shape)}, expected (..., {source.num_joints}, D): the joints "
             f"of {source.name}, {', '.join(source.joints)}"
         )
-    first, second, known = _places(source, target)
-    mapped = (points[..., first, :] + points[..., second, :]) / 2
+    places, weights, known = _matrix(source, target, estimate)
+    # Not a product of matrices: a joint without a number (NaN) must spoil no other.
+    mapped = points[..., places[:, 0].tolist(), :] * _beside(weights[:, :1], points)
+    for place, weight in zip(places.T[1:], weights.T[1:], strict=True):
+        mapped = mapped + points[..., place.tolist(), :] * _beside(weight[:, None], points)
     mapped[..., np.flatnonzero(~known).tolist(), :] = 0
     return mapped, _beside(known, mapped)
 
@@ -128,49 +154,133 @@ def map_labels(
     labelled: Points,  # (..., J) bool, of the source set
     source: Skeleton,
     target: Skeleton,
+    *,
+    estimate: bool = False,
 ) -> Points:  # (..., J') bool
     """Which joints of the target are known where the source labels only some of its own."""
-    first, second, known = _places(source, target)
-    both = labelled[..., first] & labelled[..., second]
-    return both & _beside(known, both)
+    places, _, known = _matrix(source, target, estimate)
+    every = labelled[..., places[:, 0].tolist()] & _beside(known, labelled)
+    for place in places.T[1:]:
+        every = every & labelled[..., place.tolist()]
+    return every
 
 
-def _beside(known: np.ndarray, values: Points) -> Points:
-    """A copy of the kind, and at the place, of the values."""
-    if isinstance(values, Tensor):
-        return torch.from_numpy(known.copy()).to(values.device)
-    return known.copy()
+def map_confidence(
+    confidence: Points,  # (..., J) 0 to 1, of the source set
+    source: Skeleton,
+    target: Skeleton,
+    *,
+    estimate: bool = False,
+) -> Points:  # (..., J') 0 to 1
+    """How sure the joints of the target are: as the least sure of those that count; unknown: 0."""
+    places, weights, known = _matrix(source, target, estimate)
+    counted = np.where(np.abs(weights) >= _COUNTS, places, places[:, :1])
+    sure = confidence[..., counted.tolist()]
+    least: Points = sure.amin(-1) if isinstance(sure, Tensor) else np.asarray(sure.min(-1))
+    return least * _beside(known, least)
+
+
+def _beside(values: np.ndarray, like: Points) -> Points:
+    """A copy of the kind, and at the place, of `like`; numbers in its precision."""
+    if isinstance(like, Tensor):
+        precise = values.dtype.kind == "f" and like.is_floating_point()
+        return torch.from_numpy(values.copy()).to(like.device, like.dtype if precise else None)
+    return values.astype(like.dtype if values.dtype.kind == like.dtype.kind else values.dtype)
 
 
 @cache
-def _places(
-    source: Skeleton, target: Skeleton
-) -> tuple[list[int], list[int], np.ndarray]:  # J' joints of the source, twice; (J',) bool
-    rules = joint_map(source, target).rules
-    if not any(rule.sources for rule in rules):
+def _matrix(
+    source: Skeleton, target: Skeleton, estimate: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """K joints of the source for each of the target (J', K), their weights, and known (J',) bool.
+
+    A joint of fewer sources repeats its first, with weight 0.
+    """
+    rules = joint_map(source, target, estimate=estimate).rules
+    longest = max(len(rule.sources) for rule in rules)
+    if not longest:
         raise ValueError(
             f"no joint of {target.name} can be had from {source.name} "
             f"({', '.join(source.joints)}); take another joint set"
         )
-    sources = [rule.sources or (0,) for rule in rules]
+    places = np.zeros((len(rules), longest), np.int64)
+    weights = np.zeros((len(rules), longest))
+    for row, rule in enumerate(rules):
+        places[row] = rule.sources[0] if rule.sources else 0
+        places[row, : len(rule.sources)] = rule.sources
+        weights[row, : len(rule.sources)] = rule.weights
     known = np.array([bool(rule.sources) for rule in rules])
-    known.setflags(write=False)
-    return [places[0] for places in sources], [places[-1] for places in sources], known
+    for table in (places, weights, known):
+        table.setflags(write=False)
+    return places, weights, known
 
 
-def _rule(joint: str, source: Skeleton, target: Skeleton) -> JointRule:
-    if source.family == target.family and joint in source.joints:
-        return JointRule(joint, "exact", (source.joints.index(joint),))
-    if joint in _LIMBS and joint in source.joints:
-        return JointRule(joint, "approximate", (source.joints.index(joint),))
-    for candidate in _APPROXIMATE.get(f"{target.family} {joint}", ()):
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes the rules of one pair of sets."""
+
+    source: Skeleton
+    target: Skeleton
+    estimate: bool
+
+    def rule(self, joint: str) -> JointRule:
+        quality, weights = self.formula(joint)
+        shares = {self.source.joints.index(name): weight for name, weight in weights.items()}
+        return JointRule(joint, quality, tuple(shares), tuple(shares.values()))
+
+    def formula(self, joint: str) -> tuple[Quality, dict[str, float]]:
+        """How sure a joint of the target is, and joints of the source with their weights."""
+        same_family = self.source.family == self.target.family
+        if same_family and joint in self.source.joints:
+            return "exact", {joint: 1.0}
+        if joint in _LIMBS and joint in self.source.joints:
+            return self.judged(self.raised(joint))
+        name = f"{self.target.family} {joint}"
+        for candidate in _APPROXIMATE.get(name, ()):
+            if weights := self.stand_in(candidate):
+                return self.judged(weights)
+        if self.estimate and name in _ESTIMATES:
+            first, second, share = _ESTIMATES[name]
+            start, end = self.place(first), self.place(second)
+            if start and end:
+                return "estimated", _sum((start, 1 - share), (end, share))
+        if name in _ROUGH and (weights := self.stand_in(_ROUGH[name])):
+            return "approximate", weights
+        return "impossible", {}
+
+    def judged(self, weights: dict[str, float]) -> tuple[Quality, dict[str, float]]:
+        """One joint, or the middle of two, stands where it was; other sums do not."""
+        return ("estimated" if len(weights) > len(_HIPS) else "approximate"), weights
+
+    def stand_in(self, candidate: str | tuple[str, str]) -> dict[str, float]:
+        """One joint of a family, or the middle of two of any; empty: the source has none such."""
         if isinstance(candidate, tuple):
-            names: tuple[str, ...] = candidate
-        else:
-            family, _, name = candidate.partition(" ")
-            names = (name,) if family == source.family else ("",)
-        if all(name in source.joints for name in names):
-            return JointRule(
-                joint, "approximate", tuple(source.joints.index(name) for name in names)
-            )
-    return JointRule(joint, "impossible", ())
+            return self.place(candidate)
+        family, _, name = candidate.partition(" ")
+        return {name: 1.0} if family == self.source.family and name in self.source.joints else {}
+
+    def place(self, place: _Place) -> dict[str, float]:
+        """A joint of the target, or the middle of two of the source."""
+        if isinstance(place, str):
+            return self.formula(place)[1] if place in self.target.joints else {}
+        if not all(name in self.source.joints for name in place):
+            return {}
+        return _sum(*((self.raised(name), 0.5) for name in place))
+
+    def raised(self, joint: str) -> dict[str, float]:
+        """The joint itself; a hip that lies too low, moved towards the shoulders."""
+        share = _RAISED_HIPS.get((self.source.family, self.target.family), 0.0)
+        if joint not in _HIPS or not (share and self.estimate):
+            return {joint: 1.0}
+        shoulders, hips = (dict.fromkeys(pair, 0.5) for pair in (_SHOULDERS, _HIPS))
+        return _sum(({joint: 1.0}, 1.0), (shoulders, share), (hips, -share))
+
+
+def _sum(*terms: tuple[dict[str, float], float]) -> dict[str, float]:
+    """The weighted sum of places, which are weighted sums of joints; the heaviest joint first."""
+    total: dict[str, float] = {}
+    for place, weight in terms:
+        for name, share in place.items():
+            total[name] = total.get(name, 0.0) + weight * share
+    kept = {name: weight for name, weight in total.items() if weight}
+    return dict(sorted(kept.items(), key=lambda item: -abs(item[1])))

@@ -79,26 +79,24 @@ def bone_length_error(
     predicted: Tensor,  # (..., J, 3) mm
     target: Tensor,  # (..., J, 3) mm
     skeleton: Skeleton,
-) -> Tensor:  # (..., bones) mm, in the order of `skeleton.bones`
+) -> Tensor:  # (..., J) mm, of the bone that ends in each joint; NaN at the root
     """How much too long (or short) each bone is, as a distance."""
-    return (_lengths(predicted, skeleton) - _lengths(target, skeleton)).abs()
+    return (_bone_lengths(predicted, skeleton) - _bone_lengths(target, skeleton)).abs()
 
 
 def symmetry_error(
     predicted: Tensor,  # (..., J, 3) mm
     skeleton: Skeleton,
-) -> Tensor:  # (..., pairs) mm
+) -> Tensor:  # (..., J) mm, of the bone that ends in each joint; NaN where it has no counterpart
     """By how much left and right bones of one predicted body differ; needs no truth."""
-    places = {bone: k for k, bone in enumerate(skeleton.bones)}
-    mirror = skeleton.mirror
-    pairs = [
-        (k, places[mirror[parent], mirror[child]])
-        for (parent, child), k in places.items()
-        if child in skeleton.left and (mirror[parent], mirror[child]) in places
+    mirror, parents = skeleton.mirror, skeleton.parents
+    paired = [
+        mirror[j] != j and parent >= 0 and mirror[parent] == parents[mirror[j]]
+        for j, parent in enumerate(parents)
     ]
-    lengths = _lengths(predicted, skeleton)
-    left, right = zip(*pairs, strict=True)
-    return (lengths[..., left] - lengths[..., right]).abs()
+    lengths = _bone_lengths(predicted, skeleton)
+    difference = (lengths - lengths[..., list(mirror)]).abs()
+    return difference.where(torch.tensor(paired, device=predicted.device), torch.nan)
 
 
 def error_2d(
@@ -109,19 +107,10 @@ def error_2d(
     return _distance(predicted, target)
 
 
-def pckh(
-    predicted: Tensor,  # (..., J, 2) px
-    target: Tensor,  # (..., J, 2) px
-    head_px: Tensor,  # (...) px, the length of each head segment
-    share: float = 0.5,
-) -> Tensor:  # (..., J) 1 where the joint is right, else 0
-    """Whether each joint is within that share of a head's length (MPII's PCKh@0.5)."""
-    return (_distance(predicted, target) <= share * head_px[..., None]).to(predicted.dtype)
-
-
-def _lengths(joints: Tensor, skeleton: Skeleton) -> Tensor:  # (..., bones)
-    parents, children = zip(*skeleton.bones, strict=True)
-    return _distance(joints[..., children, :], joints[..., parents, :])
+def _bone_lengths(joints: Tensor, skeleton: Skeleton) -> Tensor:  # (..., J), NaN at the root
+    lengths = _distance(joints, joints[..., [max(0, parent) for parent in skeleton.parents], :])
+    is_root = torch.tensor([parent < 0 for parent in skeleton.parents], device=joints.device)
+    return lengths.masked_fill(is_root, torch.nan)
 
 
 def _distance(predicted: Tensor, target: Tensor) -> Tensor:

@@ -194,7 +194,7 @@ def _as_rays(
 ) -> tuple[Tensor, Tensor]:  # (B, T, 2 J + 3) and a rotation (B, T, 3, 3) for row vectors
     """Directions turned so that the root lies on the optical axis, over their own size."""
     del focal
-    rays = camera.to_rays(joints2d.flatten(1, 2)).view_as(joints2d)
+    rays = camera.to_rays(joints2d.flatten(1, 2), beyond="edge").view_as(joints2d)
     root_ray = rays[..., root, :]
     turn = rotation_to_optical_axis(root_ray)
     turned = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ turn.transpose(-1, -2)

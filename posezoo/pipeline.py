@@ -9,19 +9,24 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.camera import Camera
-from posezoo.contracts import Batch, PoseResult
+from posezoo.contracts import Batch, Detector, Lifter, PoseResult
 from posezoo.registry import PipelineSpec
 from posezoo.skeleton import Skeleton, get_skeleton
 
 
 class Pipeline(nn.Module):
-    """The assembled network. Without a backbone and head it lifts 2D joints that it is given."""
+    """The assembled network. Without a backbone and head it lifts 2D joints that it is given.
+
+    With a detector in place of backbone and head, those joints are the detector's, mapped to
+    `skeleton`: posezoo.inference does that. A detector comes trained, and is no part that learns.
+    """
 
     mean_pose: Tensor  # (J, 3) mm
     # Modules that obey `Backbone`, `Head` and `Lifter`; a protocol cannot say that it is a module.
     backbone: Any
     head: Any
     lifter: Any
+    detector: Any  # obeys `Detector`
 
     def __init__(
         self,
@@ -31,10 +36,12 @@ class Pipeline(nn.Module):
         backbone: nn.Module | None,
         head: nn.Module | None,
         lifter: nn.Module | None,
+        detector: Detector | None = None,
     ) -> None:
         super().__init__()
         self.spec, self.skeleton = spec, skeleton
         self.backbone, self.head, self.lifter = backbone, head, lifter
+        self.detector = detector
         # The mean training pose, mm root-relative: what a network that looks at nothing predicts.
         self.register_buffer("mean_pose", torch.zeros(skeleton.num_joints, 3))
 
@@ -110,12 +117,9 @@ class Pipeline(nn.Module):
         camera: Camera,  # parameters (B, 10)
         confidence: Tensor | None,  # (B, T, J), 0 to 1
     ) -> Tensor:
-        joints2d, told = joints2d.float(), []
-        if getattr(self.lifter, "takes_confidence", False):
-            sure = joints2d.new_ones(joints2d.shape[:-1])
-            told = [sure if confidence is None else confidence.float()]
+        inputs = lifter_inputs(self.lifter, joints2d.float(), camera, confidence)
         with torch.autocast(joints2d.device.type, enabled=False):
-            return lift(joints2d, camera, *told)
+            return lift(*inputs)
 
     def predicted_frames(self, batch: Batch) -> Batch:
         """A batch without the frames that the lifter only looks at: what predictions answer to."""
@@ -142,7 +146,7 @@ class Pipeline(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """The parts that are there, by kind."""
+        """The parts that are there and learn, by kind."""
         named = {"backbone": self.backbone, "head": self.head, "lifter": self.lifter}
         return {name: part for name, part in named.items() if part is not None}
 
@@ -186,3 +190,17 @@ class Pipeline(nn.Module):
             fit: Any = getattr(part, "fit_normalisation", None)
             if fit is not None:
                 fit(batch)
+
+
+def lifter_inputs(
+    lifter: Lifter,
+    joints2d: Tensor,  # (B, T, J, 2) px
+    camera: Camera,  # parameters (B, 10)
+    confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
+) -> tuple[Any, ...]:
+    """The arguments that the lifter is called with: confidence only where it takes it."""
+    if not lifter.takes_confidence:
+        return joints2d, camera
+    if confidence is None:
+        confidence = torch.ones_like(joints2d[..., 0])
+    return joints2d, camera, confidence.to(joints2d.dtype)

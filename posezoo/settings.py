@@ -12,8 +12,8 @@ from importlib import resources
 from typing import Any, Literal, get_type_hints
 
 from posezoo import registry
+from posezoo.hints import did_you_mean, unknown
 from posezoo.registry import NodeSpec, PipelineSpec, SpecError, values
-from posezoo.registry.errors import did_you_mean
 
 _PREFIXES = {"dataset": "data"}  # --set data.stride=2, after the option that names the dataset
 
@@ -79,10 +79,12 @@ def resolve(
     Raises:
         SpecError: every unknown name and wrong value, together.
     """
+    if pipeline.detector is not None:
+        alone = f"its lifter alone, '{pipeline.lifter}'" if pipeline.lifter else "something else"
+        raise SpecError(f"'{pipeline}' starts with a detector, which comes trained: train {alone}")
     known = presets()
     if preset not in known:
-        hint = did_you_mean(preset, known)
-        raise SpecError(f"unknown preset '{preset}'.{hint} Known: {', '.join(known)}")
+        raise SpecError(unknown("preset", preset, known))
     nodes = {**pipeline.nodes, "strategy": strategy, "dataset": data}
     offered = known[preset]["settings"]
     problems = [f"--set {name}: {flaw}" for name in changes if (flaw := _flaw(name, nodes))]

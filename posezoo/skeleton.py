@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from posezoo.hints import unknown
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -46,9 +48,10 @@ def get_skeleton(name: str) -> Skeleton:
     Raises:
         ValueError: no such set; the message lists those there are.
     """
-    if name not in SKELETONS:
-        raise ValueError(f"unknown joint set '{name}'. Known: {', '.join(sorted(SKELETONS))}")
-    return SKELETONS[name]
+    name_here = OTHER_NAMES.get(name, name)
+    if name_here not in SKELETONS:
+        raise ValueError(unknown("joint set", name, sorted(SKELETONS)))
+    return SKELETONS[name_here]
 
 
 def _read(path: Path) -> dict[str, Skeleton]:
@@ -69,5 +72,8 @@ def _skeleton(name: str, family: str, joints: list[str], parents: list[int]) -> 
     )
 
 
+OTHER_NAMES = {"mediapipe33": "blazepose33", "openpose25": "body25"}
+# Sets with faces and hands: their first joints are those of these sets.
+WHOLE_BODIES = {"coco_wholebody133": (133, "coco23"), "halpe136": (136, "halpe26")}
 SKELETONS = _read(Path(__file__).with_name("skeletons.toml"))
 H36M17 = SKELETONS["h36m17"]

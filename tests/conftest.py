@@ -10,6 +10,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
+from posezoo.cores import cores, wait_quietly
+
+# Before torch is loaded, which then reads it: tests run beside each other, and beside other work.
+wait_quietly()
+if beside := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // beside)))
+
 import torch
 
 from posezoo import registry
@@ -18,6 +26,7 @@ from posezoo.contracts import Batch
 from posezoo.data.batches import make_batch
 from posezoo.registry import catalog
 from posezoo.skeleton import H36M17
+from posezoo.testing import assert_equal_up_to_rounding
 
 if not torch.cuda.is_available():  # Triton reads it on import, and posezoo.ops imports Triton
     os.environ["TRITON_INTERPRET"] = "1"
@@ -103,6 +112,33 @@ def make_mocap():
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def assert_same_items() -> Callable[[Batch, Batch], None]:
+    """Two batches with the same items, computed beside different others.
+
+    A joint is some 64 operations, in px on numbers as large as focal length and centre, in mm as
+    large as its place; what is drawn may be a grey level off where it is rounded.
+    """
+
+    def check(found: Batch, expected: Batch) -> None:
+        lens = float(expected.camera.parameters[:, :4].abs().max())
+        place = float(expected.root_mm.abs().max() + expected.joints3d.abs().max())
+        for name, magnitude in (("joints2d", lens), ("joints3d", place), ("root_mm", place)):
+            pair = getattr(found, name), getattr(expected, name)
+            assert_equal_up_to_rounding(*pair, terms=64, magnitude=magnitude)
+        lenses = found.camera.parameters, expected.camera.parameters
+        assert_equal_up_to_rounding(*lenses, terms=64)
+        for name in ("visible", "labelled2d", "labelled3d"):
+            assert torch.equal(getattr(found, name), getattr(expected, name)), name
+        for name in ("subject", "action", "sequence"):
+            assert getattr(found, name) == getattr(expected, name)
+        assert (found.image is None) == (expected.image is None)
+        if found.image is not None and expected.image is not None:
+            assert (found.image.int() - expected.image.int()).abs().max() <= 1
+
+    return check
 
 
 @pytest.fixture(scope="session")

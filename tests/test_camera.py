@@ -50,6 +50,41 @@ def test_to_rays_undoes_distortion_to_a_thousandth_of_a_pixel_all_over_the_pictu
     assert (H36M.from_rays(H36M.to_rays(px)) - px).abs().max() < 1e-3
 
 
+WIDE_LENS = Camera.make(
+    focal_px=(1917.36, 1917.36),
+    centre_px=(1920, 1080),
+    radial=(-0.2535, 0.0924, -0.0191),
+    tangential=(-0.0006, 0.0007),
+)
+
+
+@pytest.mark.parametrize(("dtype", "off"), [(torch.float64, 1e-9), (torch.float32, 2e-6)])
+def test_a_real_wide_lens_is_undone_at_the_picture_s_edge(dtype, off):
+    """The values of a bracketing solver on the same equations."""
+    camera = WIDE_LENS.to(dtype)
+    (ray,) = camera.to_rays(torch.tensor([[0.0, 1080.0]], dtype=dtype))
+    assert ray.tolist() == pytest.approx([-1.42141, 0.00172], abs=5e-6)
+    line = torch.stack([torch.linspace(0, 3839, 50), torch.linspace(0, 2159, 50)], -1).to(dtype)
+    rays = camera.to_rays(line)
+    known = rays.isfinite().all(-1)
+    assert known.sum() == 44  # at the corners, 46 degrees out, the lens folds
+    assert ((camera.from_rays(rays) - line).abs()[known] / 1917).max() < off
+
+
+def test_a_pixel_that_no_ray_reaches_has_none_or_the_edge_of_the_lens():
+    # r (1 - r^2 / 3) rises up to r = 1, where it is 2/3: no pixel further out than 667 is seen.
+    camera = Camera.make(focal_px=(1000, 1000), centre_px=(0, 0), radial=(-1 / 3, 0.0, 0.0))
+    px = torch.tensor([[600.0, 0.0], [700.0, 0.0], [-600.0, 800.0]], dtype=torch.float64)
+    rays = camera.to_rays(px)
+    assert rays[0, 0] * (1 - rays[0, 0] ** 2 / 3) == pytest.approx(0.6)
+    assert rays[0, 0] < 1  # the inner of the two rays that come there
+    assert rays[1:].isnan().all()
+    at_edge = camera.to_rays(px, beyond="edge")
+    assert at_edge[1].tolist() == pytest.approx([1, 0], abs=0.02)
+    assert at_edge[2].tolist() == pytest.approx([-0.6, 0.8], abs=0.02)
+    assert torch.equal(at_edge[0], rays[0])
+
+
 def test_a_resampled_camera_sees_the_same_point_where_the_crop_has_it():
     scale, offset = torch.tensor([0.25, 0.25]), torch.tensor([-50.0, -20.0])
     point = torch.tensor([[700.0, -500.0, 4500.0]], dtype=torch.float64)

@@ -26,45 +26,53 @@ LONGEST = 400  # lines of a file; most should stay under 300
 # in the diff of this table.
 PLAN: dict[str, str] = {
     "camera": "",
+    "cores": "",
     "geometry": "",
+    "hints": "",
     "losses": "",
     "ops": "",
-    "registry": "",
-    "skeleton": "",
+    "registry": "hints",
+    "skeleton": "hints",
     "joint_maps": "skeleton",
     "contracts": "camera skeleton",
     "metrics": "geometry skeleton",
     "normalisation": "camera contracts geometry losses skeleton",
-    "settings": "registry",
+    "settings": "hints registry",
     # The kinds: none knows another, and none knows the registry.
     "backbones": "contracts",
-    "detectors": "",
+    "detectors": "contracts skeleton",
     "heads": "contracts geometry losses ops",
     "lifters": "camera contracts normalisation skeleton",
-    "strategies": "contracts evaluation",
-    "data": "camera contracts geometry joint_maps skeleton",
+    "strategies": "contracts evaluation skeleton",
+    "data": "camera contracts geometry hints joint_maps skeleton",
     # Parts put together, and what is done with the whole.
+    "clips": "camera geometry pipeline",
     "pipeline": "camera contracts registry skeleton",
-    "assembly": "contracts data pipeline registry skeleton",
-    "training": "assembly contracts data evaluation pipeline registry settings skeleton weights",
+    "assembly": "contracts data pipeline registry skeleton weights",
+    "training": (
+        "assembly contracts cores data evaluation pipeline registry settings skeleton weights"
+    ),
     "evaluation": (
-        "assembly contracts data geometry metrics pipeline registry settings skeleton training"
+        "assembly camera contracts data geometry hints metrics pipeline registry settings "
+        "skeleton training"
     ),
     "inference": "camera",
-    "weights": ("assembly camera contracts data pipeline posezoo registry skeleton training"),
+    "weights": ("assembly camera contracts data hints pipeline posezoo registry skeleton training"),
     "sweep": "evaluation registry settings training",
-    "report": "assembly contracts data evaluation metrics pipeline registry settings training",
+    "report": (
+        "assembly contracts data evaluation hints metrics pipeline registry settings training"
+    ),
     "testing": "assembly camera contracts geometry pipeline registry skeleton",
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "assembly camera data evaluation ops posezoo registry report scaffold skeleton sweep "
-        "testing training weights"
+        "cores data evaluation ops posezoo registry report scaffold skeleton sweep testing "
+        "training weights"
     ),
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {
-    "registry": "a part is told what it needs; only pipeline, assembly and above read the registry",
+    "registry": "a part is given what it needs; pipeline, assembly and above read the registry",
     "testing": "only cli and tests use the conformance checks",
     "cli": "the library knows nothing of its command line",
     **dict.fromkeys(

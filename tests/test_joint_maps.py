@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from posezoo.joint_maps import joint_map, map_joints, map_labels
+from posezoo.joint_maps import joint_map, map_confidence, map_joints, map_labels
 from posezoo.skeleton import H36M17, SKELETONS
 
 PAIRS = list(itertools.product(SKELETONS, SKELETONS))
@@ -27,12 +27,13 @@ def test_every_pair_of_sets_is_told_apart_joint_by_joint(source, target):
             assert sides == {"left", "right"}
 
 
+@pytest.mark.parametrize("estimate", [False, True])
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-def test_mapping_a_mirrored_pose_is_mirroring_the_mapped_pose(source, target):
+def test_mapping_a_mirrored_pose_is_mirroring_the_mapped_pose(source, target, estimate):
     source, target = SKELETONS[source], SKELETONS[target]
     points = np.random.default_rng(0).normal(size=(2, source.num_joints, 3))
-    mapped, known = map_joints(points, source, target)
-    mirrored, also = map_joints(points[:, source.mirror], source, target)
+    mapped, known = map_joints(points, source, target, estimate=estimate)
+    mirrored, also = map_joints(points[:, source.mirror], source, target, estimate=estimate)
     assert np.allclose(mirrored, mapped[:, target.mirror])
     assert (also == known[list(target.mirror)]).all()
 
@@ -121,3 +122,74 @@ def test_a_joint_without_a_number_spoils_no_other():
 def test_points_of_another_set_are_refused():
     with pytest.raises(ValueError, match=r"points are \(16, 2\), expected \(..., 17, D\): the joi"):
         map_joints(np.zeros((16, 2)), SKELETONS["coco17"], H36M17)
+
+
+DETECTED = ["coco17", "coco23", "halpe26", "body25", "mpii16", "3dhp17", "blazepose33"]
+
+
+@pytest.mark.parametrize("name", DETECTED)
+def test_a_lifter_gets_all_its_joints_from_every_detector(name):
+    rules = joint_map(SKELETONS[name], H36M17, estimate=True).rules
+    assert all(rule.sources for rule in rules)
+    for rule in rules:
+        assert sum(rule.weights) == pytest.approx(1, abs=1e-12)  # so a moved person is moved
+
+
+def standing(name, **places):
+    """A person of that set with these joints, each 10 px beside the axis; all others at 0."""
+    skeleton, points = SKELETONS[name], np.zeros((SKELETONS[name].num_joints, 2))
+    for joint, y in places.items():
+        for side, x in (("left_", 10), ("right_", -10)):
+            points[skeleton.joints.index(side + joint)] = x, y
+    return points
+
+
+def test_a_trunk_of_100_px_gives_blazepose_these_joints_of_human36m():
+    points = standing("blazepose33", hip=100, shoulder=0, ear=-30)
+    mapped, known = map_joints(points, SKELETONS["blazepose33"], H36M17, estimate=True)
+    found = dict(zip(H36M17.joints, mapped.tolist(), strict=True))
+    assert known.all()
+    expected = {
+        "left_hip": (10, 94),  # 6 % of the trunk higher
+        "right_hip": (-10, 94),
+        "pelvis": (0, 94),
+        "spine": (0, 47),
+        "thorax": (0, 0),
+        "head": (0, -30 - 0.83 * 30),
+        "neck": (0, -0.6 * 1.83 * 30),
+    }
+    for joint, place in expected.items():
+        assert found[joint] == pytest.approx(place, abs=1e-12), joint
+
+
+def test_hips_of_others_stay_where_they_are():
+    points = standing("coco17", hip=100, shoulder=0, ear=-30)
+    mapped, _ = map_joints(points, SKELETONS["coco17"], H36M17, estimate=True)
+    assert mapped[:2].tolist() == [[0, 100], [-10, 100]]
+
+
+def test_nothing_is_estimated_unasked():
+    rules = joint_map(SKELETONS["blazepose33"], H36M17).rules
+    missing = [rule.joint for rule in rules if rule.quality == "impossible"]
+    assert missing == ["spine", "neck", "head"]
+    assert joint_map(SKELETONS["coco17"], H36M17).joints("estimated") == ()
+
+
+def test_estimated_joints_are_named():
+    text = joint_map(SKELETONS["body25"], H36M17, estimate=True).describe()
+    assert text.endswith("; estimated: spine, neck, head")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_a_mapped_joint_is_as_sure_as_the_least_sure_of_its_sources(kind):
+    blazepose = SKELETONS["blazepose33"]
+    sure = np.full((2, 33), 0.9)
+    sure[1, blazepose.joints.index("left_shoulder")] = 0.2
+    sure[1, blazepose.joints.index("right_knee")] = 0.3
+    mapped = map_confidence(kind(sure), blazepose, H36M17, estimate=True)
+    found = dict(zip(H36M17.joints, mapped[1].tolist(), strict=True))
+    assert (found["thorax"], found["right_knee"], found["left_shoulder"]) == (0.2, 0.3, 0.2)
+    assert found["left_hip"] == 0.9  # a shoulder is 3 % of it
+    assert mapped[0].tolist() == [0.9] * 17
+    unknown = map_confidence(kind(sure), blazepose, H36M17)
+    assert unknown[0, H36M17.joints.index("head")] == 0

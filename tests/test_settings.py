@@ -30,10 +30,10 @@ def test_a_preset_s_run_settings_apply_and_flags_win():
 
 
 @pytest.mark.parametrize(
-    ("decode", "reading"), [("soft", "soft"), ("hard", "argmax"), ("straight_through", "argmax")]
+    ("decode", "decoder"), [("soft", "soft"), ("hard", "argmax"), ("straight_through", "argmax")]
 )
-def test_the_strategy_sees_to_it_that_the_head_reads_as_the_lifter_was_trained(decode, reading):
-    assert f"decode={reading}" in settled(strategy=f"multitask:decode={decode}").pipeline
+def test_the_strategy_sees_to_it_that_the_head_reads_as_the_lifter_was_trained(decode, decoder):
+    assert f"decode={decoder}" in settled(strategy=f"multitask:decode={decode}").pipeline
 
 
 def test_all_mistakes_come_in_one_message():

@@ -1,6 +1,6 @@
 import pytest
 
-from posezoo.skeleton import H36M17, SKELETONS, get_skeleton
+from posezoo.skeleton import H36M17, SKELETONS, WHOLE_BODIES, get_skeleton
 
 COUNTS = {
     "h36m17": 17,
@@ -13,6 +13,10 @@ COUNTS = {
     "3dhp17": 17,
     "3dhp28": 28,
     "cmu31": 31,
+    "humaneva15": 15,
+    "blazepose33": 33,
+    "coco23": 23,
+    "body25": 25,
 }
 
 
@@ -49,6 +53,10 @@ def test_every_set_is_one_tree_of_different_joints_that_mirrors_onto_itself(name
         ("h36m14", {0: "right_hip", 6: "thorax", 13: "right_wrist"}),
         ("coco17", {0: "nose", 5: "left_shoulder", 11: "left_hip", 16: "right_ankle"}),
         ("halpe26", {16: "right_ankle", 17: "head_top", 18: "neck", 19: "hip", 20: "left_big_toe"}),
+        ("coco23", {16: "right_ankle", 17: "left_big_toe", 19: "left_heel", 22: "right_heel"}),
+        ("body25", {0: "nose", 1: "neck", 8: "hip", 11: "right_ankle", 19: "left_big_toe"}),
+        ("blazepose33", {0: "nose", 7: "left_ear", 11: "left_shoulder", 23: "left_hip"}),
+        ("blazepose33", {16: "right_wrist", 28: "right_ankle", 31: "left_foot_index"}),
         ("mpii16", {0: "right_ankle", 6: "pelvis", 8: "upper_neck", 9: "head_top"}),
         ("3dhp17", {0: "head_top", 1: "neck", 14: "pelvis", 15: "spine", 16: "head"}),
         ("cmu31", {1: "left_hip", 6: "right_hip", 13: "thorax", 16: "head", 20: "left_wrist"}),
@@ -70,6 +78,17 @@ def test_the_28_joints_of_3dhp_hold_the_17_at_the_known_places():
     assert tuple(joints[place] for place in places) == get_skeleton("3dhp17").joints
 
 
+def test_a_set_of_another_name_is_the_same_set():
+    assert get_skeleton("mediapipe33") is get_skeleton("blazepose33")
+    assert get_skeleton("openpose25") is get_skeleton("body25")
+
+
+@pytest.mark.parametrize(("name", "joints"), [("coco_wholebody133", 23), ("halpe136", 26)])
+def test_a_whole_body_begins_with_a_set_that_is_known(name, joints):
+    assert get_skeleton(WHOLE_BODIES[name][1]).num_joints == joints
+    assert str(WHOLE_BODIES[name][0]) in name
+
+
 def test_an_unknown_set_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match=r"unknown joint set 'h36m18'. Known: 3dhp17, 3dhp28, cmu"):
+    with pytest.raises(ValueError, match="Did you mean 'h36m17' or 'h36m16'"):
         get_skeleton("h36m18")

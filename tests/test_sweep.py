@@ -159,11 +159,11 @@ def test_a_trial_worse_than_the_median_of_four_is_hopeless(tmp_path):
 
 
 def test_a_hopeless_run_ends_at_half_time_and_not_before(tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr("posezoo.sweep.study.Claim.report", lambda _, s, e: told.append(s) or True)
+    steps = []
+    monkeypatch.setattr("posezoo.sweep.study.Claim.report", lambda _, s, e: steps.append(s) or True)
     Study(tmp_path, sweep(prune=True, steps=8, seeds=2))
     work(tmp_path, say=quiet)
-    assert told == [2, 4, 2, 4]
+    assert steps == [2, 4, 2, 4]
     study = Study(tmp_path)
     assert all(row.note.startswith("stopped at step 4") for row in read_rows(study))
     assert not (tmp_path / "trials/000/seed1").exists()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from posezoo.cli.lazy import LazyGroup
+from posezoo.cores import wait_quietly
 
 # Command: where it lives, and its line in `posezoo --help`.
 _COMMANDS = {
@@ -15,11 +16,11 @@ _COMMANDS = {
     "train": ("posezoo.cli.train:train", "Train a pipeline."),
     "eval": ("posezoo.cli.eval:evaluate", "Evaluate a trained pipeline."),
     "errors": ("posezoo.cli.errors:errors", "How a detector errs, to train a lifter with."),
-    "weights": ("posezoo.cli.weights:weights", "Other projects' weights, by name."),
     "sweep": ("posezoo.cli.sweep:sweep", "Train over many settings, as one study."),
     "report": ("posezoo.cli.report:report", "The source report's comparisons, run and judged."),
     "compare": ("posezoo.cli.compare:compare", "Runs beside each other, where that is fair."),
     "data": ("posezoo.cli.data:data", "Get data in, and see whether it is right."),
+    "weights": ("posezoo.cli.weights:weights", "Weights by name, and whose they are."),
     "bench": ("posezoo.cli.bench:bench", "Time the operations, and check them first."),
     "check": ("posezoo.cli.check:check", "Prove that an entry keeps its contract."),
     "new": ("posezoo.cli.new:new", "Write a package with an entry of your own."),
@@ -34,6 +35,7 @@ class Commands(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a user's mistake ends in one line on stderr and exit code 2."""
+        wait_quietly()  # no command has loaded torch yet
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # `posezoo list | head`: click ends it quietly

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo import registry
 from posezoo.cli.results import read_results
 from posezoo.registry import Entry, NodeSpec, PipelineSpec, values
 
-_PX = 256  # of the picture that operations are counted for
+if TYPE_CHECKING:
+    from posezoo.evaluation.operations import Count
 
 
 def entry_card(node: NodeSpec) -> dict[str, Any]:
@@ -18,10 +18,12 @@ def entry_card(node: NodeSpec) -> dict[str, Any]:
     Raises:
         ValueError: no such entry, or parameters that do not fit.
     """
+    from posezoo.evaluation.operations import count_entry
+
     entry = registry.find(None, node.key)
     card = _described(entry, node)
-    if (alone := _alone(entry, node)) is not None:
-        card |= _counted(alone)[entry.kind]
+    if (count := count_entry(entry, node)) is not None:
+        card |= _numbers(count)
     return card | _with_results(entry.key)
 
 
@@ -31,10 +33,13 @@ def pipeline_card(spec: PipelineSpec) -> dict[str, Any]:
     Raises:
         ValueError: unknown entries, or parameters that do not fit.
     """
+    from posezoo.evaluation.operations import count_pipeline
+
     chosen = registry.resolve_pipeline(spec)
-    counted = _counted(spec)
+    counts = count_pipeline(spec)
     parts = [
-        _described(chosen[kind].entry, node) | counted[kind] for kind, node in spec.nodes.items()
+        _described(chosen[kind].entry, node) | _numbers(counts[kind])
+        for kind, node in spec.nodes.items()
     ]
     sums = {
         name: sum(part[name] for part in parts)
@@ -81,54 +86,8 @@ def _described(entry: Entry, node: NodeSpec) -> dict[str, Any]:
     }
 
 
-def _alone(entry: Entry, node: NodeSpec) -> PipelineSpec | NodeSpec | None:
-    """What to build to count one part; a head's size depends on its example's backbone."""
-    match entry.kind:
-        case "backbone":
-            return node
-        case "lifter":
-            return PipelineSpec(lifter=node)
-        case "head" if "example" in entry.facts:
-            return replace(registry.parse_pipeline(entry.facts["example"]), head=node)
-    return None
-
-
-def _counted(spec: PipelineSpec | NodeSpec) -> dict[str, dict[str, Any]]:
-    """Weights and operations of each part, by kind. On "meta" it has shapes and no memory."""
-    import torch
-
-    from posezoo.assembly import build_pipeline
-    from posezoo.camera import Camera
-    from posezoo.skeleton import H36M17
-
-    with torch.device("meta"), torch.no_grad():
-        if isinstance(spec, NodeSpec):
-            parts = {"backbone": registry.resolve("backbone", spec).build()}
-        else:
-            parts = build_pipeline(spec).parts
-        counts: dict[str, dict[str, Any]] = {
-            kind: {"weights": sum(p.numel() for p in part.parameters())}
-            for kind, part in parts.items()
-        }
-        features, of = (torch.zeros(1, 3, _PX, _PX),), f"one picture of {_PX} x {_PX} px"
-        for kind, part in parts.items():
-            inputs: tuple[Any, ...] = features if kind == "backbone" else (features,)
-            if kind == "lifter":
-                of = of if len(parts) > 1 else f"one pose, {part.frames} frame(s) seen"
-                joints2d = torch.zeros(1, part.frames, H36M17.num_joints, 2)
-                inputs = (joints2d, Camera(torch.zeros(1, 10)))
-            try:
-                features, flops = _operations(part.eval(), *inputs)
-            except (RuntimeError, ValueError):  # it wants another size, or looks at the numbers
-                break
-            counts[kind] |= {"flops": flops, "flops_of": of}
-    return counts
-
-
-def _operations(part: Any, *inputs: Any) -> tuple[Any, int]:
-    """The output, and operations of matrix products and convolutions: a multiply-add is 2."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        outputs = part(*inputs)
-    return outputs, counter.get_total_flops()
+def _numbers(count: Count) -> dict[str, Any]:
+    """A count as the card shows it; operations that cannot be counted are not shown as 0."""
+    if count.flops is None:
+        return {"weights": count.weights, "flops_missing": count.note}
+    return {"weights": count.weights, "flops": count.flops, "flops_of": count.note}

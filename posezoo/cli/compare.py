@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from posezoo.evaluation.metric_table import COMPARED
+
 if TYPE_CHECKING:
     from posezoo.evaluation.compare import Score
 
@@ -17,10 +19,9 @@ Examples:
   posezoo compare runs/one two.json --json
 """
 
-_ERRORS = {"mpjpe_mm": "MPJPE mm", "pa_mpjpe_mm": "PA-MPJPE mm", "error_2d_px": "2D error px"}
 _HEADINGS = (
     "run",
-    *(x for label in _ERRORS.values() for x in (label, "95 %")),
+    *(x for label in COMPARED.values() for x in (label, "95 %")),
     "poses",
     "protocol",
 )
@@ -64,7 +65,7 @@ def compare(ctx: click.Context, runs: tuple[Path, ...], as_json: bool) -> None:
 
 def _row(score: Score) -> tuple[str, ...]:
     cells = []
-    for name in _ERRORS:
+    for name in COMPARED:
         known = name in score.result
         cells.append(f"{score.result[name]:.2f}" if known else "")
         cells.append("{:.2f} to {:.2f}".format(*score.interval(name)) if known else "")

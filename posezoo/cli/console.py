@@ -12,17 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from posezoo.cli.tables import print_table
 from posezoo.evaluation.evaluate import Evaluation
+from posezoo.evaluation.metric_table import METRICS, Metric, ranking_metric
 from posezoo.training.run_folder import RunFolder
-
-_LABELS = {
-    "mpjpe_mm": "MPJPE mm",
-    "pa_mpjpe_mm": "PA-MPJPE mm",
-    "n_mpjpe_mm": "N-MPJPE mm",
-    "pck150": "3DPCK@150",
-    "auc": "AUC",
-    "error_2d_px": "2D error px",
-    "mean_pose_mpjpe_mm": "mean pose mm",
-}
 
 
 class Console:
@@ -66,9 +57,9 @@ class Console:
     def evaluation(self, step: int, evaluation: Evaluation) -> None:
         """A line of errors."""
         total = evaluation.total
-        self.error = f"{total.get('mpjpe_mm', total.get('error_2d_px')):.1f}"
-        shown = ("error_2d_px", "mpjpe_mm", "pa_mpjpe_mm", "mean_pose_mpjpe_mm")
-        errors = "  ".join(f"{_LABELS[name]} {total[name]:.2f}" for name in shown if name in total)
+        self.error = f"{total[ranking_metric(total) or '']:.1f}"
+        shown = [METRICS[key] for key in total if METRICS[key].progress]
+        errors = "  ".join(f"{metric.label} {total[metric.key]:.2f}" for metric in shown)
         self.note(f"step {step}/{self.steps}  val: {errors}  ({self.rate})")
 
     def close(self) -> None:
@@ -83,7 +74,8 @@ class Console:
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """Errors by action, subject and joint, then in all, as a table."""
-    labels = [_LABELS[name] for name in evaluation.total]
+    columns = [METRICS[key] for key in evaluation.total if METRICS[key].column]
+    labels = [metric.label for metric in columns]
     groups = {
         "action": evaluation.per_action,
         "subject": evaluation.per_subject,
@@ -91,18 +83,28 @@ def print_evaluation(evaluation: Evaluation) -> None:
         "all": {"": evaluation.total},
     }
     rows = [
-        (f"{kind} {name}", *(f"{errors[k]:.2f}".rjust(len(_LABELS[k])) for k in evaluation.total))
+        (f"{kind} {name}", *(_cell(errors, metric) for metric in columns))
         for kind, group in groups.items()
         for name, errors in group.items()
     ]
     print_table(rows, headings=("", *labels))
-    for name in ("mpjpe_mm", "error_2d_px"):
-        if name in evaluation.interval:
-            low, high = evaluation.interval[name]
-            click.echo(f"{_LABELS[name]}: {low:.2f} to {high:.2f} (95 %, bootstrap over sequences)")
+    for metric in columns:
+        if metric.ranks:
+            low, high = evaluation.interval[metric.key]
+            click.echo(f"{metric.label}: {low:.2f} to {high:.2f} (95 %, bootstrap over sequences)")
+    others = [METRICS[key] for key in evaluation.total if not METRICS[key].column]
+    if others:
+        values = (f"{m.name} {evaluation.total[m.key]:.2f} {m.unit}" for m in others)
+        click.echo("; ".join(values))
     protocol = evaluation.protocol
     click.echo(
         f"{evaluation.samples} poses of {evaluation.data}; "
         f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
-        f"told of the truth: {', '.join(evaluation.ground_truth_inputs)}"
+        f"ground-truth inputs: {', '.join(evaluation.ground_truth_inputs)}"
     )
+
+
+def _cell(errors: dict[str, float], metric: Metric) -> str:
+    """Blank where the group has no such error."""
+    value = errors.get(metric.key)
+    return ("" if value is None else f"{value:.2f}").rjust(len(metric.label))

@@ -12,6 +12,7 @@ import click
 
 import posezoo
 from posezoo.cli.tables import print_table
+from posezoo.cores import cores, waiting
 
 _EPILOG = """\b
 Examples:
@@ -37,7 +38,8 @@ def env(as_json: bool) -> None:
         **{name: _version(name) or "absent" for name in _PACKAGES},
         "torchvision": _torchvision(),
         "cpu": processor_name(),
-        "threads": f"{torch.get_num_threads()} (torch)",
+        "threads": f"{torch.get_num_threads()} (torch) of {cores()} cores",
+        "waiting": waiting(),
         "devices": ", ".join(_devices()),
         "kernels": _kernels(),
     }

@@ -34,8 +34,7 @@ def info(key: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
     for file in plugins:
         registry.load_plugin_file(file)
     spec = registry.parse_pipeline(key)
-    if spec.backbone is None:  # one node, which may be of any kind
-        (node,) = spec.nodes.values()
+    if (node := spec.alone) is not None:  # it may be of any kind
         card = entry_card(node)
         parts = [card]
     else:

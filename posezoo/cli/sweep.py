@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from posezoo import registry
-from posezoo.cli.options import device_option, plugin_option, split_setting, workers_option
+from posezoo.cli.options import split_setting, training_options
 
 _EPILOG = """\b
 Examples:
@@ -28,19 +28,7 @@ _PLAIN = {"seeds"}  # has a value even where nobody gave one
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Of each.")
 @click.option("--prune", is_flag=True, help="Stop what is worse than the median at half time.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
-@click.option("--strategy", metavar="NODE", help="As of train, like all that follows.")
-@click.option("--data", metavar="NODE", help="Dataset.")
-@click.option("--preset", metavar="NAME", help="Named settings.")
-@click.option("--steps", type=int, help="Number of steps.")
-@click.option("--epochs", type=float, help="The same, in passes over the data.")
-@click.option("--limit", type=int, help="Train on the first N items only.")
-@click.option("--batch-size", type=int, help="Items a step.")
-@click.option("--image-size", type=int, help="Pixels of the square picture.")
-@click.option("--lr", type=float, help="Learning rate at its highest.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
-@device_option
-@workers_option
-@plugin_option
+@training_options
 def sweep(
     pipeline: str | None,
     folder: Path,

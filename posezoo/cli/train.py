@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from posezoo import registry
-from posezoo.cli.options import device_option, plugin_option, split_setting, workers_option
+from posezoo.cli.options import split_setting, training_options
 
 _EPILOG = """\b
 Examples:
@@ -20,18 +20,9 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.argument("pipeline", metavar="PIPELINE")
-@click.option("--strategy", metavar="NODE", help="How it learns.  [default: multitask or separate]")
-@click.option("--data", metavar="NODE", help="Dataset.  [default: synthetic]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
-@click.option("--preset", metavar="NAME", help="Named settings.  [default: laptop, gpu or lifter]")
-@click.option("--steps", type=int, help="Number of steps.")
-@click.option("--epochs", type=float, help="The same, in passes over the data.")
-@click.option("--limit", type=int, help="Train on the first N items only.")
-@click.option("--batch-size", type=int, help="Items a step.")
-@click.option("--image-size", type=int, help="Pixels of the square picture.")
-@click.option("--lr", type=float, help="Learning rate at its highest.")
+@training_options
 @click.option("--seed", type=int, help="Of weights, order and data.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
 @click.option(
     "--weights",
     multiple=True,
@@ -40,9 +31,6 @@ Examples:
 )
 @click.option("--overfit-one-batch", is_flag=True, default=None, help="Repeat the first batch.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
-@device_option
-@workers_option
-@plugin_option
 def train(
     pipeline: str,
     strategy: str | None,

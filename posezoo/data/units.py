@@ -1,4 +1,4 @@
-"""Millimetres or not: told from the length of thighs, which every body has."""
+"""Millimetres or not: judged by the length of thighs, which every body has."""
 
 from __future__ import annotations
 

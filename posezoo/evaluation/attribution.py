@@ -11,7 +11,6 @@ Three ways to split the same MPJPE, each against its own counterfactual:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from posezoo.assembly import dataset_for
 from posezoo.contracts import Batch, Dataset
-from posezoo.data.loading import ordered_batches
-from posezoo.evaluation.bootstrap import bootstrap
-from posezoo.evaluation.evaluate import computes_in_bf16, counted
+from posezoo.evaluation.open_run import open_run
+from posezoo.evaluation.per_pose import collect
 from posezoo.evaluation.protocol import Protocol, find_protocol
 from posezoo.geometry import procrustes_align, root_relative
 from posezoo.metrics import mpjpe, pa_mpjpe
 from posezoo.pipeline import Pipeline
-from posezoo.registry import parse_node
-from posezoo.training.checkpoint import load_pipeline
-from posezoo.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +76,7 @@ class Attribution:
                 f"Improve the lifter first: on true joints it is off by {lifter}{learned}; {line}."
             )
         return (
-            "Improve either: detector and lifter cannot be told apart on these poses, "
+            "Improve either: detector and lifter do not differ significantly on these poses, "
             f"{detector} and {lifter}."
         )
 
@@ -107,35 +101,30 @@ def attribute(
     Raises:
         ValueError: the pipeline or the data has no 3D, or the protocol leaves no pose.
     """
-    indices = range(0, len(dataset), protocol.stride)
-    loader = ordered_batches(dataset, indices=indices, batch_size=batch_size, workers=workers)
-    found: list[dict[str, Tensor]] = []
-    names: list[tuple[str, str, str]] = []  # sequence, action, subject of each pose
-    pipeline.eval()
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        for loaded in loader:
-            batch = counted(loaded, protocol).to(device)
-            if len(batch):
-                errors = _errors(pipeline, batch, protocol.root)
-                found.append({name: each.flatten(0, 1).cpu() for name, each in errors.items()})
-                frames = len(found[-1]["total"]) // len(batch)
-                each = zip(batch.sequence, batch.action, batch.subject, strict=True)
-                names += [name for name in each for _ in range(frames)]
-    if not found:
-        raise ValueError(f"{data}: protocol {protocol.key} leaves no pose of it")
-    joints = list(protocol.joints or range(pipeline.skeleton.num_joints))
-    values = {name: torch.cat([each[name] for each in found])[:, joints] for name in found[0]}
-    if values["total"].isnan().all():
+    found = collect(
+        pipeline,
+        dataset,
+        protocol,
+        lambda batch: _errors(pipeline, batch, protocol.root),
+        data=data,
+        batch_size=batch_size,
+        device=device,
+        bf16=bf16,
+        workers=workers,
+    )
+    if found.errors["total"].isnan().all():
         raise ValueError(f"{data}: no joint is labelled in 3D; attribute on data with 3D truth")
-    sequences, actions, subjects = zip(*names, strict=True)
-    groups = {"poses": ("all",) * len(names), "action": actions, "subject": subjects}
-    group = groups[protocol.aggregate]
-    known = {name: _estimate(each, sequences, group) for name, each in values.items()}
-    squares = {name: values[name].square().nanmean().item() for name in ("along", "across")}
+    means = found.mean(protocol.aggregate)
+    intervals = {name: found.interval(name, protocol.aggregate) for name in means}
+    known = {
+        name: Estimate(mm=mean, low=intervals[name][0], high=intervals[name][1])
+        for name, mean in means.items()
+    }
+    squares = {name: found.errors[name].square().nanmean().item() for name in ("along", "across")}
     return Attribution(
         protocol=protocol,
         data=data,
-        samples=len(names),
+        samples=len(found),
         total=known["total"],
         parts={name: known[name] for name in ("detector", "lifter") if name in known},
         detector_over_lifter=known.get("detector_over_lifter"),
@@ -159,17 +148,15 @@ def attribute_run(
     Raises:
         ValueError: as `attribute`; no run there, damaged files, or unusable data.
     """
-    settings = RunFolder(path).settings()
-    pipeline = load_pipeline(path).to_device(device)
-    node = parse_node(data) if data else parse_node(settings.data).with_params(split="val")
+    run = open_run(path, data=data, device=device)
     return attribute(
-        pipeline,
-        dataset_for(pipeline, node, image_size=settings.image_size, split="val", seed=0),
+        run.pipeline,
+        run.dataset,
         find_protocol(protocol),
-        data=str(node),
-        batch_size=settings.batch_size,
+        data=str(run.data),
+        batch_size=run.settings.batch_size,
         device=device,
-        bf16=computes_in_bf16(settings, pipeline, device),
+        bf16=run.bf16,
         workers=workers,
     )
 
@@ -180,7 +167,7 @@ def at_true_depth(
 ) -> Tensor:  # (B, T, J, 3) mm, root-relative
     """Those joints, each as far from the camera as it truly is: what 2D errors alone cost."""
     depth = (truth.joints3d + truth.root_mm[..., None, :])[..., 2:]
-    rays = truth.camera.to_rays(joints2d.flatten(1, 2)).view_as(joints2d)
+    rays = truth.camera.to_rays(joints2d.flatten(1, 2), beyond="edge").view_as(joints2d)
     placed = torch.cat([rays * depth, depth], -1)
     return placed - placed[..., :1, :]
 
@@ -247,11 +234,3 @@ def _rigid_mpjpe(
     aligned = procrustes_align(predicted, true, labelled)
     scale = spread(predicted, own) / spread(aligned, centre).clamp_min(1e-9)
     return (centre + scale * (aligned - centre) - true).norm(dim=-1)
-
-
-def _estimate(errors: Tensor, sequences: Sequence[str], groups: Sequence[str]) -> Estimate:
-    """The mean over groups of the mean within each, as the protocol's number is made."""
-    rows = [torch.tensor([name == each for name in groups]) for each in sorted(set(groups))]
-    mean = torch.stack([errors[row].nanmean() for row in rows]).nanmean().item()
-    low, high = bootstrap(errors, sequences, groups)
-    return Estimate(mm=mean, low=low, high=high)

@@ -1,7 +1,7 @@
 """Runs beside each other: which is best, or why their numbers cannot be ranked.
 
-Two errors can be ranked if they average the same poses in the same way (data, protocol) and were
-told the same of the truth (a lifter that is given true joints answers another question than one
+Two errors can be ranked if they average the same poses in the same way (data, protocol) with
+the same ground-truth inputs (a lifter that is given true joints answers another question than one
 that is given found ones).
 """
 
@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.evaluation.protocol import protocols
-
-_METRICS = ("mpjpe_mm", "error_2d_px")  # what is ranked by: the first that all of them have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ class Comparison:
 
     @property
     def ties(self) -> tuple[Score, ...]:
-        """Those that the first cannot be told from: their intervals overlap."""
+        """Those that do not differ significantly from the first: their intervals overlap."""
         best, *others = self.scores
         high = best.interval(self.metric)[1]
         return tuple(each for each in others if each.interval(self.metric)[0] <= high)
@@ -91,14 +90,14 @@ def read_score(path: Path) -> Score:
 
 
 def compare(scores: Sequence[Score]) -> Comparison:
-    """Rank the scores by MPJPE (by 2D error where some have none), or say why they cannot be.
+    """Rank the scores by the first metric that all have, or say why they cannot be.
 
     Raises:
         ValueError: there are fewer than two.
     """
     if len(scores) < 2:
         raise ValueError("compare takes at least two runs")
-    metric = next((m for m in _METRICS if all(m in s.result for s in scores)), "")
+    metric = ranking_metric(*(score.result for score in scores)) or ""
     obstacles, again = [], False
     for what, differs in _FACTS.items():
         groups: dict[str, list[str]] = {}
@@ -107,15 +106,16 @@ def compare(scores: Sequence[Score]) -> Comparison:
         if len(groups) > 1:
             listed = "; ".join(f"{value}: {', '.join(names)}" for value, names in groups.items())
             obstacles.append(f"different {what}: {listed}")
-            again |= what != _TOLD
-    if metric == "error_2d_px" and len(sizes := {score.image_size for score in scores}) > 1:
+            again |= what != _INPUTS
+    sizes = {score.image_size for score in scores}
+    if metric and METRICS[metric].unit == "px" and len(sizes) > 1:
         listed = ", ".join(map(str, sizes))
         obstacles.append(f"2D errors in px of pictures of different sizes: {listed}")
     if not metric:
         obstacles.append("no error that all of them have: some predict no 3D, others no 2D")
     commands = _commands(scores) if again else ()
     if not obstacles:
-        scores = sorted(scores, key=lambda score: score.result[metric])
+        scores = sorted(scores, key=lambda score: METRICS[metric].loss(score.result[metric]))
     return Comparison(
         scores=tuple(scores), metric=metric, obstacles=tuple(obstacles), commands=commands
     )
@@ -128,12 +128,12 @@ def _image_size(run: Path) -> int | None:
     return size
 
 
-_TOLD = "ground_truth_inputs (what of the truth it was told)"
+_INPUTS = "ground_truth_inputs"
 _FACTS: dict[str, Callable[[Score], str]] = {
     "protocols": lambda score: score.protocol,
     "data": lambda score: f"{score.result['data']}, {score.result['samples']} poses",
     "averaging": lambda score: "with the mirror image" if score.result.get("flip") else "none",
-    _TOLD: lambda score: ", ".join(score.result.get("ground_truth_inputs", ())) or "not said",
+    _INPUTS: lambda score: ", ".join(score.result.get("ground_truth_inputs", ())) or "not said",
 }
 
 

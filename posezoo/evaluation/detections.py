@@ -8,14 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from posezoo.assembly import build_dataset, dataset_for
+from posezoo.assembly import build_dataset
 from posezoo.data.loading import ordered_batches
 from posezoo.evaluation.detector_errors import DetectorErrors
-from posezoo.evaluation.evaluate import computes_in_bf16
+from posezoo.evaluation.open_run import open_run
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_node
-from posezoo.training.checkpoint import load_pipeline
-from posezoo.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,23 +38,19 @@ def detect(
     Raises:
         ValueError: no run there, no detector in it, or unusable data.
     """
-    settings = RunFolder(run).settings()
-    pipeline = load_pipeline(run).to_device(device).eval()
+    opened = open_run(run, data=data, device=device)
+    pipeline, dataset = opened.pipeline, opened.dataset
     if not pipeline.has_image or pipeline.head.output != "joints2d":
         raise ValueError(f"{run}: '{pipeline.spec}' detects no 2D joints; give a run that does")
-    own = parse_node(settings.data)
-    node = parse_node(data) if data else own.with_params(split="val")
-    dataset = dataset_for(pipeline, node, image_size=settings.image_size, split="val", seed=0)
     step = max(1, -(-len(dataset) // limit)) if limit else 1
     loader = ordered_batches(
         dataset,
         indices=range(0, len(dataset), step),
-        batch_size=settings.batch_size,
+        batch_size=opened.settings.batch_size,
         workers=workers,
     )
-    bf16 = computes_in_bf16(settings, pipeline, device)
     found: list[tuple[Tensor, ...]] = []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=opened.bf16):
         for batch in loader:
             result = pipeline.predict(batch.to(device))
             assert result.joints2d is not None and result.confidence is not None
@@ -69,6 +63,7 @@ def detect(
                 )
             )
     predicted, true, confidence, labelled = (torch.cat(each) for each in zip(*found, strict=True))
+    own, node = parse_node(opened.settings.data), opened.data
     trained = build_dataset(own.with_params(split="train"), pictures=False).subjects
     same_source = node.key == own.key and node.params.get("path") == own.params.get("path")
     known = set(trained) if same_source else set()

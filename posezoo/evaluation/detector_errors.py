@@ -55,7 +55,7 @@ class DetectorErrors:
 
     joints: Mapping[str, JointErrors]  # by name, in the skeleton's order
     mirror: tuple[int, ...]
-    together: Pairs  # covariance of the offset that all joints of a person share, in sizes
+    shared: Pairs  # covariance of the offset that all joints of a person share, in sizes
 
     @classmethod
     def fit(
@@ -91,17 +91,17 @@ class DetectorErrors:
         weight = ordinary[..., None].double()
         offset = (error * weight).sum(0) / weight.sum(0)
         rest = (error - offset) * weight
-        shared = rest.sum(1) / weight.sum(1).clamp_min(1)  # (N, 2)
+        mean = rest.sum(1) / weight.sum(1).clamp_min(1)  # (N, 2)
         own = [_covariance(rest[ordinary[:, j], j]) for j in range(error.shape[1])]
         # The mean of n joints has the covariance T + N / n, each joint T + N: solved for T.
         part = 1 / weight.sum(1).mean()
-        together = _positive((_covariance(shared) - part * torch.stack(own).mean(0)) / (1 - part))
+        shared = _positive((_covariance(mean) - part * torch.stack(own).mean(0)) / (1 - part))
         joints = {}
         for j, name in enumerate(skeleton.joints):
             misses = error[missed[:, j], j]
             joints[name] = JointErrors(
                 offset=_floats(offset[j]),
-                covariance=_pairs(_positive(own[j] - together)),
+                covariance=_pairs(_positive(own[j] - shared)),
                 missed=missed[:, j].sum().item() / counts[j].item(),
                 missed_covariance=_pairs(_second_moment(misses)),
                 swapped=swapped[:, j].sum().item() / counts[j].item(),
@@ -109,7 +109,7 @@ class DetectorErrors:
                 missed_confidence=_quantiles(confidence[missed[:, j], j]),
                 swapped_confidence=_quantiles(confidence[swapped[:, j], j]),
             )
-        return cls(joints=joints, mirror=tuple(order), together=_pairs(together))
+        return cls(joints=joints, mirror=tuple(order), shared=_pairs(shared))
 
     @classmethod
     def assumed(cls, skeleton: Skeleton) -> Self:
@@ -133,7 +133,7 @@ class DetectorErrors:
             for name in skeleton.joints
         }
         shared = _round(_ASSUMED_SHARED)
-        return cls(joints=joints, mirror=tuple(skeleton.mirror), together=shared)
+        return cls(joints=joints, mirror=tuple(skeleton.mirror), shared=shared)
 
     def apply(
         self,
@@ -153,7 +153,7 @@ class DetectorErrors:
         drawn = torch.randn_like(joints2d)[..., None]
         own = column["offset"] + (spread @ drawn)[..., 0]
         error = torch.where(missed[..., None], (wild @ drawn)[..., 0], own)
-        whole = self._roots([self.together], joints2d)
+        whole = self._roots([self.shared], joints2d)
         shared = (whole @ torch.randn_like(joints2d[..., :1, :])[..., None])[..., 0]
         found = place + person_size(joints2d)[..., None] * (error + shared)
         return found, self._confidence(swapped, missed, joints2d)
@@ -176,9 +176,7 @@ class DetectorErrors:
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
             joints = {name: _joint(each) for name, each in kept["joints"].items()}
-            found = cls(
-                joints=joints, mirror=tuple(kept["mirror"]), together=_nested(kept["together"])
-            )
+            found = cls(joints=joints, mirror=tuple(kept["mirror"]), shared=_nested(kept["shared"]))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"{path}: not an error model ({error!r})") from error
         if tuple(found.joints) != skeleton.joints:

@@ -12,13 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from posezoo.assembly import dataset_for
 from posezoo.contracts import Batch, PoseResult
-from posezoo.data.loading import ordered_batches
+from posezoo.evaluation.open_run import open_run
 from posezoo.metrics import mpjpe
 from posezoo.pipeline import Pipeline
-from posezoo.registry import parse_node
-from posezoo.training.checkpoint import load_pipeline
 from posezoo.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -66,13 +63,8 @@ def draw_overlays(run: RunFolder, path: Path, *, device: torch.device = _CPU) ->
 
 def _val_poses(run: RunFolder, device: torch.device) -> tuple[Pipeline, Batch]:
     """The best checkpoint, and a few poses spread over the run's val split."""
-    settings = run.settings()
-    pipeline = load_pipeline(run.path).to_device(device)
-    node = parse_node(settings.data).with_params(split="val")
-    dataset = dataset_for(pipeline, node, image_size=settings.image_size, seed=0)
-    spread = range(0, len(dataset), max(1, len(dataset) // _ROWS))[:_ROWS]
-    (batch,) = ordered_batches(dataset, indices=spread, batch_size=len(spread))
-    return pipeline, batch
+    opened = open_run(run.path, device=device)
+    return opened.pipeline, opened.poses(_ROWS)
 
 
 def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path: Path) -> None:

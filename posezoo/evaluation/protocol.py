@@ -6,9 +6,12 @@ import hashlib
 import json
 import tomllib
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from importlib import resources
 from typing import Any, Literal
+
+from posezoo.hints import unknown
+
+Aggregate = Literal["poses", "action", "subject"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class Protocol:
     stride: int = 1  # every n-th item of the split
     subjects: tuple[str, ...] = ()  # only these people; empty: all of the split
     drop: tuple[str, ...] = ()  # sequences that do not count
-    aggregate: Literal["poses", "action", "subject"] = "poses"  # mean over poses, or of group means
+    aggregate: Aggregate = "poses"  # mean over poses, or of group means
 
     @property
     def hash(self) -> str:
@@ -52,9 +55,7 @@ def find_protocol(key: str) -> Protocol:
     """
     known = protocols()
     if key not in known:
-        near = get_close_matches(key, known, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise ValueError(f"unknown protocol '{key}'. {hint}Known: {', '.join(sorted(known))}")
+        raise ValueError(unknown("protocol", key, sorted(known)))
     return known[key]
 
 

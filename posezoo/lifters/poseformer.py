@@ -35,6 +35,8 @@ class PoseFormer(nn.Module):
         zero_init: an output layer of zeros, which predicts the mean pose.
     """
 
+    takes_confidence = False
+
     def __init__(
         self,
         *,

@@ -44,7 +44,7 @@ class SemGcn(nn.Module):
             published random one.
     """
 
-    frames, future = 1, 0
+    frames, future, takes_confidence = 1, 0, False
 
     def __init__(
         self,

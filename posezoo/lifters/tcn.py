@@ -44,12 +44,14 @@ class Tcn(nn.Module):
             own random one.
     """
 
+    takes_confidence = False
+
     def __init__(
         self,
         *,
         skeleton: Skeleton,
         frames: int = 27,
-        widths: tuple[int, ...] = (),
+        widths: tuple[int, ...] | None = None,
         causal: bool = False,
         width: int = 1024,
         dropout: float = 0.25,
@@ -176,9 +178,9 @@ def _taps(
     return torch.stack([x[:, k * dilation :][:, :length] for k in range(kernel)], 2)
 
 
-def _kernels(frames: int, widths: tuple[int, ...]) -> list[int]:
+def _kernels(frames: int, widths: tuple[int, ...] | None) -> list[int]:
     """How many frames each convolution sees, their product being `frames`."""
-    if not widths:
+    if widths is None:
         threes = round(math.log(max(frames, 1), 3))
         widths = (3,) * threes + (1,) * (3 - threes)
     if prod(widths) != frames or any(width < 1 or width % 2 == 0 for width in widths):

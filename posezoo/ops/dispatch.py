@@ -18,11 +18,13 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.utils._python_dispatch import any_torch_dispatch_mode_on_stack  # as torch documents it
 
 Backend = Literal["auto", "torch", "triton"]
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 _REAL = (Tensor, torch.nn.Parameter)  # and not a subclass, by which torch traces
+OPERATORS: dict[str, Operator] = {}  # by name
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 
@@ -85,6 +87,7 @@ class Operator:
     """
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        OPERATORS[name] = self
         self.function = function
         self.setup: Callable[..., None] | None = None
         self.backward: Callable[..., Any] | None = None
@@ -145,11 +148,21 @@ def _unwatched(inputs: Sequence[Any]) -> bool:
     """True if all tensors are real ones and only autograd looks at what is done with them."""
     return (
         not torch.compiler.is_compiling()
-        and all(type(each) in _REAL for each in inputs if isinstance(each, Tensor))
-        and torch._C._len_torch_dispatch_stack() == 0
-        and torch._C._functorch.maybe_current_level() is None  # vmap, func.grad
+        and all(_is_real(each) for each in inputs if isinstance(each, Tensor))
+        and not any_torch_dispatch_mode_on_stack()
         and not torch.jit.is_tracing()
     )
+
+
+def _is_real(tensor: Tensor) -> bool:
+    """False for subclasses, and for what vmap, grad and the like of torch.func put in its place."""
+    if type(tensor) not in _REAL:
+        return False
+    try:
+        tensor.data_ptr()
+    except RuntimeError:  # a wrapper has no memory of its own
+        return False
+    return True
 
 
 def _checked(name: str, source: str) -> Backend:

@@ -6,6 +6,7 @@ from posezoo.registry.catalog import (
     Choice,
     entries,
     find,
+    parse_pipeline,
     problems,
     refresh,
     resolve,
@@ -15,7 +16,7 @@ from posezoo.registry.entry import GIVEN, KINDS, Entry, Parameter
 from posezoo.registry.errors import ManifestError, PluginError, SpecError
 from posezoo.registry.plugins import Problem
 from posezoo.registry.scripts import load_plugin_file, register
-from posezoo.registry.spec import NodeSpec, PipelineSpec, parse_node, parse_pipeline
+from posezoo.registry.spec import NodeSpec, PipelineSpec, parse_node
 
 __all__ = [
     "GIVEN",

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from posezoo.hints import did_you_mean
+from posezoo.registry import spec as grammar
 from posezoo.registry.entry import KINDS, Entry
-from posezoo.registry.errors import PluginError, SpecError, did_you_mean
+from posezoo.registry.errors import PluginError, SpecError
 from posezoo.registry.manifest import builtin_manifest, read_manifest
 from posezoo.registry.plugins import Problem, installed_entries
 from posezoo.registry.sources import from_source
-from posezoo.registry.spec import NodeSpec, PipelineSpec, parse_node, parse_pipeline
+from posezoo.registry.spec import NodeSpec, PipelineSpec, parse_node
 
 _PLACES = {
     "backbone": "write it before '-'",
     "head": "write it after '-'",
     "lifter": "write it after '+', or alone",
+    "detector": "write it first, before '+', or alone",
     "strategy": "give it to --strategy",
     "dataset": "give it to --data",
 }
@@ -101,6 +104,23 @@ def resolve(kind: str, node: NodeSpec | str) -> Choice:
             f"'{node.key}.{node.tag}': {kind} '{entry.key}' has no variant of that name"
         )
     return Choice(entry, entry.validate({**node.params, "tag": node.tag}))
+
+
+def parse_pipeline(text: str) -> PipelineSpec:
+    """Read a pipeline; a node alone is a detector if its key is one's, else a lifter.
+
+    Raises:
+        SpecError: the text breaks the grammar; the message marks the place with '^'.
+    """
+    spec = grammar.parse_pipeline(text)
+    if (alone := spec.alone) is not None and _is_detector(alone.key):
+        return PipelineSpec(detector=alone)
+    return spec
+
+
+def _is_detector(key: str) -> bool:
+    known = [e for e in _all().values() if key in (e.key, _short(e.key))]
+    return bool(known) and all(e.kind == "detector" for e in known)
 
 
 def resolve_pipeline(spec: PipelineSpec | str) -> dict[str, Choice]:

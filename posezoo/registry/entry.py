@@ -12,17 +12,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from posezoo.hints import did_you_mean
 from posezoo.registry import values
-from posezoo.registry.errors import PluginError, SpecError, did_you_mean
+from posezoo.registry.errors import PluginError, SpecError
 from posezoo.registry.loading import import_target, missing_module
 
-KINDS = ("backbone", "head", "lifter", "strategy", "dataset")
+KINDS = ("backbone", "head", "lifter", "detector", "strategy", "dataset")
 
 # What a pipeline gives a constructor; a user cannot set these.
 GIVEN = {
     "backbone": (),
     "head": ("features", "num_joints"),
     "lifter": ("skeleton",),
+    "detector": (),
     "strategy": (),
     "dataset": (),
 }
@@ -46,7 +48,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A backbone, head, lifter, strategy or dataset that can be named in a spec."""
+    """A backbone, head, lifter, detector, strategy or dataset that can be named in a spec."""
 
     kind: str
     key: str

@@ -1,8 +1,8 @@
-"""What the registry raises, and how its messages suggest the right word."""
+"""What the registry raises."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 
 class SpecError(ValueError):
@@ -19,11 +19,3 @@ class ManifestError(ValueError):
 
 class PluginError(ValueError):
     """An entry or a plugin that is broken. The message names where it came from and why."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A sentence with the nearest of the known words, led by a space; empty if none is near."""
-    import difflib  # noqa: PLC0415 - only mistakes pay for it
-
-    near = difflib.get_close_matches(word, sorted(known), n=2, cutoff=0.6)
-    return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""

@@ -8,7 +8,8 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from posezoo.registry.errors import PluginError, did_you_mean
+from posezoo.hints import did_you_mean
+from posezoo.registry.errors import PluginError
 
 # What running somebody else's module may end in. Not Exception: a KeyboardInterrupt is the user's,
 # and an error type of a plugin's own making deserves its whole traceback.

@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from posezoo.hints import did_you_mean
 from posezoo.registry.entry import GIVEN, KINDS, Entry
-from posezoo.registry.errors import ManifestError, did_you_mean
+from posezoo.registry.errors import ManifestError
 from posezoo.registry.spec import KEY_RULE, is_name
 from posezoo.registry.toml_file import TomlFile
 
@@ -28,11 +29,12 @@ FACTS: dict[str, dict[str, Any]] = {
     "backbone": {"channels": list[int], "strides": list[int]},
     "head": {},
     "lifter": {"frames": int, "future": int},
+    "detector": {"joint_set": str},
     "strategy": {},
     "dataset": {},
 }
-# In words, for every kind. `example` is a pipeline that holds the entry; `check` are parameters with
-# which `posezoo check` takes seconds.
+# In words, for every kind. `example` is a pipeline that holds the entry; with the parameters of
+# `check` `posezoo check` takes seconds.
 _SHAPES = dict.fromkeys(("input", "output", "example", "check", "limits", "weights_licence"), str)
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _TYPES = {

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from posezoo.hints import did_you_mean
 from posezoo.registry import catalog
 from posezoo.registry.entry import KINDS, Entry
-from posezoo.registry.errors import PluginError, SpecError, did_you_mean
+from posezoo.registry.errors import PluginError, SpecError
 from posezoo.registry.loading import IMPORT_FAILURES, cause
 from posezoo.registry.spec import KEY_RULE, is_key
 

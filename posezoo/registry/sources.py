@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from posezoo.hints import did_you_mean
 from posezoo.registry.entry import Entry
-from posezoo.registry.errors import SpecError, did_you_mean
+from posezoo.registry.errors import SpecError
 from posezoo.registry.loading import import_target
 
 

@@ -1,11 +1,12 @@
 """The grammar of pipelines and nodes: text to a spec and back, exactly.
 
-    pipeline := backbone "-" head [ "+" lifter ]  |  lifter
+    pipeline := backbone "-" head [ "+" lifter ]  |  detector [ "+" lifter ]  |  lifter
     node     := key [ "." tag ] [ ":" name "=" value { "," name "=" value } ]
     key      := [ plugin "/" ] a lower-case letter, then lower-case letters, digits, "_"
 
 In a pipeline "-" and "+" separate nodes; inside parameters only where a letter follows, so that
 `lr=1e-4` is safe. A node by itself (a strategy, a dataset) keeps them in its values: paths too.
+The grammar knows no entries and reads a node alone as a lifter; the catalog knows detectors.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _HEAD = re.compile(rf"({_KEY.pattern})(?:\.({_TAG.pattern}))?")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SEPARATOR_IN_VALUE = re.compile(r"[-+][A-Za-z]")
 _EXCERPT = 40  # characters shown on each side of a mistake
-_PIPELINE_RULE = "a pipeline is backbone-head+lifter, backbone-head, or a lifter alone"
+_PIPELINE_RULE = (
+    "a pipeline is backbone-head+lifter, backbone-head, detector+lifter, or a detector or lifter "
+    "alone"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +66,16 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class PipelineSpec:
-    """Backbone and head, with or without a lifter; or a lifter alone, which takes 2D joints."""
+    """A backbone and head or a detector, then a lifter or none; or a lifter alone, of 2D joints."""
 
     backbone: NodeSpec | None = None
     head: NodeSpec | None = None
     lifter: NodeSpec | None = None
+    detector: NodeSpec | None = None
 
     def __post_init__(self) -> None:
-        if (self.backbone is None) != (self.head is None) or not self.nodes:
+        twice = self.detector is not None and self.backbone is not None
+        if (self.backbone is None) != (self.head is None) or twice or not self.nodes:
             given = ", ".join(self.nodes) or "nothing"
             raise SpecError(f"{_PIPELINE_RULE}; got {given}")
         for node in self.nodes.values():
@@ -83,14 +89,24 @@ class PipelineSpec:
     @property
     def nodes(self) -> dict[str, NodeSpec]:
         """The nodes that are there, by kind, in the order of the data."""
-        parts = {"backbone": self.backbone, "head": self.head, "lifter": self.lifter}
+        parts = {
+            "detector": self.detector,
+            "backbone": self.backbone,
+            "head": self.head,
+            "lifter": self.lifter,
+        }
         return {kind: node for kind, node in parts.items() if node is not None}
+
+    @property
+    def alone(self) -> NodeSpec | None:
+        """The only node, if there is one only."""
+        (first, *others) = self.nodes.values()
+        return None if others else first
 
     def __str__(self) -> str:
         """The canonical text; parsing it gives this spec again."""
-        if self.backbone is None:
-            return str(self.lifter)
-        return f"{self.backbone}-{self.head}" + (f"+{self.lifter}" if self.lifter else "")
+        seeing = "-".join(str(node) for kind, node in self.nodes.items() if kind != "lifter")
+        return "+".join(part for part in (seeing, str(self.lifter or "")) if part)
 
 
 def parse_node(text: str) -> NodeSpec:
@@ -111,13 +127,13 @@ def parse_pipeline(text: str) -> PipelineSpec:
     cuts = _separators(text)
     starts, ends = [0, *(i + 1 for i in cuts)], [*cuts, len(text)]
     nodes = [_node(text, start, end) for start, end in zip(starts, ends, strict=True)]
-    expected = ("-", "+")
+    signs = "".join(text[cut] for cut in cuts)
+    if signs == "+":
+        return PipelineSpec(detector=nodes[0], lifter=nodes[1])
     for place, cut in enumerate(cuts):
-        if place >= len(expected) or text[cut] != expected[place]:
+        if not "-+".startswith(signs[: place + 1]):
             _fail(text, cut, f"unexpected {text[cut]!r}: {_PIPELINE_RULE}")
-    if not cuts:
-        return PipelineSpec(lifter=nodes[0])
-    return PipelineSpec(*nodes)
+    return PipelineSpec(*nodes) if cuts else PipelineSpec(lifter=nodes[0])
 
 
 def is_key(text: str) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 from posezoo.assembly import build_pipeline, build_strategy, training_data
 from posezoo.contracts import Batch, Stage
 from posezoo.data.loading import ordered_batches
-from posezoo.evaluation.evaluate import computes_in_bf16
+from posezoo.evaluation.open_run import computes_in_bf16
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_node
 from posezoo.settings import Settings

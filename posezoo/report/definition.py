@@ -11,8 +11,8 @@ from typing import Any
 
 from posezoo import registry
 from posezoo.assembly import build_dataset
+from posezoo.hints import unknown
 from posezoo.registry import NodeSpec, parse_node, parse_pipeline
-from posezoo.registry.errors import did_you_mean
 from posezoo.settings import Settings
 from posezoo.training.runs import plan
 
@@ -32,7 +32,7 @@ class Row:
     better: tuple[tuple[str, str], ...] = ()  # the report: the first is better than the second
     no_better: tuple[tuple[str, str], ...] = ()  # the report: the first is not better
     cure: tuple[str, str] | None = None  # our switch, and the variant that it cures
-    measure: str = ""  # a function of `measurements`
+    measure: str = ""  # a file of `measurements`
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -147,14 +147,12 @@ def read_report(
     table = tomllib.loads(text)
     scales = table["scale"]
     if scale not in scales:
-        raise ValueError(f"unknown scale '{scale}'. Known: {', '.join(scales)}")
+        raise ValueError(unknown("scale", scale, scales))
     rows = tuple(_row(each) for each in table["row"])
     known = [row.key for row in rows]
     for key in only:
         if key not in known:
-            raise ValueError(
-                f"unknown row '{key}'.{did_you_mean(key, known)} Known: {', '.join(known)}"
-            )
+            raise ValueError(unknown("row", key, known))
     chosen = scales[scale]
     node = parse_node(data or chosen["data"])
     train, test = (

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from datetime import date
 
+from posezoo.evaluation.metric_table import COMPARED
 from posezoo.registry import parse_node
 from posezoo.report.definition import Row
-from posezoo.report.measurements import MEASUREMENTS, Measurement
+from posezoo.report.explained import Measurement, explain
 from posezoo.report.plots import draw_all
-from posezoo.report.table import ERRORS, Line, metric, read_lines, to_csv
+from posezoo.report.table import Line, metric, read_lines, to_csv
 from posezoo.report.trials import Trials
 from posezoo.report.verdict import Verdict, judge, spread
 from posezoo.training.run_folder import environment, write_atomically
@@ -22,7 +23,7 @@ def write_page(trials: Trials) -> str:
     """Write `FILES` and the figures into the report's folder; returns the summary's lines."""
     table = [(row, read_lines(trials, row)) for row in trials.report.rows]
     verdicts = {row.key: judge(row, _errors(lines)) for row, lines in table}
-    measured = {row.key: MEASUREMENTS[row.measure](trials, row) for row, _ in table if row.measure}
+    measured = {row.key: explain(trials, row) for row, _ in table if row.measure}
     pictures = draw_all(trials)
     summary = _summary(table, verdicts)
     text = "\n".join(
@@ -107,7 +108,7 @@ def _summary(
     lines = ["| section | the report | here | |", "|---|---|---|---|"]
     for row, _ in table:
         verdict = verdicts[row.key]
-        lines.append(f"| {row.section} | {row.claim} | {verdict.answer} | {verdict.told} |")
+        lines.append(f"| {row.section} | {row.claim} | {verdict.answer} | {verdict.reason} |")
     return lines
 
 
@@ -119,29 +120,29 @@ def _section(
     measured: Measurement | None,
 ) -> list[str]:
     name = metric(lines)
-    names = [each for each in ERRORS if any(each in line.errors for line in lines)]
+    names = [each for each in COMPARED if any(each in line.errors for line in lines)]
     names.sort(key=lambda each: each != name)
     base = trials.report.bases[row.base]
     out = [f"## {row.key}", "", f"Section {row.section}: {row.claim}", ""]
     out += [f"Base: {base['summary']}.", ""]
-    headings = ["variant", *(ERRORS[each] for each in names), "gap", "MB", "items/s", ""]
+    headings = ["variant", *(COMPARED[each] for each in names), "gap", "MB", "items/s", ""]
     out += _rows(headings, [_cells(line, names, name) for line in lines])
-    told = f": {verdict.told}" if verdict.told else ""
-    out += ["", f"**{verdict.answer}**{told}.", ""]
+    reason = f": {verdict.reason}" if verdict.reason else ""
+    out += ["", f"**{verdict.answer}**{reason}.", ""]
     if row.cure and all(each in _errors(lines) for each in row.cure):
         cured, ill = row.cure
         errors = _errors(lines)
         noise = spread(errors)
         doubt = "" if noise is None else f" (spread over seeds {noise:.2f})"
         before, after = (sum(errors[each]) / len(errors[each]) for each in (ill, cured))
-        unit = ERRORS[name]
+        unit = COMPARED[name]
         out += [
             f"Cure, on people never seen: `{cured}` has {after:.2f} {unit} where `{ill}` has "
             f"{before:.2f}{doubt}.",
             "",
         ]
     if measured:
-        out += [measured.about, "", *_rows(list(measured.headings), measured.lines), ""]
+        out += [measured.experiment.about, "", *_rows(measured.headings, measured.lines), ""]
     return out
 
 

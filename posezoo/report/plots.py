@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from posezoo.evaluation.figures import draw_overlays
+from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.report.definition import Row
-from posezoo.report.trials import MAIN, Trial, Trials
+from posezoo.report.trials import Trial, Trials
 from posezoo.training.run_folder import write_atomically
 
 if TYPE_CHECKING:
@@ -50,18 +50,17 @@ def _curves(done: Sequence[Trial], path: Path) -> None:
     figure = Figure(figsize=(11, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     for number, trial in enumerate(done):
-        text = (trial.run.path / "metrics.jsonl").read_text(encoding="utf-8")
-        records = [json.loads(line) for line in text.splitlines()]
+        records = trial.records()
         colour = _COLOURS[number % len(_COLOURS)]
         style = {"color": colour, "linestyle": "--" if number >= len(_COLOURS) else "-"}
         losses = [r for r in records if "loss" in r]
         left.plot([r["step"] for r in losses], [r["loss"] for r in losses], **style)
         tested = [r for r in records if "val" in r]
-        metric = next(name for name in MAIN if name in tested[0]["val"])
-        errors = [r["val"][metric] for r in tested]
+        metric = METRICS[ranking_metric(tested[0]["val"]) or ""]
+        errors = [r["val"][metric.key] for r in tested]
         right.plot([r["step"] for r in tested], errors, label=trial.variant, **style)
     left.set(xlabel="step", ylabel="training loss", yscale="log")
-    right.set(xlabel="step", ylabel="MPJPE mm" if metric == MAIN[0] else "2D error px")
+    right.set(xlabel="step", ylabel=metric.label)
     figure.legend(loc="outside right upper", fontsize=8)
     _save(figure, path)
 
@@ -79,7 +78,7 @@ def _per_joint(done: Sequence[Trial], path: Path) -> None:
         heights = [errors[joint]["mpjpe_mm"] for joint in joints]
         axis.bar(places.tolist(), heights, width, label=trial.variant, color=_COLOURS[number])
     axis.set_xticks(range(len(joints)), joints, rotation=45, ha="right", fontsize=8)
-    axis.set_ylabel("MPJPE mm")
+    axis.set_ylabel(METRICS["mpjpe_mm"].label)
     figure.legend(loc="outside right upper", fontsize=8)
     _save(figure, path)
 

@@ -8,11 +8,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from posezoo.evaluation.metric_table import COMPARED, ranking_metric
 from posezoo.registry import parse_pipeline
 from posezoo.report.definition import Row
-from posezoo.report.trials import MAIN, Trial, Trials
-
-ERRORS = {"mpjpe_mm": "MPJPE mm", "pa_mpjpe_mm": "PA-MPJPE mm", "error_2d_px": "2D px"}
+from posezoo.report.trials import Trial, Trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +66,19 @@ def read_lines(trials: Trials, row: Row) -> list[Line]:
 
 
 def metric(lines: Sequence[Line]) -> str:
-    """What the row is judged by: the first of `MAIN` that all its variants have."""
-    known = [line for line in lines if line.errors]
-    return next((n for n in MAIN if known and all(n in line.errors for line in known)), MAIN[0])
+    """What the row is judged by."""
+    known = [line.errors for line in lines if line.errors]
+    return (known and ranking_metric(*known)) or next(iter(COMPARED))
 
 
 def to_csv(table: Sequence[tuple[Row, Sequence[Line]]]) -> str:
     """One line a seed, all digits."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    seen = [f"{name}_trained_on" for name in ERRORS]
-    writer.writerow(["row", "variant", "seed", *ERRORS, *seen, "memory_mb", "items_per_s", "note"])
+    seen = [f"{name}_trained_on" for name in COMPARED]
+    writer.writerow(
+        ["row", "variant", "seed", *COMPARED, *seen, "memory_mb", "items_per_s", "note"]
+    )
     for row, lines in table:
         for line in lines:
             seeds = max((len(values) for values in line.errors.values()), default=0)
@@ -86,7 +87,7 @@ def to_csv(table: Sequence[tuple[Row, Sequence[Line]]]) -> str:
                 cells = [
                     values[name][seed] if name in values else ""
                     for values in (line.errors, line.seen)
-                    for name in ERRORS
+                    for name in COMPARED
                 ]
                 writer.writerow([row.key, line.variant, seed, *cells, *costs, line.note])
     return file.getvalue()
@@ -95,7 +96,7 @@ def to_csv(table: Sequence[tuple[Row, Sequence[Line]]]) -> str:
 def _columns(done: Sequence[Trial], file: str) -> dict[str, tuple[float, ...]]:
     found = [trial.read(file) for trial in done]
     true_2d = not _has_backbone(done[0])
-    names = [n for n in ERRORS if n in found[0] and not (n == "error_2d_px" and true_2d)]
+    names = [n for n in COMPARED if n in found[0] and not (n == "error_2d_px" and true_2d)]
     return {name: tuple(each[name] for each in found) for name in names}
 
 

@@ -17,12 +17,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.registry import parse_node, parse_pipeline
+from posezoo.assembly import build_dataset
+from posezoo.registry import NodeSpec, parse_node, parse_pipeline
 from posezoo.report.definition import Report, Row
 from posezoo.settings import Settings
 from posezoo.training.run_folder import RunFolder, write_atomically
 
-MAIN = ("mpjpe_mm", "error_2d_px")  # what a row is judged by: the first that its pipelines have
+POSES = 300  # that measurements look at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,23 @@ class Trial:
         return file.read_text(encoding="utf-8") if file.is_file() else ""
 
     @property
+    def seen_data(self) -> NodeSpec:
+        """The people trained on, each pose shown as test people are: once and unvaried."""
+        node = parse_node(self.settings.data)
+        people = build_dataset(node.with_params(split="train"), pictures=False).subjects
+        return node.with_params(split="val", val="/".join(people))
+
+    @property
     def commit(self) -> str:
         """Of the code that trained it."""
         kept = tomllib.loads((self.run.path / "run.toml").read_text(encoding="utf-8"))
         found: str = kept["environment"]["commit"]
         return found
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of its log."""
+        text = (self.run.path / "metrics.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
 
     def read(self, name: str) -> dict[str, Any]:
         """One of its JSON files: eval, seen, cost."""

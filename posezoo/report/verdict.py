@@ -20,7 +20,7 @@ class Verdict:
     """Of a row, and how it came about."""
 
     answer: Answer
-    told: str  # one clause a pair
+    reason: str  # one clause a pair
 
 
 def judge(row: Row, errors: Mapping[str, Sequence[float]]) -> Verdict:
@@ -30,13 +30,13 @@ def judge(row: Row, errors: Mapping[str, Sequence[float]]) -> Verdict:
     variants of the row share. One seed has no spread, and nothing is judged by it.
     """
     if not row.pairs:
-        return Verdict(answer="nothing claimed", told="")
+        return Verdict(answer="nothing claimed", reason="")
     noise = spread(errors)
     known = [pair for pair in row.pairs if all(errors.get(name) for name in pair)]
     if noise is None or not known:
-        return Verdict(answer="not judged", told="one seed" if known else "a training is missing")
+        return Verdict(answer="not judged", reason="one seed" if known else "a training is missing")
     found: list[Answer] = []
-    told = []
+    reasons = []
     for first, second in known:
         gain = statistics.fmean(errors[second]) - statistics.fmean(errors[first])
         sure = _SURE * noise * math.sqrt(1 / len(errors[first]) + 1 / len(errors[second]))
@@ -48,13 +48,13 @@ def judge(row: Row, errors: Mapping[str, Sequence[float]]) -> Verdict:
             found.append("agrees" if (gain > 0) == claimed else "disagrees")
         word = "better" if gain > 0 else "worse"
         doubt = " (within the spread)" if abs(gain) < sure else ""
-        told.append(f"{first}: {abs(gain):.2f} {word} than {second}{doubt}")
+        reasons.append(f"{first}: {abs(gain):.2f} {word} than {second}{doubt}")
     answer: Answer = "agrees"
     if "disagrees" in found:
         answer = "disagrees"
     elif "not significant" in found:
         answer = "not significant"
-    return Verdict(answer=answer, told="; ".join(told))
+    return Verdict(answer=answer, reason="; ".join(reasons))
 
 
 def spread(errors: Mapping[str, Sequence[float]]) -> float | None:

@@ -11,13 +11,13 @@ import filelock
 import torch
 from safetensors.torch import save
 
-from posezoo.assembly import build_dataset, dataset_for
 from posezoo.evaluation.detections import fit_errors
-from posezoo.evaluation.evaluate import computes_in_bf16, evaluate
+from posezoo.evaluation.evaluate import evaluate
+from posezoo.evaluation.metric_table import COMPARED
+from posezoo.evaluation.open_run import open_run
 from posezoo.evaluation.protocol import find_protocol
-from posezoo.registry import parse_node
 from posezoo.report.cost import measure
-from posezoo.report.trials import MAIN, Trial, Trials
+from posezoo.report.trials import Trial, Trials
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import load_pipeline
 from posezoo.training.processes import run_in_processes
@@ -68,7 +68,7 @@ def _try(trials: Trials, trial: Trial, workers: int | None, say: Callable[[str],
         say(f"{head}: failed: {why}")
         return
     total = trial.read("eval")
-    say(head + "".join(f", {k} {total[k]:.2f}" for k in MAIN if k in total))
+    say(head + "".join(f", {k} {total[k]:.2f}" for k in COMPARED if k in total))
 
 
 def _train(trials: Trials, trial: Trial, workers: int | None) -> None:
@@ -82,20 +82,15 @@ def _train(trials: Trials, trial: Trial, workers: int | None) -> None:
 
 def _on_people_trained_on(trial: Trial, where: torch.device) -> dict[str, float]:
     """Errors on those people, each pose shown as test people are: once and unvaried."""
-    settings = trial.settings
-    pipeline = load_pipeline(trial.run.path).to_device(where)
-    node = parse_node(settings.data)
-    seen = build_dataset(node.with_params(split="train"), pictures=False).subjects
-    node = node.with_params(split="val", val="/".join(seen))
-    dataset = dataset_for(pipeline, node, image_size=settings.image_size, seed=0)
+    run = open_run(trial.run.path, data=trial.seen_data, device=where)
     return evaluate(
-        pipeline,
-        dataset,
+        run.pipeline,
+        run.dataset,
         find_protocol("poses"),
-        data=str(node),
-        batch_size=settings.batch_size,
+        data=str(run.data),
+        batch_size=run.settings.batch_size,
         device=where,
-        bf16=computes_in_bf16(settings, pipeline, where),
+        bf16=run.bf16,
         max_samples=_SEEN_SAMPLES,
     ).total
 

@@ -17,7 +17,7 @@ from posezoo.skeleton import Skeleton
 class MyEntry(nn.Module):
     """Linear, then residual blocks of (linear, layer norm, ReLU), then linear."""
 
-    frames, future = 1, 0
+    frames, future, takes_confidence = 1, 0, False
 
     def __init__(self, *, skeleton: Skeleton, width: int = 256, blocks: int = 2) -> None:
         super().__init__()

@@ -7,15 +7,12 @@ step, before the head is good enough to make any that are worth learning from.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from posezoo.contracts import Batch, Stage
-
-if TYPE_CHECKING:
-    from posezoo.pipeline import Pipeline
+from posezoo.contracts import Batch, Learner, Stage
 
 
 class MyEntry:
@@ -33,12 +30,12 @@ class MyEntry:
         self.weight_2d, self.weight_3d, self.noise_px = weight_2d, weight_3d, noise_px
         self.settings: dict[str, Any] = {}  # what it needs of the parts: nothing
 
-    def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
+    def stages(self, pipeline: Learner) -> tuple[Stage, ...]:
         """One stage for backbone, head and lifter."""
         trains = pipeline.require("backbone", "head", "lifter")
         return (Stage(name="my_entry", trains=trains, losses=self.losses),)
 
-    def losses(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def losses(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The weighted terms "2d" and "3d"; `progress` is the share of the stage that is done."""
         del progress  # the weights stay as they are
         maps = pipeline.heatmaps(batch.image)

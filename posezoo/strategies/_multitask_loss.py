@@ -3,19 +3,16 @@
 The heatmaps are supervised by the true 2D joints; the lifter sees the joints that the head reads
 off its maps. How they are read decides whether the 3D loss can reach the heatmap network:
 "hard" and "soft_detach" stop its gradient, "soft" lets it through, and "straight_through" gives
-the lifter the hard reading and the network the soft one's gradient.
+the lifter the argmax and the network the soft-argmax's gradient.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
-from posezoo.contracts import Batch
-
-if TYPE_CHECKING:
-    from posezoo.pipeline import Pipeline
+from posezoo.contracts import Batch, Learner
 
 Decode = Literal["hard", "soft", "soft_detach", "straight_through"]
 
@@ -30,10 +27,10 @@ class MultitaskLoss:
         self.lambda_2d = lambda_2d
         self.decode = decode
         # The lifter must meet at test time the kind of joints that it was trained on.
-        self.reading = "soft" if decode in ("soft", "soft_detach") else "argmax"
-        self.settings: dict[str, Any] = {"head.decode": self.reading}
+        self.decoder = "soft" if decode in ("soft", "soft_detach") else "argmax"
+        self.settings: dict[str, Any] = {"head.decode": self.decoder}
 
-    def check(self, pipeline: Pipeline) -> None:
+    def check(self, pipeline: Learner) -> None:
         """See that the head reads its maps at test time as it does here.
 
         Raises:
@@ -41,14 +38,14 @@ class MultitaskLoss:
         """
         if pipeline.lifter is None:
             return
-        if (self.reading == "soft") != (pipeline.head.decoder == "soft"):
+        if (self.decoder == "soft") != (pipeline.head.decoder == "soft"):
             raise ValueError(
-                f"decode={self.decode} trains the lifter on {self.reading} joints, but the head "
+                f"decode={self.decode} trains the lifter on {self.decoder} joints, but the head "
                 f"reads them by '{pipeline.head.decoder}' at test time. Leave out the head's "
                 "decode=, or change the strategy's"
             )
 
-    def __call__(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def __call__(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The terms; their sum is minimised. They are the same from the first step to the last."""
         del progress
         maps = pipeline.heatmaps(batch.image)
@@ -61,7 +58,7 @@ class MultitaskLoss:
 
     def joints2d(
         self,
-        pipeline: Pipeline,
+        pipeline: Learner,
         maps: Tensor,  # the head's raw maps
     ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, and confidence (B, J) without a gradient
         """What the lifter is given."""

@@ -6,15 +6,10 @@ minimise the multi-task loss (`_multitask_loss.py`), as far as it reaches what t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
-from posezoo.contracts import Batch, Stage
+from posezoo.contracts import Batch, Learner, Stage
 from posezoo.strategies._multitask_loss import Decode, MultitaskLoss
-
-if TYPE_CHECKING:
-    from posezoo.pipeline import Pipeline
 
 
 class Finetune:
@@ -41,10 +36,10 @@ class Finetune:
             raise ValueError(f"first_share={first_share}: expected a number between 0 and 1")
         self.first, self.frozen = _names(first), _names(frozen)
         self.first_share = first_share
-        self.end_to_end = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)
-        self.settings = self.end_to_end.settings
+        self.multitask_loss = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)
+        self.settings = self.multitask_loss.settings
 
-    def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
+    def stages(self, pipeline: Learner) -> tuple[Stage, ...]:
         """The named parts; then everything that is not to stay frozen."""
         parts = tuple(pipeline.parts)
         if "backbone" not in parts:
@@ -63,15 +58,15 @@ class Finetune:
                 f"finetune: first={'/'.join(self.first)} must be some, but not all, of what is "
                 f"not frozen: {', '.join(later) or 'nothing'}"
             )
-        self.end_to_end.check(pipeline)
+        self.multitask_loss.check(pipeline)
         return (
             Stage(name="first", trains=self.first, losses=self.losses, share=self.first_share),
             Stage(name="later", trains=later, losses=self.losses, share=1 - self.first_share),
         )
 
-    def losses(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def losses(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The terms that reach a part that learns: others only cost time and blur the log."""
-        terms = self.end_to_end(pipeline, batch, progress)
+        terms = self.multitask_loss(pipeline, batch, progress)
         return {name: term for name, term in terms.items() if term.requires_grad}
 
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from posezoo.contracts import Stage
+from posezoo.contracts import Learner, Stage
 from posezoo.strategies._multitask_loss import Decode, MultitaskLoss
-
-if TYPE_CHECKING:
-    from posezoo.pipeline import Pipeline
 
 
 class Multitask:
@@ -18,7 +13,7 @@ class Multitask:
         self.losses = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)
         self.settings = self.losses.settings
 
-    def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
+    def stages(self, pipeline: Learner) -> tuple[Stage, ...]:
         """One stage for backbone, head and lifter."""
         trains = pipeline.require("backbone", "head", "lifter")
         self.losses.check(pipeline)

@@ -13,30 +13,40 @@ curriculum  afterwards too, but each person is given true joints at first, and p
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from posezoo.contracts import Batch, Stage
+from posezoo.contracts import Batch, Learner, Stage
 from posezoo.evaluation.detector_errors import DetectorErrors
-
-if TYPE_CHECKING:
-    from posezoo.pipeline import Pipeline
+from posezoo.skeleton import Skeleton
 
 _ALL_PREDICTED = 0.5  # of the lifter's stage, where the curriculum has left true joints behind
 
+# What the lifter is given of a batch, at that share of its stage: joints (B, T, J, 2) px, and
+# confidence (B, T, J), None of true joints.
+LifterInput = Callable[[Learner, Batch, float], tuple[Tensor, Tensor | None]]
+
 
 class Separate:
-    """No gradient passes between the two networks."""
+    """No gradient passes between the two networks.
+
+    Args:
+        lifter_input: see above.
+        lifter_share: of the steps, where the lifter waits for the head.
+        errors: of "noisy": "assumed", or a file that `posezoo errors` has written.
+    """
 
     def __init__(
         self,
         *,
         lifter_input: Literal["true", "noisy", "predicted", "curriculum"] = "true",
-        lifter_share: float = 0.3,  # of the steps, where the lifter waits for the head
-        errors: str = "",  # of "noisy": "assumed", or a file that posezoo errors has written
+        lifter_share: float = 0.3,
+        errors: str = "",
     ) -> None:
         if not 0 < lifter_share < 1:
             raise ValueError(f"lifter_share={lifter_share}: expected a number between 0 and 1")
@@ -51,62 +61,94 @@ class Separate:
         self.errors = errors
         self.settings: dict[str, Any] = {}
 
-    def stages(self, pipeline: Pipeline) -> tuple[Stage, ...]:
-        """One stage, or a second one for a lifter that waits for the head."""
+    def stages(self, pipeline: Learner) -> tuple[Stage, ...]:
+        """One stage for what learns side by side, or one each where the lifter waits."""
+        head = pipeline.require("backbone", "head") if pipeline.has_image else ()
+        lifter = ("lifter",) if pipeline.lifter is not None else ()
         waits = self.lifter_input in ("predicted", "curriculum")
-        lift = self.lifter
-        if self.lifter_input == "noisy":
-            model = (
-                DetectorErrors.assumed(pipeline.skeleton)
-                if self.errors == "assumed"
-                else DetectorErrors.load(Path(self.errors), pipeline.skeleton)
+        if waits and not head:
+            raise ValueError(
+                f"separate:lifter_input={self.lifter_input} needs a head that predicts 2D "
+                "joints; a bare lifter learns from true ones (lifter_input=true), or from "
+                "drawn errors (lifter_input=noisy)"
             )
-
-            def lift(pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
-                joints2d, confidence = model.apply(batch.joints2d)
-                return {"3d": pipeline.lift_loss(joints2d, batch, confidence)}
-
-        if not pipeline.has_image:
-            if waits:
-                raise ValueError(
-                    f"separate:lifter_input={self.lifter_input} needs a head that predicts 2D "
-                    "joints; a bare lifter learns from true ones (lifter_input=true), or from "
-                    "drawn errors (lifter_input=noisy)"
-                )
-            return (Stage(name="lifter", trains=("lifter",), losses=lift),)
-        detector = pipeline.require("backbone", "head")
-        if pipeline.lifter is None:
-            return (Stage(name="head", trains=detector, losses=self.head),)
-        if not waits:
-
-            def both(pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
-                """Two losses of disjoint parameters: as two trainings side by side."""
-                lifted = lift(pipeline, batch, progress)
-                return {**lifted, **self.head(pipeline, batch, progress)}
-
-            return (Stage(name="separate", trains=(*detector, "lifter"), losses=both),)
+        given = self._given(pipeline.skeleton) if lifter else None
+        if not (waits and lifter):
+            losses = Losses(head=bool(head), lifter_input=given)
+            return (Stage(name="separate", trains=head + lifter, losses=losses),)
         share = self.lifter_share
+        first, then = Losses(head=True, lifter_input=None), Losses(head=False, lifter_input=given)
         return (
-            Stage(name="head", trains=detector, losses=self.head, share=1 - share),
-            Stage(name="lifter", trains=("lifter",), losses=lift, share=share),
+            Stage(name="head", trains=head, losses=first, share=1 - share),
+            Stage(name="lifter", trains=lifter, losses=then, share=share),
         )
 
-    def head(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """The head's own loss."""
-        del progress
-        key = "2d" if pipeline.head.output == "joints2d" else "3d"
-        return {key: pipeline.head.loss(pipeline.heatmaps(batch.image), batch)}
+    def _given(self, skeleton: Skeleton) -> LifterInput:
+        match self.lifter_input:
+            case "true":
+                return true_joints
+            case "noisy" if self.errors == "assumed":
+                return NoisyJoints(DetectorErrors.assumed(skeleton))
+            case "noisy":
+                return NoisyJoints(DetectorErrors.load(Path(self.errors), skeleton))
+            case "predicted":
+                return predicted_joints
+        return curriculum
 
-    def lifter(self, pipeline: Pipeline, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """The 3D loss on true joints, on those that the frozen head predicts, or on both."""
-        if self.lifter_input == "true":
-            return {"3d": pipeline.lift_loss(batch.joints2d, batch)}
-        with torch.no_grad():
-            joints2d, confidence = pipeline.head.decode(pipeline.heatmaps(batch.image))
-        joints2d, confidence = joints2d[:, None], confidence[:, None]
-        if self.lifter_input == "curriculum":
-            share = min(1.0, progress / _ALL_PREDICTED)
-            is_true = torch.rand(len(batch), 1, 1, device=joints2d.device) >= share
-            joints2d = torch.where(is_true[..., None], batch.joints2d, joints2d)
-            confidence = confidence.masked_fill(is_true, 1.0)
-        return {"3d": pipeline.lift_loss(joints2d, batch, confidence)}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """The terms of a stage, of disjoint parameters: as two trainings side by side."""
+
+    head: bool  # the head learns
+    lifter_input: LifterInput | None  # None: the lifter does not learn
+
+    def __call__(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """The 3D loss on what the lifter is given, and the head's own."""
+        terms = {}
+        if self.lifter_input is not None:
+            joints2d, confidence = self.lifter_input(pipeline, batch, progress)
+            terms["3d"] = pipeline.lift_loss(joints2d, batch, confidence)
+        if self.head:
+            key = "2d" if pipeline.head.output == "joints2d" else "3d"
+            terms[key] = pipeline.head.loss(pipeline.heatmaps(batch.image), batch)
+        return terms
+
+
+def true_joints(
+    pipeline: Learner, batch: Batch, progress: float
+) -> tuple[Tensor, Tensor | None]:  # as all of these: see `LifterInput`
+    """The data's own."""
+    return batch.joints2d, None
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyJoints:
+    """True joints as a detector would have found them."""
+
+    errors: DetectorErrors
+
+    def __call__(
+        self, pipeline: Learner, batch: Batch, progress: float
+    ) -> tuple[Tensor, Tensor | None]:
+        """With errors drawn from torch's own generator."""
+        return self.errors.apply(batch.joints2d)
+
+
+@torch.no_grad()
+def predicted_joints(
+    pipeline: Learner, batch: Batch, progress: float
+) -> tuple[Tensor, Tensor | None]:
+    """Those that the frozen head finds."""
+    joints2d, confidence = pipeline.head.decode(pipeline.heatmaps(batch.image))
+    return joints2d[:, None], confidence[:, None]
+
+
+def curriculum(pipeline: Learner, batch: Batch, progress: float) -> tuple[Tensor, Tensor | None]:
+    """Predicted ones for a share of the people that grows, true ones for the others."""
+    joints2d, confidence = predicted_joints(pipeline, batch, progress)
+    assert confidence is not None
+    share = min(1.0, progress / _ALL_PREDICTED)
+    is_true = torch.rand(len(batch), 1, 1, device=joints2d.device) >= share
+    joints2d = torch.where(is_true[..., None], batch.joints2d, joints2d)
+    return joints2d, confidence.masked_fill(is_true, 1.0)

@@ -6,10 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from posezoo.evaluation.metric_table import COMPARED, METRICS, ranking_metric
 from posezoo.sweep.study import Study
-from posezoo.sweep.work import METRICS
-
-ERRORS = {"mpjpe_mm": "MPJPE mm", "pa_mpjpe_mm": "PA-MPJPE mm", "error_2d_px": "2D error px"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +36,7 @@ def read_rows(study: Study) -> list[Row]:
         if not trial.state.is_finished():
             continue
         results = trial.user_attrs.get("results", [])
-        names = [name for name in ERRORS if results and name in results[0]]
+        names = [name for name in COMPARED if results and name in results[0]]
         rows.append(
             Row(
                 number=trial.number + 1,
@@ -51,12 +49,14 @@ def read_rows(study: Study) -> list[Row]:
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:
-    """Those that have numbers, the least mean error first."""
+    """Those that have numbers, the best mean first."""
     metric = metric_of(rows)
+    if metric is None:
+        return []
     able = [row for row in rows if metric in row.errors]
-    return sorted(able, key=lambda row: row.mean(metric or ""))
+    return sorted(able, key=lambda row: METRICS[metric].loss(row.mean(metric)))
 
 
 def metric_of(rows: Sequence[Row]) -> str | None:
-    """What they are ranked by: the first of `METRICS` that any of them has."""
-    return next((name for name in METRICS if any(name in row.errors for row in rows)), None)
+    """What they are ranked by."""
+    return ranking_metric(*(row.errors for row in rows), any_of=True)

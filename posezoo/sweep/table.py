@@ -7,8 +7,9 @@ import html
 import io
 from collections.abc import Sequence
 
+from posezoo.evaluation.metric_table import COMPARED, METRICS
 from posezoo.sweep.plots import draw
-from posezoo.sweep.results import ERRORS, Row, metric_of, ranked, read_rows
+from posezoo.sweep.results import Row, metric_of, ranked, read_rows
 from posezoo.sweep.study import Study
 from posezoo.training.run_folder import write_atomically
 
@@ -24,13 +25,13 @@ def write_report(study: Study) -> str:
         for name, text in zip(_FILES[:3], contents, strict=True):
             write_atomically(study.folder / name, text.encode())
         if metric := metric_of(rows):
-            draw(study.sweep.axes, rows, metric, ERRORS[metric], study.folder / _FILES[3])
+            draw(study.sweep.axes, rows, metric, METRICS[metric].label, study.folder / _FILES[3])
     return markdown
 
 
 def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Headings, and a line of text for each row."""
-    names = [name for name in ERRORS if any(name in row.errors for row in rows)]
+    names = [name for name in COMPARED if any(name in row.errors for row in rows)]
     axes = [*rows[0].point] if rows else []
     lines = []
     for row in rows:
@@ -40,7 +41,7 @@ def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             spread = row.spread(name) if name in row.errors else None
             errors.append(mean if spread is None else f"{mean} ± {spread:.2f}")
         lines.append([str(row.number), *row.point.values(), *errors, row.note])
-    return ["trial", *axes, *(ERRORS[name] for name in names), ""], lines
+    return ["trial", *axes, *(COMPARED[name] for name in names), ""], lines
 
 
 def _words(study: Study, rows: Sequence[Row]) -> list[str]:
@@ -77,7 +78,7 @@ def _markdown(study: Study, rows: Sequence[Row]) -> str:
 
 def _csv(rows: Sequence[Row]) -> str:
     """One line a seed, all digits; one without a seed for a trial that has no numbers."""
-    names = [name for name in ERRORS if any(name in row.errors for row in rows)]
+    names = [name for name in COMPARED if any(name in row.errors for row in rows)]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["trial", *(rows[0].point if rows else ()), "seed", *names, "note"])

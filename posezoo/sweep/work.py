@@ -12,12 +12,11 @@ import torch
 
 from posezoo import registry
 from posezoo.evaluation.evaluate import Evaluation
+from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.sweep.study import Claim, Study
 from posezoo.training.processes import run_in_processes
 from posezoo.training.run_folder import RunFolder
 from posezoo.training.runs import start
-
-METRICS = ("mpjpe_mm", "error_2d_px")  # what is minimised: the first that the pipeline has
 
 
 def work(
@@ -62,8 +61,8 @@ def _try(study: Study, claim: Claim, workers: int | None, say: Callable[[str], N
     try:
         for seed in range(study.sweep.seeds):
             results.append(_train(study, claim, seed, workers))
-            metric = next(name for name in METRICS if name in results[0])
-            say(f"{head} seed {seed}: {metric} {results[-1][metric]:.2f}")
+            metric = METRICS[ranking_metric(results[0]) or ""]
+            say(f"{head} seed {seed}: {metric.key} {results[-1][metric.key]:.2f}")
     except _Hopeless as found:
         claim.stop(found.step, found.error)
         say(f"{head}: stopped at step {found.step}, worse than the median")
@@ -72,7 +71,8 @@ def _try(study: Study, claim: Claim, workers: int | None, say: Callable[[str], N
         claim.fail(why)
         say(f"{head}: failed: {why}")
     else:
-        claim.finish(results, sum(each[metric] for each in results) / len(results))
+        losses = [metric.loss(each[metric.key]) for each in results]
+        claim.finish(results, sum(losses) / len(losses))
 
 
 def _train(study: Study, claim: Claim, seed: int, workers: int | None) -> dict[str, float]:
@@ -122,7 +122,8 @@ class _Watch:
 
     def evaluation(self, step: int, evaluation: Evaluation) -> None:
         """Report; the last one ends nothing."""
-        error = next(evaluation.total[name] for name in METRICS if name in evaluation.total)
+        metric = METRICS[ranking_metric(evaluation.total) or ""]
+        error = metric.loss(evaluation.total[metric.key])
         worse = self.claim.report(step, error)
         if self.prune and worse and self.steps / 2 <= step < self.steps:
             raise _Hopeless(step, error)

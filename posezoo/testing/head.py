@@ -76,7 +76,7 @@ def maps_have_the_declared_stride(subject: Subject) -> str:
 
 
 def decode_of_encode_has_no_bias(subject: Subject) -> str:
-    """The mean signed error of perfect maps; near the edges it is only told."""
+    """The mean signed error of perfect maps; near the edges it is only reported."""
     part = subject.part
     if part.output == "joints3d":
         return _round_trip_mm(part)
@@ -102,7 +102,7 @@ def decode_soft_lets_a_gradient_reach_the_maps(subject: Subject) -> str:
     if gradient is None or not gradient.any():
         raise Violation(
             found="no gradient at the maps from decode_soft",
-            expected="one: strategies train the network through this reading",
+            expected="one: strategies train the network through this decoder",
             advice="Read by a weighted mean of the cells (ops.soft_argmax), not by argmax.",
         )
     if not gradient.isfinite().all():

@@ -127,7 +127,7 @@ def every_trained_part_gets_a_gradient(subject: Subject) -> str:
                         found=f"no gradient at the {name} in stage '{stage.name}' of "
                         f"{pipeline.spec}, which trains it",
                         expected="a gradient at every part that `trains` names",
-                        advice="Look for detach(), torch.no_grad() or a hard reading before the "
+                        advice="Look for detach(), torch.no_grad() or an argmax before the "
                         f"loss; or leave the {name} out of `trains`.",
                     )
     return ""

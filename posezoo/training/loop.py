@@ -14,7 +14,8 @@ from posezoo.contracts import Batch, Dataset, Stage
 from posezoo.data.augment.augmentation import Augmentation, Augmented
 from posezoo.data.augment.spec import parse_augment
 from posezoo.data.loading import ordered_batches, training_batches
-from posezoo.evaluation.evaluate import computes_in_bf16, evaluate
+from posezoo.evaluation.evaluate import evaluate
+from posezoo.evaluation.open_run import computes_in_bf16
 from posezoo.evaluation.protocol import find_protocol
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_node

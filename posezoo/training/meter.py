@@ -12,7 +12,7 @@ from posezoo.contracts import Batch
 
 
 class Meter:
-    """Mean losses and speed since the last reading. Waits for the device only when it is read."""
+    """Mean losses and speed since the last report. Waits for the device only when it is read."""
 
     def __init__(self) -> None:
         self.clear()
@@ -39,7 +39,7 @@ class Meter:
         self.steps, self.items = self.steps + 1, self.items + items
 
     def state(self) -> dict[str, Any]:
-        """What was counted since the last reading, for a checkpoint."""
+        """What was counted since the last report, for a checkpoint."""
         return {"sums": {k: float(v) for k, v in self.sums.items()}, "steps": self.steps}
 
     def restore(self, state: dict[str, Any]) -> None:

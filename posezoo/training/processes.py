@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable
 from typing import Any
 
+from posezoo.cores import cores
 from posezoo.training.signals import Stopped, StopRequest
 
 _POLL_S = 0.2
@@ -21,8 +21,7 @@ def run_in_processes(
         ValueError: processes ended before the work was done; `again` is what goes on with it.
         Stopped: a signal asked for it.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    options = {**options, "threads": max(1, (cores or 1) // jobs)}
+    options = {**options, "threads": max(1, cores() // jobs)}
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     processes = [context.Process(target=function, args=args, kwargs=options) for _ in range(jobs)]
     with StopRequest() as stop:

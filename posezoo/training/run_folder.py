@@ -169,8 +169,8 @@ def environment() -> dict[str, Any]:
 
 def processor_name() -> str:
     """What the CPU is called, and how many cores the machine has."""
-    name, told = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
-    for line in told.read_text().splitlines() if told.is_file() else ():
+    name, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.is_file() else ():
         key, _, value = line.partition(":")
         if key.strip() == "model name":
             name = value.strip()

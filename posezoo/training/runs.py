@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from posezoo.assembly import build_dataset, build_pipeline
+from posezoo.cores import loader_workers, threads_beside
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
 from posezoo.registry import NodeSpec, PipelineSpec
@@ -120,7 +121,7 @@ def start(
     pipeline = build_pipeline(settings.pipeline)
     where = pick_device(device)
     if workers is None:
-        workers = max(0, min(_cores() - 1, 8)) if pipeline.has_image else 0
+        workers = loader_workers(cpu=where.type == "cpu") if pipeline.has_image else 0
     everyone: list[Logger] = [JsonLines(run), *loggers]
     if TensorBoard.installed():
         everyone.append(TensorBoard(run.path / "tensorboard"))
@@ -148,7 +149,8 @@ def start(
         else:
             run.rewind(0)
             training.start(started)
-        training()
+        with _threads(threads_beside(workers) if where.type == "cpu" else None):
+            training()
         for logger in everyone:
             logger.close()
         evaluation = evaluate_run(run.path, device=where)
@@ -166,6 +168,12 @@ def _next_folder(name: str, *, resume: bool) -> Path:
     return taken[max(0, free - 1)] if resume else taken[free]
 
 
-def _cores() -> int:
-    """The cores that this process may use, which can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+@contextmanager
+def _threads(most: int | None) -> Iterator[None]:
+    """No more threads of torch than `most` within the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, most or before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -27,9 +27,9 @@ def test_with_16_joints_the_weights_are_those_of_the_authors_network(stacks, pub
 def test_a_network_of_the_authors_is_one_of_these_with_its_heatmaps_way_folded_in():
     """Theirs adds to the next stack f(x) and g(heatmaps); one 1x1 convolution does both."""
     torch.manual_seed(0)
-    ours = StackedHourglass(stacks=2, width=16).eval()
-    score, back = nn.Conv2d(16, 5, 1), nn.Conv2d(5, 16, 1)  # two layers that ours does not have
-    image = torch.rand(1, 3, 64, 64)
+    ours = StackedHourglass(stacks=2, width=16).double().eval()
+    score, back = nn.Conv2d(16, 5, 1).double(), nn.Conv2d(5, 16, 1).double()  # ours has neither
+    image = torch.rand(1, 3, 64, 64, dtype=torch.float64)
     with torch.no_grad():
         x = ours.stem(image)
         first = ours.stacks[0](x)
@@ -37,7 +37,7 @@ def test_a_network_of_the_authors_is_one_of_these_with_its_heatmaps_way_folded_i
         merge, through = ours.merges[0], back.weight[:, :, 0, 0]
         merge.weight += (through @ score.weight[:, :, 0, 0])[:, :, None, None]
         merge.bias += through @ score.bias + back.bias
-        assert (ours(image)[1] - theirs).abs().max() < 1e-5 * theirs.abs().max()
+        torch.testing.assert_close(ours(image)[1], theirs)
 
 
 def test_every_stack_gives_a_map_of_stride_4_of_a_picture_that_is_not_square():

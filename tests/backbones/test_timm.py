@@ -68,11 +68,11 @@ def test_of_several_maps_of_one_stride_the_deepest_is_taken():
 @needs_timm
 def test_a_resnet_of_timm_is_the_zoo_s_own_with_the_same_weights():
     torch.manual_seed(0)
-    theirs, ours = backbone("timm/resnet18").eval(), backbone("resnet18").eval()
+    theirs, ours = (backbone(key).double().eval() for key in ("timm/resnet18", "resnet18"))
     weights = {k.removeprefix("net.model."): v for k, v in theirs.state_dict().items()}
     ours.load_state_dict(weights, strict=True)
-    image = torch.rand(2, 3, 96, 64)
-    assert torch.allclose(theirs(image)[0], ours(image)[0], atol=1e-5)
+    image = torch.rand(2, 3, 96, 64, dtype=torch.float64)
+    torch.testing.assert_close(theirs(image)[0], ours(image)[0])
 
 
 @needs_timm

@@ -31,7 +31,7 @@ def test_a_sound_entry_passes_a_numbered_list_of_checks(invoke):
     assert lines[1].split() == [
         *("1", "signature", "is", "keyword", "only", "and", "typed", "passed", "9", "parameters"),
     ]
-    assert lines[-1] == "lifter 'martinez': 19 passed"
+    assert lines[-1] == "lifter 'martinez': 20 passed"
 
 
 def test_a_broken_entry_is_told_what_was_found_expected_and_what_to_do(invoke, plugin):

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import platform
 import sys
 
@@ -11,6 +12,7 @@ import torch
 from click.testing import CliRunner
 
 from posezoo.cli import main
+from posezoo.cores import cores
 
 
 def env(**variables: str) -> dict[str, str]:
@@ -24,7 +26,8 @@ def test_versions_hardware_and_the_path_of_the_kernels_are_named() -> None:
     assert found["python"] == platform.python_version()
     assert found["torch"] == torch.__version__
     assert found["h5py"] == h5py.__version__
-    assert found["threads"] == f"{torch.get_num_threads()} (torch)"
+    assert found["threads"] == f"{torch.get_num_threads()} (torch) of {cores()} cores"
+    assert found["waiting"] == "OMP_WAIT_POLICY=PASSIVE" or "OMP_WAIT_POLICY" not in os.environ
     assert found["kernels"].split()[0] in ("torch", "triton")
     assert found["posezoo"]
     assert "core" in found["cpu"]

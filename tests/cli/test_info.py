@@ -47,6 +47,11 @@ def test_a_multiply_add_is_two_operations() -> None:
     assert "8.56 M (one pose, 1 frame(s) seen)" in invoke("martinez").stdout
 
 
+def test_confidence_is_seventeen_more_inputs_of_the_first_layer() -> None:
+    gain = card("martinez:confidence=true")["flops"] - card("martinez")["flops"]
+    assert gain == 2 * 17 * 1024
+
+
 def test_a_pipeline_s_operations_are_those_of_its_parts() -> None:
     whole = card("resnet18-hm+martinez:width=64")
     assert whole["flops"] == sum(part["flops"] for part in whole["parts"])
@@ -60,8 +65,10 @@ def test_operations_that_cannot_be_counted_are_left_out(clean_registry, tmp_path
     file.write_text(LOOKS)
     result = invoke("--plugin", str(file), "looks", "--json")
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["weights"] == 4_296_755
-    assert "flops" not in json.loads(result.stdout)
+    found = json.loads(result.stdout)
+    assert found["weights"] == 4_296_755
+    assert "flops" not in found
+    assert found["flops_missing"].startswith("not counted: the lifter says Tensor.item()")
 
 
 LOOKS = '''

@@ -63,7 +63,7 @@ def test_no_command_imports_torch_before_it_is_called() -> None:
     ("args", "message"),
     [
         (["info", "martinz"], "error: unknown key 'martinz'. Did you mean 'martinez'?"),
-        (["info", "resnet50+martinez"], "error: unexpected '+'"),
+        (["info", "resnet50+martinez"], "error: 'resnet50' is a backbone, not a detector"),
         (["list", "--plugin", "nowhere.py"], "nowhere.py: expected a Python file"),
     ],
 )

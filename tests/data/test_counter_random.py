@@ -33,7 +33,7 @@ def test_numbers_are_flat_from_0_to_1():
         assert 50 < chi2 < 160  # 99 degrees of freedom
 
 
-def test_streams_seeds_columns_and_neighbours_do_not_share_luck():
+def test_streams_seeds_columns_and_neighbours_do_not_share_numbers():
     first = counter_random.uniform(0, INDEX, 2, "camera")
     others = [
         counter_random.uniform(0, INDEX, 1, "place"),

@@ -103,7 +103,7 @@ def test_an_offset_of_the_whole_person_is_not_taken_for_the_joints_own_noise():
     shift = 0.08 * size * torch.randn(len(TRUE), 1, 2, generator=draw, dtype=TRUE.dtype)
     found, confidence = detections(TRUE, missed=0, swapped=0, deviation=0.03)
     model = fitted(TRUE, found + shift, confidence)
-    assert model.together[0][0] == pytest.approx(0.08**2, rel=0.15)
+    assert model.shared[0][0] == pytest.approx(0.08**2, rel=0.15)
     assert model.joints["right_hip"].covariance[0][0] == pytest.approx(0.03**2, rel=0.35)
 
 

@@ -4,6 +4,7 @@ import torch
 from posezoo.backbones.resnet import resnet50, resnet101, resnet152
 from posezoo.contracts import FeatureSpec
 from posezoo.heads.deconv import DeconvHead
+from posezoo.testing import assert_equal_up_to_rounding, rounding
 
 STACKS = (FeatureSpec(channels=8, stride=4),) * 3
 
@@ -61,11 +62,13 @@ def test_every_branch_is_supervised_and_the_last_one_is_read(batch_of):
     joints = torch.tensor([[[21.5, 9.5], [5.5, 13.5]]])
     perfect = model.encode(joints, (8, 8))
     assert perfect.shape == (1, 3 * 2, 8, 8)
-    assert model.loss(perfect, batch_of(joints)).item() == pytest.approx(0, abs=1e-12)
+    nothing = rounding(terms=8, magnitude=1.0) ** 2  # a Gaussian is some eight operations
+    assert model.loss(perfect, batch_of(joints)) <= nothing
     one_wrong = perfect.clone()
     one_wrong[:, 0:2] = 0  # the first branch sees nothing
     energy = perfect[:, 0:2].square().mean()
-    assert model.loss(one_wrong, batch_of(joints)).item() == pytest.approx(energy.item() / 3)
+    loss = model.loss(one_wrong, batch_of(joints))
+    assert_equal_up_to_rounding(loss, energy / 3, terms=3 * 2 * 64)  # branches, joints, cells
     assert torch.equal(model.decode(one_wrong)[0], joints)
     last_wrong = perfect.clone()
     last_wrong[:, 4:6] = 0

@@ -53,9 +53,9 @@ def test_maps_are_read_and_written_sixteen_bytes_at_a_time(reports: list[dict[st
     of_maps = [
         r for r in reports if r["kernel"] != "combine" and "channels_last" not in r["operation"]
     ]
-    reading = [r for r in of_maps if r["kernel"] != "_render"]
+    loads = [r for r in of_maps if r["kernel"] != "_render"]
     writing = [r for r in of_maps if r["kernel"] in ("_render", "_backward")]
-    assert [r for r in reading if r["load_bits"] != 128] == []
+    assert [r for r in loads if r["load_bits"] != 128] == []
     assert [r for r in writing if r["store_bits"] != 128] == []
 
 

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from posezoo.lifters.semgcn import SemGcn, _NonLocal, _SemanticConv
-from posezoo.skeleton import H36M17
+from posezoo.lifters.semgcn import SemGcn, _NonLocal, _pairs, _SemanticConv
+from posezoo.skeleton import H36M17, get_skeleton
+from posezoo.testing import assert_equal_up_to_rounding
 from posezoo.testing.examples import people
 
 CHAIN = [(0, 0), (1, 1), (2, 2), (0, 1), (1, 0), (1, 2), (2, 1)]  # three joints, two bones
@@ -52,7 +53,7 @@ def test_a_joint_mixes_itself_and_its_neighbours_with_two_weights():
         layer.bias.fill_(10.0)
     out = layer(torch.tensor([1.0, 2.0, 4.0]).view(1, 3, 1))
     # (2*1 + 2) / 2, (2*2 + 1 + 4) / 3, (2*4 + 2) / 2, and the bias.
-    torch.testing.assert_close(out.flatten(), torch.tensor([12.0, 13.0, 15.0]))
+    assert_equal_up_to_rounding(out.flatten(), [12, 13, 15], terms=8)
 
 
 def test_a_stronger_edge_is_heard_by_its_listener_alone():
@@ -63,7 +64,7 @@ def test_a_stronger_edge_is_heard_by_its_listener_alone():
         layer.edges[CHAIN.index((1, 2))] += torch.tensor(2.0).log()
     out = layer(torch.tensor([1.0, 2.0, 4.0]).view(1, 3, 1))
     # The middle joint hears (1 + 2 * 4) / (1 + 1 + 2); the ends hear 2 / 2 as before.
-    torch.testing.assert_close(out.flatten(), torch.tensor([1.0, 9 / 4, 1.0]))
+    assert_equal_up_to_rounding(out.flatten(), [1, 9 / 4, 1], terms=8, magnitude=9.0)
 
 
 @pytest.mark.parametrize(("non_local", "heard"), [(False, {8, 11, 12, 13}), (True, set(range(17)))])
@@ -85,7 +86,7 @@ def test_far_joints_are_heard_through_non_local_layers_only(non_local, heard):
 
 def test_a_non_local_layer_compares_every_pair_and_adds_nothing_at_first():
     torch.manual_seed(0)
-    layer, x = _NonLocal(6, None).eval(), torch.randn(2, 5, 6)
+    layer, x = _NonLocal(6, None).double().eval(), torch.randn(2, 5, 6, dtype=torch.float64)
     assert torch.equal(layer(x), x)
     torch.nn.init.ones_(layer.norm.weight)
     listener = layer.listen(x)[:, :, None].expand(-1, 5, 5, -1)
@@ -96,13 +97,14 @@ def test_a_non_local_layer_compares_every_pair_and_adds_nothing_at_first():
 
 
 def test_a_shortcut_goes_past_each_block_and_a_non_local_layer_stands_behind_it():
-    model, batch = lifter().eval(), people(4)
+    model, batch = lifter().double().eval(), people(4)
+    given = batch.joints2d.double(), batch.camera.to(torch.float64)
     torch.nn.init.zeros_(model.blocks[0][1][1].weight)  # the block's last batch norm: silent
     torch.nn.init.ones_(model.far[0].norm.weight)
-    inputs, to_camera = model.normalisation.inputs(batch.joints2d, batch.camera)
+    inputs, to_camera = model.normalisation.inputs(*given)
     x = model.far[0](model.stem(model.normalisation.by_joint(inputs.flatten(0, 1))))
     expected = model.normalisation.joints3d(model.out(x).flatten(1)[:, None], to_camera)
-    torch.testing.assert_close(model(batch.joints2d, batch.camera), expected)
+    torch.testing.assert_close(model(*given), expected)
 
 
 def test_every_joint_is_told_where_the_person_stands_and_how_large():
@@ -124,3 +126,16 @@ def test_it_can_learn_one_batch_by_heart(non_local):
         loss.backward()
         optimizer.step()
     assert loss.item() < 20  # mm
+
+
+def test_pairs_are_those_of_the_paper_and_a_joint_without_partner_is_alone():
+    published = {(0, 7), (8, 9), (1, 4), (10, 13), (2, 3), (5, 6), (14, 15), (11, 12)}
+    assert set(_pairs(get_skeleton("h36m16"))) == published
+    assert [pair for pair in _pairs(H36M17) if pair[0] == pair[1]] == [(9, 9)]
+    assert len(_pairs(H36M17)) == 9
+
+
+def test_a_pair_is_heard_as_the_larger_of_both_number_by_number():
+    layer = _NonLocal(4, torch.tensor([[0, 1], [2, 1]]))
+    x = torch.tensor([[1.0, 5.0], [2.0, 2.0], [3.0, 4.0]])[None]
+    assert layer._larger(x)[0].tolist() == [[3, 5], [2, 2]]

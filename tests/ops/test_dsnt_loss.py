@@ -12,7 +12,7 @@ from posezoo.ops import dsnt_loss
 
 
 def test_a_flat_pair_of_cells_is_half_a_cell_off_and_its_divergence_is_known() -> None:
-    maps, joints = torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 2)
+    maps, joints = torch.zeros(1, 1, 1, 2).double(), torch.zeros(1, 1, 2).double()
     options = {"sigma_cells": 1.0, "scale": 4.0}
     assert dsnt_loss(maps, joints, regulariser="none", **options).item() == pytest.approx(2.0)
     q = 1 / (1 + math.exp(-0.5))

@@ -16,8 +16,8 @@ def random(*shape: int) -> torch.Tensor:
 
 
 def test_one_channel_under_a_filter_of_one_is_the_map_itself() -> None:
-    joints = torch.tensor([[[1.0, 0.0]]])
-    loss = head_mse(torch.zeros(1, 1, 1, 3), torch.ones(1, 1), None, joints, sigma_cells=1.0)
+    joints, features = torch.tensor([[[1.0, 0.0]]]).double(), torch.zeros(1, 1, 1, 3).double()
+    loss = head_mse(features, torch.ones(1, 1).double(), None, joints, sigma_cells=1.0)
     assert loss.item() == pytest.approx((1 + 2 * math.exp(-1)) / 3)
 
 

@@ -16,9 +16,9 @@ def random(*shape: int) -> torch.Tensor:
 
 
 def test_a_feature_that_only_one_plane_reads_pulls_the_joint_to_that_plane() -> None:
-    features = torch.zeros(1, 1, 1, 2)
+    features = torch.zeros(1, 1, 1, 2, dtype=torch.float64)
     features[..., 1] = math.log(3)  # one of four cells weighs three times the others
-    filters = torch.tensor([[0.0], [1.0]])
+    filters = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
     place = integral_head(features, filters, None, depth=2, inverse_temperature=1.0)
     assert place[0, 0].tolist() == pytest.approx([4 / 6, 0.0, 4 / 6])
 

@@ -51,7 +51,7 @@ def test_a_stanza_becomes_an_entry(tmp_path: Path) -> None:
         (SCHEMA + GOOD + 'entry = "x:y"\n', "FILE:8:14: Cannot overwrite a value"),
         (SCHEMA + GOOD + GOOD, "FILE:8:18: Cannot declare"),
         (SCHEMA + "[lfter.a]\n", "FILE:2: [lfter] unknown kind 'lfter'. Did you mean 'lifter'?"),
-        (SCHEMA + "[zzz.a]\n", "Known: backbone, head, lifter, strategy, dataset."),
+        (SCHEMA + "[zzz.a]\n", "Known: backbone, head, lifter, detector, strategy, dataset."),
         (SCHEMA + GOOD + "frmes = 1\n", "FILE:8: [lifter.graphlift] unknown field 'frmes'. Did"),
         (SCHEMA + GOOD + "channels = [1]\n", "unknown field 'channels'"),
         (SCHEMA + GOOD.replace("9", '"9"'), "FILE:6: [lifter.graphlift] frames: expected a whole"),

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posezoo.registry import NodeSpec, PipelineSpec, SpecError, parse_node, parse_pipeline
+from posezoo import registry
+from posezoo.registry import NodeSpec, PipelineSpec, SpecError, parse_node
+from posezoo.registry.spec import parse_pipeline
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 keys = st.builds(
@@ -28,11 +30,17 @@ def nodes(values: st.SearchStrategy[str]) -> st.SearchStrategy[NodeSpec]:
 
 numbers = st.sampled_from(["1e-4", "-1", "+2", "4x2", "0.25", "soft", ""])
 pipelines = st.builds(
-    lambda b, h, lift, bare: PipelineSpec(lifter=b) if bare else PipelineSpec(b, h, lift),
+    lambda b, h, lift, form: (
+        PipelineSpec(lifter=b)
+        if form == "bare"
+        else PipelineSpec(b, h, lift)
+        if form == "heatmaps"
+        else PipelineSpec(detector=b, lifter=h)
+    ),
     nodes(numbers),
     nodes(numbers),
     st.none() | nodes(numbers),
-    st.booleans(),
+    st.sampled_from(["bare", "heatmaps", "detector"]),
 )
 
 
@@ -45,6 +53,26 @@ def test_a_pipeline_has_a_backbone_a_head_and_a_lifter() -> None:
 
 def test_a_bare_key_is_a_lifter() -> None:
     assert parse_pipeline("martinez") == PipelineSpec(lifter=NodeSpec("martinez"))
+
+
+def test_a_plus_alone_joins_a_detector_and_a_lifter() -> None:
+    spec = parse_pipeline("blazepose:tiles=2+martinez")
+    assert spec.detector == NodeSpec("blazepose", None, {"tiles": "2"})
+    assert spec.lifter == NodeSpec("martinez")
+    assert [*spec.nodes] == ["detector", "lifter"]
+
+
+def test_a_node_alone_is_a_detector_where_the_zoo_says_so() -> None:
+    spec = registry.parse_pipeline("blazepose:tiles=2")
+    assert spec == PipelineSpec(detector=NodeSpec("blazepose", None, {"tiles": "2"}))
+    assert registry.parse_pipeline(str(spec)) == spec
+    assert registry.parse_pipeline("martinez").lifter == NodeSpec("martinez")
+
+
+def test_a_detector_and_a_backbone_are_too_much() -> None:
+    a = NodeSpec("a")
+    with pytest.raises(SpecError, match="got detector, backbone, head"):
+        PipelineSpec(a, a, None, a)
 
 
 def test_a_sign_before_a_digit_belongs_to_the_value() -> None:
@@ -102,7 +130,7 @@ def test_any_text_is_read_or_refused_and_what_is_read_round_trips(text: str) -> 
         ("", "expected a key"),
         ("Resnet50-hm", "at character 1: ^Resnet50-hm"),
         ("resnet50-", "at character 10: resnet50-^"),
-        ("resnet50+martinez", "at character 9: resnet50^+martinez"),
+        ("a+b+c", "at character 2: a^+b+c"),
         ("a-b-c", "unexpected '-'"),
         ("a-b+c+d", "at character 6: a-b+c^+d"),
         ("resnet50-hm:size64+martinez", "expected name=value, got 'size64'"),

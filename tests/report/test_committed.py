@@ -21,8 +21,8 @@ def test_every_row_has_a_section_and_its_claim():
 
 def test_the_summary_has_the_verdicts_of_the_data():
     summary = PAGE.partition("## Summary")[2].partition("## ")[0]
-    told = dict(re.findall(r"^\| [\d.]+ \| (.+?) \| (.+?) \| .*\|$", summary, re.MULTILINE))
-    assert told == {ROWS[key].claim: answer for key, answer in KEPT["verdicts"].items()}, AGAIN
+    found = dict(re.findall(r"^\| [\d.]+ \| (.+?) \| (.+?) \| .*\|$", summary, re.MULTILINE))
+    assert found == {ROWS[key].claim: answer for key, answer in KEPT["verdicts"].items()}, AGAIN
 
 
 def test_every_variant_has_numbers():

@@ -5,7 +5,7 @@ import pytest
 from posezoo.assembly import build_dataset
 from posezoo.registry import parse_node
 from posezoo.report.definition import read_report
-from posezoo.report.measurements import MEASUREMENTS
+from posezoo.report.explained import EXPERIMENTS
 
 ROWS = read_report("cpu").rows
 ERRORS = Path("errors.json")
@@ -81,7 +81,7 @@ def test_few_people_are_four_and_the_test_people_stay_the_same():
 
 
 def test_every_measurement_that_a_row_names_exists():
-    assert {row.measure for row in ROWS if row.measure} == set(MEASUREMENTS)
+    assert {row.measure for row in ROWS if row.measure} == set(EXPERIMENTS)
 
 
 @pytest.mark.parametrize(

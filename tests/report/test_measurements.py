@@ -9,23 +9,38 @@ import torch
 
 from posezoo.lifters.martinez import MaxNormLinear
 from posezoo.report.definition import Report, read_report
-from posezoo.report.measurements import _about_a_line, _used, _weight_and_step
+from posezoo.report.measurements.relative_step import (
+    about_a_line,
+    hidden_layer,
+    used_weight,
+    weight_and_step,
+)
+from posezoo.testing import assert_equal_up_to_rounding
 
 
 def test_a_falling_line_does_not_wobble_and_a_zigzag_does():
-    assert _about_a_line([5.0, 4.0, 3.0, 2.0]) == pytest.approx(0, abs=1e-12)
+    assert about_a_line([5.0, 4.0, 3.0, 2.0]) == pytest.approx(0, abs=1e-12)
     # +1 -1 -1 +1 has no slope: 4 squares over 4 - 2 degrees of freedom.
-    assert _about_a_line([1.0, -1.0, -1.0, 1.0]) == pytest.approx(2**0.5)
-    assert _about_a_line([1.0, 7.0]) == 0
+    assert about_a_line([1.0, -1.0, -1.0, 1.0]) == pytest.approx(2**0.5)
+    assert about_a_line([1.0, 7.0]) == 0
 
 
 def test_the_weight_is_the_one_that_the_forward_multiplies_with():
     linear = MaxNormLinear(3, 2, limit=1.0, kind="frobenius_forward")
     assert linear.weight.norm() > 1
-    used = _used(linear)
+    used = used_weight(linear)
     assert used.shape == (2, 3)
-    torch.testing.assert_close(used.norm(), torch.tensor(1.0))
-    torch.testing.assert_close(used, linear.weight / linear.weight.norm())
+    assert_equal_up_to_rounding(used.norm(), 1.0, terms=16)  # two norms of 6 numbers
+    assert_equal_up_to_rounding(used, linear.weight / linear.weight.norm(), terms=8)
+
+
+def test_the_hidden_layer_is_the_first_between_two_of_one_size():
+    layers = torch.nn.Sequential(
+        torch.nn.Linear(3, 4), torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
+    )
+    assert hidden_layer(layers) is layers[1]
+    with pytest.raises(ValueError, match="Linear has no linear layer between two of one size"):
+        hidden_layer(layers[0])
 
 
 def test_a_weight_projected_to_norm_1_moves_further_in_a_step_than_a_free_one():
@@ -36,7 +51,7 @@ def test_a_weight_projected_to_norm_1_moves_further_in_a_step_than_a_free_one():
 
     def measured(variant: str) -> tuple[float, float]:
         settings = small.plan(row, variant, seed=0, errors=Path(), device="cpu")
-        return _weight_and_step(settings)
+        return weight_and_step(settings)
 
     (free, free_step), (held, held_step) = measured("off"), measured("in place, 1")
     # Kaiming: 32 x 32 numbers of variance 2 / 32 have a norm of 8. An Adam step of 1e-3 of each

@@ -37,9 +37,9 @@ def test_one_pair_that_is_contradicted_contradicts_the_claim():
 
 
 def test_what_was_found_is_told_with_its_direction():
-    assert judge(row(better=(("a", "b"),)), CLEAR).told == "a: 2.00 better than b"
+    assert judge(row(better=(("a", "b"),)), CLEAR).reason == "a: 2.00 better than b"
     assert (
-        judge(row(better=(("b", "a"),)), CLOSE).told == "b: 0.50 worse than a (within the spread)"
+        judge(row(better=(("b", "a"),)), CLOSE).reason == "b: 0.50 worse than a (within the spread)"
     )
 
 

@@ -20,14 +20,15 @@ BUILT_INS = [entry for entry in registry.entries() if entry.origin == "posezoo"]
 def files(make_mocap, tmp_path_factory):
     """What a dataset needs, by its key."""
     folder = tmp_path_factory.mktemp("checked")
-    write_store(folder / "store.h5", [shot("anna"), shot("ben")], skeleton=H36M17, val="ben")
+    people = [sequence_of("anna"), sequence_of("ben")]
+    write_store(folder / "store.h5", people, skeleton=H36M17, val="ben")
     return {
         "mocap": f"path={make_mocap(folder / 'studio_poses17.h5')}",
         "store": f"path={folder / 'store.h5'}",
     }
 
 
-def shot(subject):
+def sequence_of(subject):
     """Six frames of somebody."""
     clip = people(1, frames=6, seed=len(subject))
     return PoseSequence(

@@ -172,7 +172,7 @@ def test_items_of_somebody_else(only_failure):
     assert "`subjects` are anna, ben; expected items of those people only" in message
 
 
-def test_luck_that_is_not_the_seeds(only_failure):
+def test_random_numbers_that_are_not_the_seeds(only_failure):
     class Lucky(Dataset):
         """Draws from torch's own generator."""
 

@@ -64,7 +64,9 @@ def test_a_class_without_the_members_of_its_kind_is_told_once(outcomes):
     found = outcomes("lifter", Bare)
     (failed,) = [o for o in found if o.result == "failed"]
     assert failed.check == "members of its kind are there"
-    assert failed.found == "no frames, no future, no fit_normalisation, no loss"
+    assert (
+        failed.found == "no frames, no future, no takes_confidence, no fit_normalisation, no loss"
+    )
     assert {o.note for o in found if o.result == "skipped"} == {f"'{failed.check}' failed"}
 
 
@@ -100,7 +102,7 @@ def test_an_error_of_the_entry_s_own_is_a_failure_that_names_the_line(failures):
     class Crashes(Plain):
         """(B, T, J, 2) px to mm."""
 
-        frames, future = 1, 0
+        frames, future, takes_confidence = 1, 0, False
 
         def fit_normalisation(self, batch):
             return {}["mean"]

@@ -83,7 +83,7 @@ def test_a_part_that_is_to_learn_and_gets_nothing(only_failure):
 
     message = only_failure("strategy", Detached, of="every trained part gets a gradient")
     assert "found no gradient at the backbone in stage 'all'" in message
-    assert "a hard reading before the loss; or leave the backbone out of `trains`" in message
+    assert "an argmax before the loss; or leave the backbone out of `trains`" in message
 
 
 def test_a_part_that_is_not_there(only_failure):

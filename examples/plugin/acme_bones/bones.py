@@ -34,7 +34,7 @@ class Bones(nn.Module):
             both of these, or all pairs.
     """
 
-    frames, future = 1, 0
+    frames, future, takes_confidence = 1, 0, False
     bone_mean: Tensor  # (J - 1, 3) mm, parent to child, as seen along the root's ray
     bone_std: Tensor  # (J - 1, 3) mm
     path: Tensor  # (J, J - 1): 1 where the bone lies between the joint and the root

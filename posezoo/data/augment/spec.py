@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any
 
 from posezoo.data.augment.augmentation import Augmentation
 from posezoo.data.augment.background import Background
-from posezoo.data.augment.flat import Affine
 from posezoo.data.augment.framing import Aim, Mirror, Pan, Roll, Shift, Undistort, Zoom
+from posezoo.data.augment.miscalibrate import Miscalibrate
 from posezoo.data.augment.occlusion import Occlude
 from posezoo.data.augment.person import Body, Viewpoint
 from posezoo.data.augment.pixels import Blur, Colour, Jpeg, Noise
+from posezoo.hints import did_you_mean
 from posezoo.skeleton import Skeleton
 
 CHANGES: dict[str, Any] = {
     change.__name__.lower(): change
     for change in (
-        *(Mirror, Roll, Zoom, Shift, Pan, Aim, Undistort, Affine, Body, Viewpoint),
+        *(Mirror, Roll, Zoom, Shift, Pan, Aim, Undistort, Miscalibrate, Body, Viewpoint),
         *(Colour, Blur, Noise, Jpeg, Occlude, Background),
     )
 }
@@ -52,7 +52,8 @@ def parse_augment(text: str, skeleton: Skeleton) -> Augmentation:
 
 def _change(name: str, params: str) -> Any:
     if name not in CHANGES:
-        raise ValueError(f"no such change.{_near(name, CHANGES)} Known: {', '.join(CHANGES)}")
+        hint = did_you_mean(name, CHANGES)
+        raise ValueError(f"no such change.{hint} Known: {', '.join(CHANGES)}")
     kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(CHANGES[name])}
     given: dict[str, float] = {}
     for item in params.split(",") if params else ():
@@ -60,7 +61,7 @@ def _change(name: str, params: str) -> Any:
         if parameter not in kinds:
             known = ", ".join(kinds) or "none"
             raise ValueError(
-                f"no parameter '{parameter}'.{_near(parameter, kinds)} It has: {known}"
+                f"no parameter '{parameter}'.{did_you_mean(parameter, kinds)} It has: {known}"
             )
         if parameter in given:
             raise ValueError(f"'{parameter}' is written twice")
@@ -71,11 +72,6 @@ def _change(name: str, params: str) -> Any:
                 f"{parameter} is '{value}', expected {_WORDS[kinds[parameter]]}"
             ) from None
     return CHANGES[name](**given)
-
-
-def _near(word: str, known: Any) -> str:
-    close = get_close_matches(word, known, 1)
-    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 _WORDS = {int: "a whole number", float: "a number"}

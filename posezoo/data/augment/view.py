@@ -67,7 +67,7 @@ def retake(batch: Batch, view: View, skeleton: Skeleton) -> Batch:
         return batch
     known = batch.labelled2d.flatten(1, 2)
     px = batch.joints2d.flatten(1, 2)
-    new_px, exact = _look(px, batch.camera, view.linear, view.camera, rounds=20, exact_px=0.002)
+    new_px, exact = _look(px, batch.camera, view.linear, view.camera, exact_px=0.002)
     fits = (exact | ~known).all(1)
     new_px = torch.where((known & fits[:, None])[..., None], new_px, px)
     joints2d = new_px.view_as(batch.joints2d)
@@ -105,17 +105,16 @@ def _look(
     linear: Tensor,  # (B, 3, 3)
     new: Camera,
     *,
-    rounds: int,  # of `Camera.to_rays`: strong lenses need more than its usual 8
     exact_px: float,  # a pixel whose ray leads back further off than this has no ray
 ) -> tuple[Tensor, Tensor]:  # (B, N, 2) px of `new`, and (B, N) bool: whether that is exact
-    rays = old.to_rays(px, rounds)
+    rays = old.to_rays(px)
     exact = (old.from_rays(rays) - px).abs().amax(-1) < exact_px  # false for NaN
     seen = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ linear.transpose(-1, -2)
     exact &= seen[..., 2] > _AHEAD
     rays = seen[..., :2] / seen[..., 2:]
     new_px = new.from_rays(rays)
     # Far from its axis a lens of this model folds its picture over: those rays do not come back.
-    back = (new.to_rays(new_px, rounds) - rays) * new.focal[:, None]
+    back = (new.to_rays(new_px) - rays) * new.focal[:, None]
     return new_px, exact & (back.abs().amax(-1) < exact_px)
 
 
@@ -130,7 +129,7 @@ def _resample(
     x = torch.linspace(0, width - 1, _NODES).to(linear)
     nodes = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).flatten(0, 1)
     nodes, back = nodes.expand(count, -1, 2), linear.transpose(-1, -2)
-    source, exact = _look(nodes, new, back, old, rounds=8, exact_px=0.05)
+    source, exact = _look(nodes, new, back, old, exact_px=0.05)
     # grid_sample's coordinates: -1 and 1 are the picture's edges.
     source = (2 * source + 1) / source.new_tensor([width, height]) - 1
     table = torch.cat([source.where(exact[..., None], 0), exact[..., None].to(source)], -1)

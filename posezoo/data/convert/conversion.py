@@ -84,7 +84,7 @@ def convert(
         licence: of the data.
         credit: who must be named.
         restart: do not go on with a broken-off conversion.
-        progress: told how many pieces are done, of how many, and the name of the next.
+        progress: called with how many pieces are done, of how many, and the name of the next.
 
     Raises:
         ValueError: the source is not what the format wants, or cannot be a store.

@@ -1,4 +1,4 @@
-"""Shots on the disk while a conversion is under way, so that it can go on where it was broken off.
+"""Sequences on the disk while a conversion runs, so that it can go on where it was broken off.
 
 One file for each piece of the source, written beside its name and renamed: a piece is there whole
 or not at all. Plain arrays and JSON, nothing pickled.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
+
+from posezoo.hints import unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,5 @@ def get_format(name: str) -> Format:
         ValueError: there is none; the text lists those there are.
     """
     if name not in FORMATS:
-        near = get_close_matches(name, FORMATS, 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise ValueError(f"unknown format '{name}'.{hint} Known: {', '.join(FORMATS)}")
+        raise ValueError(unknown("format", name, FORMATS))
     return FORMATS[name]

@@ -43,7 +43,7 @@ def read(source: Path, options: Options) -> Reading:
             )
     stations = read_cameras(options, "") if options.cameras else None
     names = np.asarray(columns["imgname"])
-    takes: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    recordings: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for row, name in enumerate(names):
         match = _NAME.fullmatch(PurePosixPath(str(name)).name)
         if not match:
@@ -52,10 +52,10 @@ def read(source: Path, options: Options) -> Reading:
                 "expected names like S1/S1_Walking_1.54138969/S1_Walking_1.54138969_000001.jpg"
             )
         subject, sequence, view, frame = match.groups()
-        takes.setdefault((subject, sequence, view), []).append((int(frame), row))
+        recordings.setdefault((subject, sequence, view), []).append((int(frame), row))
     pieces = [
         Piece(" ".join(key), partial(_read, key, sorted(rows), columns, stations, options))
-        for key, rows in takes.items()
+        for key, rows in recordings.items()
     ]
     return Reading(H36M17, pieces, [source])
 

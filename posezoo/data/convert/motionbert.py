@@ -45,16 +45,16 @@ def read(source: Path, options: Options) -> Reading:
         content = load_plain(stream, source.stat().st_size)
     with understood(source, _LAYOUT):
         halves = [content["train"], content["test"]]
-        takes = [(half, rows) for half in halves for rows in _takes(half)]
+        recordings = [(half, rows) for half in halves for rows in _recordings(half)]
     pieces = []
-    for half, rows in takes:
+    for half, rows in recordings:
         lens = lens_of(stations, str(half["camera_name"][rows.start]))
         name = str(half["source"][rows.start])
         pieces.append(Piece(name, partial(_read, half, rows, lens, options)))
     return Reading(H36M17, pieces, [source])
 
 
-def _takes(half: dict[str, Any]) -> list[slice]:
+def _recordings(half: dict[str, Any]) -> list[slice]:
     """Each run of rows of one source and camera."""
     keys = list(zip(half["source"], half["camera_name"], strict=True))
     shape = np.shape(half["joint3d_image"])

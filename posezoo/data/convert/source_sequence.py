@@ -140,7 +140,7 @@ def _pictures(
             try:
                 found = check_picture(data)
                 if wanted[0] and found != wanted:
-                    reason = f"a picture of {found} px where {wanted} are told"
+                    reason = f"a picture of {found} px where the source says {wanted}"
             except ValueError as error:
                 reason = f"its picture {error}"
         good.append(not reason)

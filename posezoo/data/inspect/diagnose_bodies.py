@@ -1,6 +1,6 @@
 """Bodies that cannot be: wrong units, bones that change, sides exchanged, motion that stands still.
 
-Needs 3D only, so it looks at motion capture as well as at stores. Limbs are told by the names of
+Needs 3D only, so it looks at motion capture as well as at stores. Limbs are known by the names of
 joints; a joint set without knees and elbows is not looked at for them.
 """
 
@@ -20,7 +20,7 @@ _BONE_SHARE = 0.25  # a limb bone that is this much longer or shorter than it is
 _SAME_MM = 1e-3  # nobody stands stiller than this
 _FROZEN = 3  # equal poses in a row
 _SWAP_SHARE = 0.5  # a step that left and right exchanged make this much shorter
-_SWAP_MM = 50.0  # the mean step of a joint from which a swap can be told
+_SWAP_MM = 50.0  # the mean step of a joint from which a swap shows
 _BENT_MM = 30.0  # how far a bent knee lies off the line from hip to ankle
 _BACKWARDS = 0.75  # of the bent knees
 _FEWEST = 20  # bent knees that tell the sides

@@ -91,10 +91,10 @@ def _tables(evidence: Evidence, errors: Floats) -> tuple[list[Errors], list[Erro
     labelled2d = evidence.column("labelled2d", np.arange(len(evidence))) != 0
     filmed = (evidence.labelled3d & labelled2d).any(1)
     count = len(names["sequence"])
-    pairs = [f"{person} {take}" for person in names["subject"] for take in names["sequence"]]
-    take = code["subject"] * count + code["sequence"]
+    pairs = [f"{person} {name}" for person in names["subject"] for name in names["sequence"]]
+    recording = code["subject"] * count + code["sequence"]
     views = _table(errors[filmed], code["view"][filmed], names["view"])
-    sequences = _table(errors[filmed], take[filmed], pairs)
+    sequences = _table(errors[filmed], recording[filmed], pairs)
     return views, sorted(sequences, key=lambda each: -each.max_px)
 
 

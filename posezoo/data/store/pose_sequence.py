@@ -28,7 +28,7 @@ class PoseSequence:
     camera: NDArray[np.float64]  # (10,) or (F, 10): parameters of posezoo.camera.Camera
     subject: str
     action: str
-    sequence: str  # one unbroken take; sequences of one sequence by other cameras share its name
+    sequence: str  # one unbroken recording; those of it by other cameras share its name
     view: str  # the camera's name
     frame: NDArray[np.integer]  # (F,) of the source, rising
     pictures: Sequence[bytes] | None = None  # JPEG or PNG, one per frame

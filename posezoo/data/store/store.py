@@ -127,7 +127,7 @@ class Store:
             camera=camera,
             subject=subject,
             action=self._actions[self._file["action"][item]],
-            # People may have takes of one name.
+            # People may have sequences of one name.
             sequence=np.char.add(subject, np.char.add("/", sequence)),
             image=image,
             root=self.skeleton.root,

@@ -27,6 +27,7 @@ def _recognise(shapes: Shapes, config: Config) -> bool:
 
 
 def _spec(shapes: Shapes, config: Config) -> str:
+    _joint_set(shapes, config)  # refuses what is no pose before anything else is asked of it
     width, _, first = shapes["expand_conv.weight"]
     widths = [first]
     while (name := f"layers_conv.{2 * len(widths) - 2}.weight") in shapes:

@@ -53,7 +53,7 @@ def scenes() -> Callable[..., Batch]:
         grid = torch.cartesian_prod(torch.arange(4), torch.arange(5))[:17].double()
         px = (grid + 0.5) * torch.tensor([32, 25.6]) - 0.5
         px = px + uniform(-3, 3, (count, frames, 17, 2))
-        rays = camera.to_rays(px.flatten(1, 2), 40).view_as(px)
+        rays = camera.to_rays(px.flatten(1, 2), beyond="edge").view_as(px)
         depth = uniform(3000, 6000, (count, 1, 1, 1)) + uniform(-400, 400, (count, frames, 17, 1))
         points = torch.cat([rays, torch.ones_like(depth)], -1) * depth
         known = torch.ones(count, frames, 17, dtype=torch.bool)

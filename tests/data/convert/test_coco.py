@@ -75,7 +75,9 @@ def test_pictures_are_stored_and_a_wrong_one_drops_its_people(
     save_picture(tmp_path / "images" / "b.jpg", 64, 64)
     store, report = convert_to("coco", write(), images=tmp_path / "images")
     assert store["size_px"].tolist() == [[64, 96]]
-    assert any("a picture of (64, 64) px where (128, 96) are told" in x for x in report.lines())
+    assert any(
+        "a picture of (64, 64) px where the source says (128, 96)" in x for x in report.lines()
+    )
 
 
 def test_halpe_is_told_by_its_26_joints(write, convert_to):

@@ -106,7 +106,7 @@ def test_restart_reads_everything_anew(source, run):
     assert source.read == [0, 1, 2, 3]
 
 
-def test_a_spool_of_another_conversion_is_not_mixed_in(source, run, tmp_path):
+def test_a_cache_of_another_conversion_is_not_mixed_in(source, run, tmp_path):
     source.fail = {1: KeyboardInterrupt()}
     with pytest.raises(KeyboardInterrupt):
         run()
@@ -150,15 +150,15 @@ def test_every_second_frame(source, run, tmp_path):
 
 
 def test_progress_is_told_piece_by_piece(source, tmp_path):
-    told = []
+    calls = []
     convert(
         "tiny",
         source.file,
         tmp_path / "s.h5",
         options=Options(),
-        progress=lambda *state: told.append(state),
+        progress=lambda *state: calls.append(state),
     )
-    assert told == [*((k, 4, f"piece {k}") for k in range(4)), (4, 4, "")]
+    assert calls == [*((k, 4, f"piece {k}") for k in range(4)), (4, 4, "")]
 
 
 def test_remarks_of_one_reason_are_one_line(run):

@@ -41,7 +41,7 @@ def test_shots_come_back_as_they_went_in_piece_by_piece(tmp_path):
         assert one.camera.tolist() == [[*range(10)]] * len(other)
 
 
-def test_a_spool_is_taken_up_by_its_own_source_only(tmp_path):
+def test_a_cache_is_taken_up_by_its_own_source_only(tmp_path):
     folder = tmp_path / "x.partial"
     ConversionCache(folder, {"source": "a"}, restart=False).put(0, [clip("a", 1)], [])
     assert 0 in ConversionCache(folder, {"source": "a"}, restart=False)

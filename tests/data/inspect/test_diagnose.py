@@ -56,8 +56,8 @@ def sequences():
     views = Rig.studio().draw(3, np.arange(len(VIEWS)))
     made = []
     for person, size in (("ann", 0.95), ("bob", 1.05)):
-        for take in (0, 1):
-            world = torch.from_numpy(walk(size, 0.3 * take))
+        for recording in (0, 1):
+            world = torch.from_numpy(walk(size, 0.3 * recording))
             for k, name in enumerate(VIEWS):
                 points = world_to_camera(world, views.rotation[k], views.position_mm[k])
                 camera = views.camera[k].parameters
@@ -72,7 +72,7 @@ def sequences():
                         camera=camera.numpy(),
                         subject=person,
                         action="walk",
-                        sequence=f"walk {take}",
+                        sequence=f"walk {recording}",
                         view=name,
                         frame=np.arange(FRAMES) * 5,
                     )

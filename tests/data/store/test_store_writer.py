@@ -95,7 +95,7 @@ def test_an_existing_file_is_left_alone(poses, tmp_path):
     assert (tmp_path / "mine.h5").read_text() == "precious"
 
 
-def test_no_shots_make_no_store(tmp_path):
+def test_no_sequences_make_no_store(tmp_path):
     with pytest.raises(ValueError, match="there is nothing to write"):
         write(tmp_path / "none.h5", [])
 

@@ -20,7 +20,7 @@ LEFT_HIP, LEFT_KNEE, LEFT_ANKLE = 4, 5, 6
 LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST = 11, 12, 13
 
 
-def take(**degrees: float) -> np.ndarray:
+def posed(**degrees: float) -> np.ndarray:
     """Joints (17, 3) of person 0 with these angles, all others 0."""
     angles = np.zeros((1, len(ANGLES)))
     for name, value in degrees.items():
@@ -57,7 +57,7 @@ def test_bones_keep_their_lengths_in_every_pose():
 
 
 def test_a_standing_person_has_the_soles_on_the_floor_the_head_up_and_the_left_at_positive_y():
-    joints = take()
+    joints = posed()
     np.testing.assert_allclose(joints[[3, 6], 2], 80.0, atol=1e-9)
     assert joints[HEAD, 2] == joints[:, 2].max()
     assert (joints[list(H36M17.left), 1] > 0).all()
@@ -67,7 +67,7 @@ def test_a_standing_person_has_the_soles_on_the_floor_the_head_up_and_the_left_a
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_bent_knee_takes_the_ankle_behind_and_a_bent_elbow_takes_the_wrist_ahead(side):
     knee, ankle, elbow, wrist = {"left": (5, 6, 12, 13), "right": (2, 3, 15, 16)}[side]
-    joints = take(**{f"{side}_knee": 90, f"{side}_elbow": 90})
+    joints = posed(**{f"{side}_knee": 90, f"{side}_elbow": 90})
     shank = bone_lengths(np.array([0]))[0, 2]
     assert joints[ankle, 0] - joints[knee, 0] == pytest.approx(-shank)
     assert joints[wrist, 0] - joints[elbow, 0] > 200
@@ -77,19 +77,19 @@ def test_a_bent_knee_takes_the_ankle_behind_and_a_bent_elbow_takes_the_wrist_ahe
 def test_limbs_of_a_side_move_outwards_on_their_own_side(side):
     sign = {"left": 1, "right": -1}[side]
     knee, elbow, wrist = {"left": (5, 12, 13), "right": (2, 15, 16)}[side]
-    assert sign * take(**{f"{side}_spread": 40})[knee, 1] > 300
-    assert sign * take(**{f"{side}_lift": 90})[elbow, 1] > 350  # plane 0 is sideways
-    assert take(**{f"{side}_lift": 90, f"{side}_plane": 90})[elbow, 0] > 200  # 90 is ahead
-    inwards = take(**{f"{side}_elbow": 90, f"{side}_turn": 80})
+    assert sign * posed(**{f"{side}_spread": 40})[knee, 1] > 300
+    assert sign * posed(**{f"{side}_lift": 90})[elbow, 1] > 350  # plane 0 is sideways
+    assert posed(**{f"{side}_lift": 90, f"{side}_plane": 90})[elbow, 0] > 200  # 90 is ahead
+    inwards = posed(**{f"{side}_elbow": 90, f"{side}_turn": 80})
     assert sign * (inwards[wrist, 1] - inwards[elbow, 1]) < -200
 
 
 def test_bowing_goes_forwards_and_lying_on_the_back_looks_up():
-    assert take(bow=60)[THORAX, 0] > 100
-    assert take(pitch=30)[THORAX, 0] > 200
-    lying = take(pitch=-90)
+    assert posed(bow=60)[THORAX, 0] > 100
+    assert posed(pitch=30)[THORAX, 0] > 200
+    lying = posed(pitch=-90)
     assert np.ptp(lying[:, 2]) < 200
-    assert take(pitch=-90, left_hip=60)[LEFT_KNEE, 2] > lying[LEFT_KNEE, 2] + 300
+    assert posed(pitch=-90, left_hip=60)[LEFT_KNEE, 2] > lying[LEFT_KNEE, 2] + 300
 
 
 def test_the_mirrored_pose_is_the_mirror_image():

@@ -118,10 +118,10 @@ def test_no_pose_is_in_both_splits():
     assert torch.cdist(*shapes).min() > 100
 
 
-def test_a_batch_equals_its_samples_stacked():
+def test_a_batch_equals_its_samples_stacked(assert_same_items):
     data = Synthetic(image_size=40, seed=3)
     index = [4, 30001, 9, 5, 5, 123, 77, 8, 1, 2, 3]
-    assert_same(data.__getitems__(index), Batch.collate([data[k] for k in index]))
+    assert_same_items(data.__getitems__(index), Batch.collate([data[k] for k in index]))
 
 
 def test_another_process_draws_the_same_bytes():
@@ -183,17 +183,17 @@ def test_wrong_numbers_are_reported_together():
 
 
 def test_the_renderer_is_told_where_up_is(monkeypatch):
-    told = []
+    given = []
 
     def spy(*args, **kwargs):
-        told.append(kwargs["up"])
+        given.append(kwargs["up"])
         return render_batch(*args, **kwargs)
 
     monkeypatch.setattr("posezoo.data.scene.scene.render_batch", spy)
     batch = Synthetic(image_size=16).__getitems__(range(200))
     standing = torch.tensor([action == "stand" for action in batch.action])
     rise = (batch.joints3d[:, 0, 10] - batch.joints3d[:, 0, 3])[standing].double()
-    assert ((rise * told[0][standing]).sum(-1) / rise.norm(dim=-1)).min() > 0.8
+    assert ((rise * given[0][standing]).sum(-1) / rise.norm(dim=-1)).min() > 0.8
 
 
 def test_pictures_differ_and_use_the_range():

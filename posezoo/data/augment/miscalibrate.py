@@ -1,4 +1,4 @@
-"""The plain 2D affine of most training code, for comparison: picture and 2D move, the camera stays.
+"""The plain 2D affine of most training code: picture and 2D move, the camera stays. For comparison.
 
 The picture is turned about its middle, zoomed and moved; 3D is turned by the same angle; the camera
 is left as it was, which is not true: what it would see is not where the joints now are
@@ -19,8 +19,8 @@ from posezoo.skeleton import Skeleton
 
 
 @change
-class Affine:
-    """Turn, zoom and shift the picture, and claim that the camera has not changed."""
+class Miscalibrate:
+    """Turn, zoom and shift the picture, and claim that the camera has not changed: it has."""
 
     degrees: float = number(default=30.0, low=0.0, high=180.0)
     factor: float = number(default=1.25, low=1.0)

@@ -1,0 +1,45 @@
+"""The processor's cores: how many this process may use, and how its threads share them.
+
+OpenMP reads its variables once, while torch is loaded: whoever chooses how threads wait has to come
+before that. The command line and the test run do; a script of one's own keeps torch's defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Any of these set by the user: it is theirs to choose (OpenMP's own, GCC's, LLVM's).
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+_MOST_WORKERS = 8
+
+
+def cores() -> int:
+    """The cores that this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def wait_quietly() -> None:
+    """Let threads that wait sleep, not spin: those of others, and loader workers, need the core."""
+    if "torch" not in sys.modules and not any(name in os.environ for name in _WAITING):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def waiting() -> str:
+    """How threads wait, in words: what was chosen, or that nothing was."""
+    chosen = [f"{name}={os.environ[name]}" for name in _WAITING if name in os.environ]
+    return ", ".join(chosen) or "as OpenMP does by itself"
+
+
+def loader_workers(*, cpu: bool) -> int:
+    """Loader workers that make pictures: half of the cores where training needs the others."""
+    return min(cores() // 2 if cpu else cores() - 1, _MOST_WORKERS)
+
+
+def threads_beside(workers: int) -> int:
+    """Threads of torch beside that many busy processes: together no more than there are cores.
+
+    `OMP_NUM_THREADS`, where the user has set it, is what they want.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(wanted) if wanted.isdecimal() and int(wanted) else max(1, cores() - workers)

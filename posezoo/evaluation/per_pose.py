@@ -1,0 +1,133 @@
+"""Errors of every pose and joint of a dataset, with whose they are, and their means.
+
+What `evaluate` and `attribute` share: going through the items that a protocol counts, and averaging
+as it says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from posezoo.contracts import Batch, Dataset
+from posezoo.data.loading import ordered_batches
+from posezoo.evaluation.bootstrap import bootstrap
+from posezoo.evaluation.protocol import Aggregate, Protocol
+from posezoo.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerPose:
+    """Named errors of N poses."""
+
+    errors: dict[str, Tensor]  # (N, J) float64 each, of the protocol's joints; NaN: not known
+    joints: tuple[str, ...]  # their names
+    names: tuple[tuple[str, str, str], ...]  # subject, action and sequence of each pose
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def by(self, aggregate: Aggregate) -> dict[str, dict[str, float]]:
+        """The mean of each error in each group, in the order of their names."""
+        groups = self._groups(aggregate)
+        means = {}
+        for group in sorted(set(groups)):
+            rows = torch.tensor([name == group for name in groups])
+            means[group] = _known_means({k: each[rows] for k, each in self.errors.items()})
+        return means
+
+    def by_joint(self) -> dict[str, dict[str, float]]:
+        """The mean of each error at each joint."""
+        return {
+            joint: _known_means({k: each[:, place] for k, each in self.errors.items()})
+            for place, joint in enumerate(self.joints)
+        }
+
+    def mean(self, aggregate: Aggregate) -> dict[str, float]:
+        """The mean over groups of the mean within each; NaN of what is known nowhere."""
+        groups = self.by(aggregate).values()
+        found = {name: [each[name] for each in groups if name in each] for name in self.errors}
+        return {name: sum(v) / len(v) if v else math.nan for name, v in found.items()}
+
+    def interval(self, name: str, aggregate: Aggregate) -> tuple[float, float]:
+        """The 95 % interval of that mean, by bootstrap over sequences."""
+        sequences = [sequence for _, _, sequence in self.names]
+        return bootstrap(self.errors[name], sequences, self._groups(aggregate))
+
+    def _groups(self, aggregate: Aggregate) -> list[str]:
+        if aggregate == "poses":
+            return ["all"] * len(self.names)
+        return [subject if aggregate == "subject" else action for subject, action, _ in self.names]
+
+
+def collect(
+    pipeline: Pipeline,
+    dataset: Dataset,
+    protocol: Protocol,
+    errors: Callable[[Batch], dict[str, Tensor]],  # -> (B, T, J), NaN where not known
+    *,
+    data: str,
+    batch_size: int,
+    device: torch.device,
+    bf16: bool = False,
+    workers: int = 0,
+    max_samples: int = 0,
+) -> PerPose:
+    """The errors of the items that the protocol counts, in order.
+
+    `max_samples` takes that many items spread evenly over the split instead (0: all). The pipeline
+    is left in the mode in which it came.
+
+    Raises:
+        ValueError: the protocol leaves no pose.
+    """
+    step = protocol.stride
+    if max_samples:
+        step *= max(1, -(-len(dataset) // (step * max_samples)))
+    loader = ordered_batches(
+        dataset, indices=range(0, len(dataset), step), batch_size=batch_size, workers=workers
+    )
+    found: list[dict[str, Tensor]] = []
+    names: list[tuple[str, str, str]] = []
+    training = pipeline.training
+    pipeline.eval()
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        for loaded in loader:
+            batch = _counted(loaded, protocol)
+            if not len(batch):
+                continue
+            each = errors(batch.to(device))
+            found.append({name: value.flatten(0, 1).cpu() for name, value in each.items()})
+            frames = next(iter(each.values())).shape[1]
+            whose = zip(batch.subject, batch.action, batch.sequence, strict=True)
+            names += [name for name in whose for _ in range(frames)]
+    pipeline.train(training)
+    if not found:
+        raise ValueError(f"{data}: protocol {protocol.key} leaves no pose of it")
+    joints = list(protocol.joints or range(pipeline.skeleton.num_joints))
+    return PerPose(
+        errors={name: torch.cat([each[name] for each in found])[:, joints] for name in found[0]},
+        joints=tuple(pipeline.skeleton.joints[joint] for joint in joints),
+        names=tuple(names),
+    )
+
+
+def _counted(batch: Batch, protocol: Protocol) -> Batch:
+    """Those of a batch that the protocol counts."""
+    if not protocol.subjects and not protocol.drop:
+        return batch
+    counts = [
+        (not protocol.subjects or subject in protocol.subjects) and sequence not in protocol.drop
+        for subject, sequence in zip(batch.subject, batch.sequence, strict=True)
+    ]
+    return batch.items(torch.tensor(counts))
+
+
+def _known_means(errors: dict[str, Tensor]) -> dict[str, float]:
+    """The mean of each error that is known of some joint at all."""
+    means = {name: values.nanmean().item() for name, values in errors.items()}
+    return {name: mean for name, mean in means.items() if not math.isnan(mean)}
