@@ -20,7 +20,7 @@ from posezoo.registry import NodeSpec, PipelineSpec, parse_node, parse_pipeline
 from posezoo.training import checkpoint
 from posezoo.training.runs import pick_device
 from posezoo.weights.index import KnownWeights, known_weights, weights_of
-from posezoo.weights.named import is_name, open_named
+from posezoo.weights.named import is_name, open_named, spec_of
 from posezoo.weights.shipped import shipped_weights
 from posezoo.weights.store import all_stored, load_weights
 
@@ -70,11 +70,9 @@ def missing_weights(what: str | Path | None, detector: str | None) -> list[Known
     """
     text = str(what or default_pipeline())
     node = parse_node(detector) if detector else None
-    if not Path(text).is_dir() and not is_name(text):
-        spec = parse_pipeline(text)
-        node = spec.detector or node or NodeSpec(DETECTOR)
-    elif node is None and not (Path(text).is_dir() and checkpoint.spec_of(text).backbone):
-        node = NodeSpec(DETECTOR)
+    spec = _spec_of(text)
+    if spec.detector is not None or (node is None and spec.backbone is None):
+        node = spec.detector or NodeSpec(DETECTOR)
     name = weights_of(node.key) if node is not None else None
     return [known_weights()[name]] if name is not None and name not in all_stored() else []
 
@@ -174,6 +172,12 @@ def _load(what: str | Path) -> Loaded:
             pipeline=build_pipeline(spec).eval(), name=str(spec), weights=_sha256(spec.detector)
         )
     return _with_detector(loaded, str(spec.detector))
+
+
+def _spec_of(text: str) -> PipelineSpec:
+    if Path(text).is_dir():
+        return checkpoint.spec_of(text)
+    return spec_of(text) if is_name(text) else parse_pipeline(text)
 
 
 def _named(name: str) -> Loaded:

@@ -24,11 +24,13 @@ from posezoo.weights.reading import Warn, read
 from posezoo.weights.recognising import fitting_families, is_family
 from posezoo.weights.statistics import fit_statistics
 from posezoo.weights.store import StoredWeights, all_stored, save_weights
-from posezoo.weights.trial import try_once
+from posezoo.weights.trial import picture_size, try_once
 from posezoo.weights.unwrapping import unwrap
 
 # Of every pipeline of ours and of nobody's file: not asked for.
 _ALWAYS_KEPT = ("mean_pose",)
+# Around a person in a crop, on each side: all of these projects take 1.25 times the box.
+_MARGIN = 0.125
 _COUNTER = "num_batches_tracked"  # of batch norm; nothing computes with it, old files lack it
 
 
@@ -121,8 +123,17 @@ def import_file(
             "scale": scale,
             "imported": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "posezoo": posezoo.__version__,
+            **_crops(pipeline),
         },
     )
+
+
+def _crops(pipeline: Pipeline) -> dict[str, str]:
+    """How `posezoo predict` cuts people out for it, if it takes square pictures."""
+    height, width = picture_size(pipeline)
+    if not pipeline.has_image or height != width:
+        return {}
+    return {"crop_px": str(height), "margin": str(_MARGIN)}
 
 
 def _scale(family: Family, pipeline: Pipeline, statistics: str) -> str:

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
-from posezoo.registry import parse_pipeline
+from posezoo.registry import PipelineSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
 from posezoo.training import checkpoint
 from posezoo.weights import hub
 from posezoo.weights.importing import import_file
 from posezoo.weights.index import known_weights
 from posezoo.weights.reading import sha256_of
-from posezoo.weights.store import all_stored, load_weights
+from posezoo.weights.store import all_stored, load_weights, stored_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,20 @@ def open_named(name: str | Path) -> Named:
 def is_name(text: str) -> bool:
     """Whether weights are called so, here, in the index or on the hub, which is not asked."""
     return hub.is_hub(text) or text in {*known_weights(), *all_stored()}
+
+
+def spec_of(name: str) -> PipelineSpec:
+    """The pipeline of weights that `is_name` knows.
+
+    Raises:
+        ValueError: a card that is damaged; or the hub has nothing of that name.
+    """
+    if hub.is_hub(name):
+        return open_named(name).pipeline.spec
+    here = name in all_stored()
+    return parse_pipeline(
+        stored_weights(name).about["spec"] if here else known_weights()[name].spec
+    )
 
 
 def _from_run(path: Path) -> Named:
