@@ -177,9 +177,8 @@ def test_screen25d_undoes_perspective_and_knows_the_size_of_one_person(people, a
     answer = seen25d(batch, norm.focal) + anywhere * torch.tensor([1.0, 1.0, 0.0])
     joints3d = norm.joints3d(answer.flatten(-2), sight)
     size = (2850 / limbs_mm(batch))[..., None, None]
-    torch.testing.assert_close(
-        joints3d, batch.joints3d * size, atol=1e-3, rtol=0
-    )  # px are float32's
+    # As near as px in float32 say where the root is.
+    torch.testing.assert_close(joints3d, batch.joints3d * size, atol=1e-3, rtol=0)
     assert joints3d[:, :, 0].abs().max() == 0
 
 

@@ -49,9 +49,8 @@ def test_both_sides_of_an_edge_are_divided_by_the_root_of_what_its_ends_hear():
     hears = torch.tensor([[0.0, 1, 1], [1, 0, 0], [1, 0, 0]]).double()
     root = 2**-0.5
     expected = torch.tensor([6 + 5 * root, 2 + 6 * root, 3 + 6 * root]).double()  # and x itself
-    torch.testing.assert_close(
-        conv(x, hears).flatten(), expected, atol=1e-4, rtol=0
-    )  # 1e-5 under a root
+    # The norm adds 1e-5 to a variance of 1.
+    torch.testing.assert_close(conv(x, hears).flatten(), expected, atol=1e-4, rtol=0)
 
 
 def test_equal_frames_are_all_heard():
