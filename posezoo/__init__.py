@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from posezoo.assembly import build_pipeline as build
     from posezoo.camera import Camera
     from posezoo.contracts import Batch, FeatureSpec, PoseResult, Sample, Stage
+    from posezoo.inference.api import predict
+    from posezoo.inference.loading import load
+    from posezoo.inference.people import Person, Prediction, VideoPrediction
+    from posezoo.inference.predictor import Predictor
     from posezoo.pipeline import Pipeline
     from posezoo.registry import Entry, entries, register
     from posezoo.skeleton import Skeleton, get_skeleton
-    from posezoo.weights.named import load
 
     __version__: str
 
@@ -24,16 +27,21 @@ __all__ = [
     "Camera",
     "Entry",
     "FeatureSpec",
+    "Person",
     "Pipeline",
     "PoseResult",
+    "Prediction",
+    "Predictor",
     "Sample",
     "Skeleton",
     "Stage",
+    "VideoPrediction",
     "__version__",
     "build",
     "entries",
     "get_skeleton",
     "load",
+    "predict",
     "register",
 ]
 
@@ -42,15 +50,20 @@ _HOMES = {
     "Camera": "camera:Camera",
     "Entry": "registry:Entry",
     "FeatureSpec": "contracts:FeatureSpec",
+    "Person": "inference.people:Person",
     "Pipeline": "pipeline:Pipeline",
     "PoseResult": "contracts:PoseResult",
+    "Prediction": "inference.people:Prediction",
+    "Predictor": "inference.predictor:Predictor",
     "Sample": "contracts:Sample",
     "Skeleton": "skeleton:Skeleton",
     "Stage": "contracts:Stage",
+    "VideoPrediction": "inference.people:VideoPrediction",
     "build": "assembly:build_pipeline",
     "entries": "registry:entries",
     "get_skeleton": "skeleton:get_skeleton",
-    "load": "training.checkpoint:load_pipeline",
+    "load": "inference.loading:load",
+    "predict": "inference.api:predict",
     "register": "registry:register",
 }
 

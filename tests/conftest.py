@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import h5py
 import numpy as np
@@ -83,6 +84,16 @@ def install_plugin(
     for name in set(sys.modules) - before:
         if name.startswith(("acme", "other", "posezoo_plugin_")):
             del sys.modules[name]
+
+
+@pytest.fixture
+def painted() -> Iterator[ModuleType]:
+    """tests/inference/painted.py: a detector of painted people, and what paints them."""
+    found = registry.load_plugin_file(Path(__file__).parent / "inference" / "painted.py")
+    name = found[0].target.partition(":")[0]
+    yield sys.modules[name]
+    catalog.discard(found)
+    sys.modules.pop(name, None)
 
 
 # One person standing at (300, -200) mm, arms a little out: Human3.6M-17 order, z up.

@@ -44,7 +44,7 @@ PLAN: dict[str, str] = {
     "heads": "contracts geometry losses ops",
     "lifters": "camera contracts normalisation skeleton",
     "strategies": "contracts evaluation skeleton",
-    "data": "camera contracts geometry hints joint_maps skeleton",
+    "data": "camera contracts drawing geometry hints joint_maps skeleton",
     # Parts put together, and what is done with the whole.
     "clips": "camera geometry pipeline",
     "pipeline": "camera contracts registry skeleton",
@@ -56,7 +56,10 @@ PLAN: dict[str, str] = {
         "assembly camera contracts data geometry hints metrics pipeline registry settings "
         "skeleton training"
     ),
-    "inference": "camera",
+    "inference": (
+        "assembly camera contracts data drawing joint_maps pipeline posezoo registry skeleton "
+        "training weights"
+    ),
     "weights": ("assembly camera contracts data hints pipeline posezoo registry skeleton training"),
     "sweep": "evaluation registry settings training",
     "report": (
@@ -66,9 +69,10 @@ PLAN: dict[str, str] = {
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation ops posezoo registry report scaffold skeleton sweep testing "
-        "training weights"
+        "cores data evaluation inference ops posezoo registry report scaffold skeleton sweep "
+        "testing training weights"
     ),
+    "drawing": "skeleton",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {

@@ -13,6 +13,8 @@ from posezoo.cores import wait_quietly
 _COMMANDS = {
     "list": ("posezoo.cli.list_:list_entries", "What the zoo holds."),
     "info": ("posezoo.cli.info:info", "The card of an entry or a pipeline."),
+    "predict": ("posezoo.cli.predict:predict", "People in 3D from pictures and videos."),
+    "lift": ("posezoo.cli.lift:lift", "Joints of other programs, in 3D."),
     "train": ("posezoo.cli.train:train", "Train a pipeline."),
     "eval": ("posezoo.cli.eval:evaluate", "Evaluate a trained pipeline."),
     "errors": ("posezoo.cli.errors:errors", "How a detector errs, to train a lifter with."),

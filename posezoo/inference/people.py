@@ -5,7 +5,8 @@ Plain NumPy. The files that hold them are `posezoo.inference.formats`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ class Prediction:
     people: tuple[Person, ...]
     frame: int | None = None  # of a video, counted from 0
     time_s: float | None = None  # of a video, since its beginning
+    weights: Mapping[str, str] = field(default_factory=dict)  # sha256 of each part's, by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
-from posezoo.registry import parse_pipeline
+from posezoo.registry import PipelineSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
 
 SCHEMA = "posezoo.training.checkpoint/1"
@@ -130,11 +130,17 @@ def provenance(folder: Path | str) -> dict[str, Any]:
     return dict(json.loads(about["provenance"]))
 
 
-def model_sha256(folder: Path | str) -> str:
-    """The sha256 of the model's file, as the checkpoint's manifest has it."""
-    path = _find(_resolve_run(Path(folder)))
-    sums = json.loads((path / "manifest.json").read_text(encoding="utf-8"))["sha256"]
-    return str(sums["model.safetensors"])
+def spec_of(folder: Path | str) -> PipelineSpec:
+    """The pipeline of a checkpoint or a run's best one, without its weights."""
+    about = _metadata(_find(_resolve_run(Path(folder))) / "model.safetensors")
+    return parse_pipeline(about["pipeline"])
+
+
+def sha256(folder: Path | str) -> str:
+    """Of the weights of a checkpoint, or of a run's best one, as they were written."""
+    manifest = _find(_resolve_run(Path(folder))) / "manifest.json"
+    written = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
+    return str(written["model.safetensors"])
 
 
 def load_weights(module: torch.nn.Module, weights: dict[str, Tensor], *, origin: str) -> None:

@@ -13,12 +13,14 @@ from torch import Tensor
 
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
+from posezoo.registry import parse_pipeline
 from posezoo.skeleton import get_skeleton
 from posezoo.training import checkpoint
 from posezoo.weights import hub
 from posezoo.weights.importing import import_file
+from posezoo.weights.index import known_weights
 from posezoo.weights.reading import sha256_of
-from posezoo.weights.store import load_weights
+from posezoo.weights.store import all_stored, load_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +32,8 @@ class Named:
     about: Mapping[str, str]  # spec, joint_set, licence, source, ...
 
 
-def load(name: str | Path) -> Pipeline:
-    """A trained pipeline, in eval mode.
+def open_named(name: str | Path) -> Named:
+    """The trained pipeline of that name.
 
     Args:
         name: the folder of a run or a checkpoint, weights of `posezoo weights list`, or
@@ -39,15 +41,6 @@ def load(name: str | Path) -> Pipeline:
 
     Raises:
         ValueError: nothing of that name, or files that are damaged or do not fit.
-    """
-    return open_named(name).pipeline
-
-
-def open_named(name: str | Path) -> Named:
-    """The same, with what is known of it.
-
-    Raises:
-        ValueError: as `load`.
     """
     text = str(name)
     if hub.is_hub(text):
@@ -58,6 +51,11 @@ def open_named(name: str | Path) -> Named:
     return _filled(tensors, stored.about, stored.sha256, origin=str(stored.path))
 
 
+def is_name(text: str) -> bool:
+    """Whether weights are called so, here, in the index or on the hub, which is not asked."""
+    return hub.is_hub(text) or text in {*known_weights(), *all_stored()}
+
+
 def _from_run(path: Path) -> Named:
     pipeline = checkpoint.load_pipeline(path)
     about = {
@@ -65,7 +63,7 @@ def _from_run(path: Path) -> Named:
         "spec": str(pipeline.spec),
         "joint_set": pipeline.skeleton.name,
     }
-    return Named(pipeline=pipeline, sha256=checkpoint.model_sha256(path), about=about)
+    return Named(pipeline=pipeline, sha256=checkpoint.sha256(path), about=about)
 
 
 def own_of_hub(file: Path, name: str) -> Named | None:
@@ -100,6 +98,9 @@ def _filled(
 ) -> Named:
     if lacking := {"spec", "joint_set"} - about.keys():
         raise ValueError(f"{origin}: its card lacks '{min(lacking)}'; import the weights again")
-    pipeline = build_pipeline(about["spec"], skeleton=get_skeleton(about["joint_set"]))
+    spec = parse_pipeline(about["spec"])
+    if spec.detector is not None:  # its weights are those that it is built with
+        return Named(pipeline=build_pipeline(spec).eval(), sha256=digest, about=about)
+    pipeline = build_pipeline(spec, skeleton=get_skeleton(about["joint_set"]))
     checkpoint.load_weights(pipeline, tensors, origin=origin)
     return Named(pipeline=pipeline.eval(), sha256=digest, about=about)

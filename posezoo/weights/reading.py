@@ -83,11 +83,13 @@ def read(
         first = file.read(512)
     if not first:
         raise ValueError(f"{path}: empty, 0 bytes; the download did not finish")
+    # The header's length, which has a zero byte as no text has, and the header. It comes first, for
+    # a length can begin like anything.
+    if b"\0" in first[:8] and first[8:9] == b"{":
+        return Contents(path, digest, _safetensors(path))
     for beginning, advice in _FIRST_BYTES:
         if first.lstrip().startswith(beginning):
             raise ValueError(f"{path}: {advice}")
-    if first[8:9] == b"{":
-        return Contents(path, digest, _safetensors(path))
     if first.startswith(b"PK"):
         _check_archive(path)
     elif first[:1] == b"\x80" and first[1:2] != b"\x02":  # the protocol that torch.save writes

@@ -19,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from posezoo.weights.index import known_weights
+from posezoo.weights.shipped import shipped_weights
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
@@ -66,11 +67,16 @@ def save_weights(
 
 
 def stored_weights(name: str) -> StoredWeights:
-    """What is kept under that name.
+    """What is kept under that name, in this package or in the cache.
 
     Raises:
         ValueError: nothing is, or its description is damaged; the message says what to type.
     """
+    if held := shipped_weights().get(name):
+        size = held.path.stat().st_size
+        return StoredWeights(
+            name=name, path=held.path, sha256=held.sha256, bytes=size, about=held.about
+        )
     path = _folder(name) / f"{name}.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -102,14 +108,14 @@ def load_weights(name: str) -> tuple[dict[str, Tensor], StoredWeights]:
         raise ValueError(f"{stored.path}: missing. {_advice(name)}") from None
     if hashlib.sha256(content).hexdigest() != stored.sha256:
         raise ValueError(
-            f"{stored.path}: damaged, its sha256 is not the one in {name}.json. {_advice(name)}"
+            f"{stored.path}: damaged, its sha256 is not the one written down. {_advice(name)}"
         )
     return load(content), stored
 
 
 def all_stored() -> list[str]:
-    """The names that are kept, in order."""
-    return sorted(path.stem for path in cache_folder().glob("*.json"))
+    """The names that are kept, in order: those of this package and of the cache."""
+    return sorted({*shipped_weights(), *(path.stem for path in cache_folder().glob("*.json"))})
 
 
 def _folder(name: str) -> Path:

@@ -45,7 +45,8 @@ def try_once(pipeline: Pipeline, *, origin: str) -> None:
 
 def picture_size(pipeline: Pipeline) -> tuple[int, int]:
     """Height and width, px, of a picture that the pipeline takes."""
-    size: Any = getattr(pipeline.backbone, "image_size", None) or _SIDE_PX
+    own = (getattr(part, "image_size", None) for part in (pipeline.head, pipeline.backbone))
+    size: Any = next(filter(None, own), _SIDE_PX)
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 

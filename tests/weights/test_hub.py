@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 
 from posezoo.assembly import build_pipeline
 from posezoo.cli import main
+from posezoo.inference.loading import load
 from posezoo.weights.importing import import_file, keep
-from posezoo.weights.named import load, open_named
+from posezoo.weights.named import open_named
 from posezoo.weights.starting import starting_weights
 
 

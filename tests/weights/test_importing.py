@@ -8,10 +8,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from posezoo.assembly import build_pipeline
+from posezoo.inference.loading import load
 from posezoo.weights import store
 from posezoo.weights.families import MODULES, families
 from posezoo.weights.importing import import_file, keep
-from posezoo.weights.named import load, open_named
+from posezoo.weights.named import open_named
 
 
 def silent(text):

@@ -37,6 +37,16 @@ def test_safetensors_are_read_whatever_they_are_called(tmp_path):
     assert state_of(tmp_path / "weights.pth")["a"].tolist() == [3.0]
 
 
+@pytest.mark.parametrize("first", [b"<", b"\x80", b"P"])
+def test_safetensors_are_known_whatever_the_length_of_their_header_begins_with(tmp_path, first):
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    header = header.ljust(first[0] + 256)  # padded with spaces, as the format allows
+    numbers = struct.pack("<f", 2.5)
+    (tmp_path / "w.bin").write_bytes(struct.pack("<Q", len(header)) + header + numbers)
+    assert (tmp_path / "w.bin").read_bytes()[:1] == first
+    assert state_of(tmp_path / "w.bin")["a"].tolist() == [2.5]
+
+
 def test_the_sha256_is_that_of_the_bytes(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "w.safetensors")
     digest = read(tmp_path / "w.safetensors", warn=refuse).sha256

@@ -11,8 +11,8 @@ from torch import nn
 from posezoo.assembly import build_pipeline
 from posezoo.backbones.resnet import resnet18
 from posezoo.cli import main
+from posezoo.inference.loading import load
 from posezoo.weights.importing import import_file, keep
-from posezoo.weights.named import load
 from posezoo.weights.starting import starting_weights
 
 SMALL = "martinez:blocks=1,input=px,joints=published,width=4"

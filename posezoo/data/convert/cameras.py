@@ -63,6 +63,15 @@ def read_cameras(options: Options, why: str) -> Stations:
         with understood(path, "mmpose's cameras.pkl: {(subject, camera): {R, T, c, f, k, p}}"):
             with path.open("rb") as stream:
                 return _pickled(load_plain(stream, path.stat().st_size))
+    return camera_stations(path)
+
+
+def camera_stations(path: Path) -> Stations:
+    """The cameras of a JSON file as in docs/data.md.
+
+    Raises:
+        ValueError: it is no such file.
+    """
     views = Rig.from_file(path).cameras
     assert views is not None  # a file always lists cameras
     stations: Stations = {}

@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.data.inspect.evidence import Evidence, is_store, load_mocap, load_store
-from posezoo.skeleton import Skeleton
+from posezoo.drawing import LEGEND, coloured_bones, draw_solid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LEFT, _RIGHT, _MIDDLE = "#d95f02", "#1f78b4", "#6b6b6b"
 _COLUMNS = 4  # poses side by side
 _CELL_INCHES = (3.6, 2.0)
 _ROOM = 0.15  # around the person, as a share of the joints' box
 _ENDINGS = (".png", ".pdf", ".svg")
 _FROM_THE_CAMERA, _FROM_THE_SIDE = -70.0, -10.0  # azimuths, degrees
-
-Floats = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 
 
 def draw_sheet(path: str | Path, out: str | Path, *, items: int = 8, seed: int = 0) -> int:
@@ -63,7 +59,7 @@ def draw_sheet(path: str | Path, out: str | Path, *, items: int = 8, seed: int =
         cell = (1 - head) / lines
         box = (column / columns, 1 - head - (line + 1) * cell, 1 / columns, cell)
         _draw_cell(figure, evidence, row, box)
-    title = f"{Path(path).name}: {len(rows)} of {len(evidence)} poses; left orange, right blue"
+    title = f"{Path(path).name}: {len(rows)} of {len(evidence)} poses; {LEGEND}"
     figure.text(0.5, 1 - head / 2, title, ha="center", va="center", fontsize=9)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)
@@ -97,7 +93,7 @@ def _draw_cell(
     if evidence.store is None:
         for where, azimuth in ((first, _FROM_THE_CAMERA), (second, _FROM_THE_SIDE)):
             axes3d = figure.add_axes(where, projection="3d")
-            _draw_3d(axes3d, pose, known3d, evidence.skeleton, azimuth)
+            draw_solid(axes3d, pose, known3d, evidence.skeleton, azimuth)
     else:
         axes = figure.add_axes(first)
         _draw_2d(axes, evidence, place)
@@ -105,7 +101,7 @@ def _draw_cell(
             axes3d = figure.add_axes(second, projection="3d")
             # Camera frame to the plot's: x right, z away, y up.
             turned = np.stack([pose[:, 0], pose[:, 2], -pose[:, 1]], -1)
-            _draw_3d(axes3d, turned, known3d, evidence.skeleton, _FROM_THE_CAMERA)
+            draw_solid(axes3d, turned, known3d, evidence.skeleton, _FROM_THE_CAMERA)
     names = [evidence.names[k][evidence.code[k][row]] for k in ("subject", "action", "view")]
     label = ", ".join(filter(None, names)) + f", frame {evidence.frame[row]}"
     figure.text(
@@ -127,7 +123,7 @@ def _draw_2d(axes: Axes, evidence: Evidence, place: NDArray[np.int64]) -> None:
     if data:
         with Image.open(BytesIO(data)) as picture:
             axes.imshow(np.asarray(picture.convert("RGB")))
-    for start, end, colour in _coloured(evidence.skeleton):
+    for start, end, colour in coloured_bones(evidence.skeleton):
         if known[start] and known[end]:
             axes.plot(*px[[start, end]].T, color="white", linewidth=3.0, alpha=0.6)
             axes.plot(*px[[start, end]].T, color=colour, linewidth=1.6)
@@ -151,40 +147,3 @@ def _draw_2d(axes: Axes, evidence: Evidence, place: NDArray[np.int64]) -> None:
         axes.set_xlim(middle[0] - half, middle[0] + half)
         axes.set_ylim(middle[1] + half, middle[1] - half)
     axes.set(xticks=[], yticks=[], aspect="equal")
-
-
-def _draw_3d(
-    axes: Any,  # of projection "3d"; its class has no types
-    pose: Floats,  # (J, 3) mm, z up
-    known: Mask,  # (J,)
-    skeleton: Skeleton,
-    azimuth: float,
-) -> None:
-    for start, end, colour in _coloured(skeleton):
-        if known[start] and known[end]:
-            axes.plot(*pose[[start, end]].T, color=colour, linewidth=1.8)
-    low, high = pose[known].min(0), pose[known].max(0)
-    middle, half = (low + high) / 2, (high - low).max() / 2 * 1.05
-    floor = middle[2] - half
-    for start, end, _ in _coloured(skeleton):  # a shadow tells depth
-        if known[start] and known[end]:
-            flat = pose[[start, end]].copy()
-            flat[:, 2] = floor
-            axes.plot(*flat.T, color="#d0d0d0", linewidth=1.2)
-    axes.set(
-        xlim=(middle[0] - half, middle[0] + half),
-        ylim=(middle[1] - half, middle[1] + half),
-        zlim=(floor, middle[2] + half),
-    )
-    axes.set_box_aspect((1, 1, 1), zoom=1.25)
-    axes.view_init(elev=12, azim=azimuth)
-    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.set_ticklabels([])
-        axis.set_pane_color((1.0, 1.0, 1.0, 0.0))
-        axis._axinfo["grid"].update(linewidth=0.3)
-    axes.tick_params(length=0)
-
-
-def _coloured(skeleton: Skeleton) -> list[tuple[int, int, str]]:
-    sides = dict.fromkeys(skeleton.left, _LEFT) | dict.fromkeys(skeleton.right, _RIGHT)
-    return [(a, b, sides.get(b, sides.get(a, _MIDDLE))) for a, b in skeleton.bones]

@@ -65,30 +65,43 @@ def crop_picture(
         ValueError: the bytes are not a whole picture.
     """
     with _open(data) as image:
-        width, height = image.size
-        # In coordinates of edges (pixel 0 spans 0 to 1): new edge = old edge * scale + shift.
-        shift = [each + 0.5 - 0.5 * scale for each in offset]
-        low = [max(0, math.ceil(each)) for each in shift]
-        high = [
-            min(size, math.floor(side * scale + each + 1e-9))
-            for side, each in zip((width, height), shift, strict=True)
-        ]
-        canvas = Image.new("RGB", (size, size))
-        if low[0] < high[0] and low[1] < high[1]:
-            # A JPEG decodes at 1/2, 1/4 or 1/8 for less work; Pillow tells how wide it then is.
-            draft = image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
-            shrunk = width / draft[1][2] if draft else 1
-            edges = [
-                (new - s) / scale / shrunk for new, s in zip(low + high, shift * 2, strict=True)
-            ]
-            box = np.clip(edges, 0, (*image.size, *image.size))
-            try:
-                part = image.convert("RGB").resize(
-                    (high[0] - low[0], high[1] - low[1]), Image.Resampling.BICUBIC, tuple(box)
-                )
-            except _BROKEN as error:
-                raise ValueError(f"is damaged ({error})") from error
-            canvas.paste(part, (low[0], low[1]))
+        return crop_image(image, scale=scale, offset=offset, size=size)
+
+
+def crop_image(
+    image: Image.Image,
+    *,
+    scale: float,  # new px per old px
+    offset: tuple[float, float],  # px: new px = old px * scale + offset
+    size: int,  # px of the square result
+) -> Tensor:  # (3, size, size) uint8 RGB
+    """Crop and resize an opened picture in one go.
+
+    Raises:
+        ValueError: it cannot be decoded.
+    """
+    width, height = image.size
+    # In coordinates of edges (pixel 0 spans 0 to 1): new edge = old edge * scale + shift.
+    shift = [each + 0.5 - 0.5 * scale for each in offset]
+    low = [max(0, math.ceil(each)) for each in shift]
+    high = [
+        min(size, math.floor(side * scale + each + 1e-9))
+        for side, each in zip((width, height), shift, strict=True)
+    ]
+    canvas = Image.new("RGB", (size, size))
+    if low[0] < high[0] and low[1] < high[1]:
+        # A JPEG decodes at 1/2, 1/4 or 1/8 for less work; Pillow tells how wide it then is.
+        draft = image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
+        shrunk = width / draft[1][2] if draft else 1
+        edges = [(new - s) / scale / shrunk for new, s in zip(low + high, shift * 2, strict=True)]
+        box = np.clip(edges, 0, (*image.size, *image.size))
+        try:
+            part = image.convert("RGB").resize(
+                (high[0] - low[0], high[1] - low[1]), Image.Resampling.BICUBIC, tuple(box)
+            )
+        except _BROKEN as error:
+            raise ValueError(f"is damaged ({error})") from error
+        canvas.paste(part, (low[0], low[1]))
     return torch.from_numpy(np.array(canvas)).permute(2, 0, 1).contiguous()
 
 

@@ -1,0 +1,1 @@
+"""2D joints that other programs have found, from the files that they write."""

@@ -1,0 +1,85 @@
+"""How skeletons are drawn, everywhere alike: left orange, right blue, the middle grey.
+
+So a swap of left and right is seen at a glance.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEFT, RIGHT, MIDDLE = "#d95f02", "#1f78b4", "#6b6b6b"
+LEGEND = "left orange, right blue"
+_FAINTEST = 0.35  # opacity of what is not sure at all: it must still be seen
+
+Floats: TypeAlias = NDArray[np.floating]
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+def coloured_bones(skeleton: Skeleton) -> list[tuple[int, int, str]]:
+    """(parent, child, colour) of each bone."""
+    sides = dict.fromkeys(skeleton.left, LEFT) | dict.fromkeys(skeleton.right, RIGHT)
+    return [(a, b, sides.get(b, sides.get(a, MIDDLE))) for a, b in skeleton.bones]
+
+
+def draw_flat(
+    axes: Axes,
+    points: Floats,  # (J, 2) any unit; NaN where nothing is known
+    skeleton: Skeleton,
+    *,
+    confidence: Floats | None = None,  # (J,) 0 to 1: how opaque
+    order: Floats | None = None,  # (J,) what is smaller lies above: the distance
+    width: float = 2.0,
+) -> None:
+    """A skeleton on a picture or as seen from one side."""
+    known: Mask = np.isfinite(points).all(-1)
+    sure = np.ones(len(points)) if confidence is None else np.nan_to_num(confidence)
+    depth = np.zeros(len(points)) if order is None else order
+    bones = [bone for bone in coloured_bones(skeleton) if known[bone[0]] and known[bone[1]]]
+    for start, end, colour in sorted(bones, key=lambda b: -(depth[b[0]] + depth[b[1]])):
+        alpha = _FAINTEST + (1 - _FAINTEST) * float(min(sure[start], sure[end]))
+        line = points[[start, end]].T
+        axes.plot(*line, color="white", linewidth=1.9 * width, alpha=0.6 * alpha)
+        axes.plot(*line, color=colour, linewidth=width, alpha=alpha, solid_capstyle="round")
+    for (x, y), certain in zip(points[known], sure[known], strict=True):
+        alpha = _FAINTEST + (1 - _FAINTEST) * float(certain)
+        axes.plot(x, y, "o", color="black", markersize=2 * width, alpha=alpha, mew=0, zorder=3)
+
+
+def draw_solid(
+    axes: Any,  # of projection "3d"; its class has no types
+    pose: Floats,  # (J, 3) mm, z up
+    known: Mask,  # (J,)
+    skeleton: Skeleton,
+    azimuth: float,  # degrees
+) -> None:
+    """A skeleton in perspective, with its shadow."""
+    bones = [bone for bone in coloured_bones(skeleton) if known[bone[0]] and known[bone[1]]]
+    for start, end, colour in bones:
+        axes.plot(*pose[[start, end]].T, color=colour, linewidth=1.8)
+    low, high = pose[known].min(0), pose[known].max(0)
+    middle, half = (low + high) / 2, (high - low).max() / 2 * 1.05
+    floor = middle[2] - half
+    for start, end, _ in bones:  # a shadow tells depth
+        flat = pose[[start, end]].copy()
+        flat[:, 2] = floor
+        axes.plot(*flat.T, color="#d0d0d0", linewidth=1.2)
+    axes.set(
+        xlim=(middle[0] - half, middle[0] + half),
+        ylim=(middle[1] - half, middle[1] + half),
+        zlim=(floor, middle[2] + half),
+    )
+    axes.set_box_aspect((1, 1, 1), zoom=1.25)
+    axes.view_init(elev=12, azim=azimuth)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_ticklabels([])
+        axis.set_pane_color((1.0, 1.0, 1.0, 0.0))
+        axis._axinfo["grid"].update(linewidth=0.3)
+    axes.tick_params(length=0)

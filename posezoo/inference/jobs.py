@@ -1,0 +1,213 @@
+"""Many sources into a folder of results: read ahead, predicted in batches, written, gone on with.
+
+What cannot be read is reported in a line, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from posezoo.inference.boxes import Boxes
+from posezoo.inference.ledger import Ledger
+from posezoo.inference.people import Prediction, VideoPrediction
+from posezoo.inference.picture import Picture, read_picture
+from posezoo.inference.predictor import Predictor
+from posezoo.inference.results import overwritten, result_files, write_results
+from posezoo.inference.smoothing import Filter
+from posezoo.inference.sources import Source
+from posezoo.inference.video import LiveCamera, VideoFile
+
+
+class Listener(Protocol):
+    """Hears what happens."""
+
+    def done(self, source: Source, prediction: Prediction | VideoPrediction | None) -> None:
+        """A source is finished; None: it was finished before."""
+
+    def failed(self, problem: str) -> None:
+        """Something could not be used; one line."""
+
+    def frame(self, source: Source, number: int, length: int | None) -> None:
+        """A frame of a video is about to be looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Where results go and how they are made."""
+
+    out: Path
+    kinds: Sequence[str] = ()  # of files, beside JSON; see `posezoo.inference.results`
+    boxes: Boxes = field(default_factory=Boxes)
+    track: bool = True
+    smooth: Filter | None = None
+    restart: bool = False
+    workers: int = 2  # threads that read pictures ahead; 0: none
+
+
+@dataclass(slots=True)
+class Tally:
+    """How a job went."""
+
+    sources: int = 0  # that could be read
+    people: int = 0  # in pictures, or tracks of videos
+    failed: int = 0
+    skipped: int = 0  # of `sources`: done before
+
+
+def predict_sources(
+    predictor: Predictor, sources: Sequence[Source], job: Job, listener: Listener
+) -> Tally:
+    """Predict every source and write its results.
+
+    Raises:
+        ValueError: a result would overwrite a source.
+        OSError: the folder cannot be written.
+    """
+    if taken := overwritten(sources, job.out, job.kinds):
+        raise ValueError(f"a result would overwrite {taken}: take another --out")
+    job.out.mkdir(parents=True, exist_ok=True)
+    return _Worker(predictor, job, listener)(sources)
+
+
+class _Worker:
+    def __init__(self, predictor: Predictor, job: Job, listener: Listener) -> None:
+        self.predictor, self.job, self.listener = predictor, job, listener
+        self.tally = Tally()
+        settings = {
+            "pipeline": predictor.name,
+            "weights": dict(predictor.loaded.weights),
+            "lens": repr(predictor.lens),
+            "flip": predictor.flip,
+            "track": job.track,
+            "smooth": job.smooth,
+        }
+        self.ledger = Ledger(job.out, settings)
+
+    def __call__(self, sources: Sequence[Source]) -> Tally:
+        todo = [source for source in sources if not self._done_before(source)]
+        pictures = _read_ahead(
+            [source for source in todo if source.kind == "picture"],
+            workers=self.job.workers,
+            ahead=self.job.workers + self.predictor.batch,
+        )
+        while some := list(islice(pictures, self.predictor.batch)):
+            self._pictures(some)
+        for source in todo:
+            if source.kind != "picture":
+                self._video(source)
+        return self.tally
+
+    def _done_before(self, source: Source) -> bool:
+        files = result_files(self.job.out, source, self.job.kinds)
+        people = self.ledger.people(source.stem, self._made_of(source), files)
+        if people is None or self.job.restart:
+            return False
+        self.tally.sources += 1
+        self.tally.skipped += 1
+        self.tally.people += people
+        self.listener.done(source, None)
+        return True
+
+    def _pictures(self, some: Sequence[tuple[Source, Picture | ValueError]]) -> None:
+        """A batch: together, or one by one if one of them is refused."""
+        whole = [(source, each) for source, each in some if isinstance(each, Picture)]
+        for _, error in some:
+            if isinstance(error, ValueError):
+                self._failed(error)
+        boxes = [self.job.boxes.of(source.name) for source, _ in whole]
+        try:
+            predictions = self.predictor.pictures([each for _, each in whole], boxes=boxes)
+        except ValueError as error:
+            if len(whole) == 1:
+                self._failed(f"{whole[0][0].name}: {error}")
+                return
+            for each in whole:
+                self._pictures([each])
+            return
+        for (source, picture), prediction in zip(whole, predictions, strict=True):
+            self._write(source, prediction, len(prediction.people), picture)
+
+    def _video(self, source: Source) -> None:
+        try:
+            video = VideoFile(source.name) if source.kind == "video" else LiveCamera(source.name)
+            prediction = self.predictor.video(
+                self._counted(source, video),
+                boxes=self.job.boxes.of(source.name),
+                track=self.job.track,
+                smooth=self.job.smooth,
+            )
+        except ValueError as error:
+            self._failed(error)
+            return
+        if video.damage:
+            self._failed(video.damage)
+        ids = {person.id for frame in prediction.frames for person in frame.people}
+        self._write(source, prediction, len(ids))
+
+    def _counted(self, source: Source, video: VideoFile | LiveCamera) -> Iterator[Picture]:
+        for number, picture in enumerate(video):
+            self.listener.frame(source, number, video.length)
+            yield picture
+
+    def _write(
+        self,
+        source: Source,
+        prediction: Prediction | VideoPrediction,
+        people: int,
+        picture: Picture | None = None,
+    ) -> None:
+        write_results(prediction, self.job.out, source, self.job.kinds, picture)
+        self.ledger.add(source.stem, self._made_of(source), people)
+        self.tally.sources += 1
+        self.tally.people += people
+        self.listener.done(source, prediction)
+
+    def _failed(self, problem: ValueError | str) -> None:
+        self.tally.failed += 1
+        self.listener.failed(str(problem))
+
+    def _made_of(self, source: Source) -> list[Any]:
+        """What a result depends on beside the settings: the file as it is, and its boxes."""
+        boxes = self.job.boxes.of(source.name)
+        facts: list[Any] = [
+            str(Path(source.name).resolve()),
+            None if boxes is None else boxes.tolist(),
+        ]
+        if Path(source.name).is_file():
+            stat = Path(source.name).stat()
+            facts += [stat.st_size, stat.st_mtime_ns]
+        return facts
+
+
+def _read_ahead(
+    sources: Iterable[Source], *, workers: int, ahead: int
+) -> Iterator[tuple[Source, Picture | ValueError]]:
+    """Each picture, or why there is none, in order; threads decode those to come."""
+    if not workers:
+        yield from ((source, _read(source)) for source in sources)
+        return
+    waiting: deque[tuple[Source, Future[Picture | ValueError]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for source in sources:
+            waiting.append((source, pool.submit(_read, source)))
+            if len(waiting) > ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
+def _read(source: Source) -> Picture | ValueError:
+    try:
+        return read_picture(source.name)
+    except ValueError as error:
+        return error
+    except OSError as error:  # a file that may not be read, a disk that fails
+        return ValueError(f"{source.name}: {error.strerror or error}")

@@ -1,0 +1,53 @@
+"""What a folder of results already holds, so that the same command goes on where it was broken off.
+
+One line a source in `.predicted.jsonl`: what it was made of and how. The last line of a source
+counts, and a line that a kill has cut does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+FILE = ".predicted.jsonl"
+
+
+class Ledger:
+    """The record of one folder, for one way of predicting.
+
+    Args:
+        folder: where results are written.
+        settings: all that decides what a result is, as JSON values.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        self._file = folder / FILE
+        text = json.dumps(settings, sort_keys=True, default=str)
+        self._settings = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self._done: dict[str, dict[str, Any]] = {}
+        lines = self._file.read_text(encoding="utf-8") if self._file.is_file() else ""
+        for line in lines.splitlines():
+            try:
+                record = json.loads(line)
+                self._done[record["stem"]] = record
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def people(self, stem: str, made_of: Sequence[Any], files: Sequence[Path]) -> int | None:
+        """How many people were found, if it is done just so and its files are there; else None."""
+        record = self._done.get(stem, {})
+        same = record.get("settings") == self._settings and record.get("made_of") == [*made_of]
+        return int(record["people"]) if same and all(file.is_file() for file in files) else None
+
+    def add(self, stem: str, made_of: Sequence[Any], people: int) -> None:
+        """Note that a source is done. Its files are written before."""
+        record = {"stem": stem, "people": people, "settings": self._settings, "made_of": [*made_of]}
+        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, (json.dumps(record) + "\n").encode())
+        finally:
+            os.close(descriptor)

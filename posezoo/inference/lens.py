@@ -1,0 +1,196 @@
+"""The camera of a picture: what the user says of it, else what its EXIF says, else a guess.
+
+The guess is a focal length of 1.2 times the longer side. Lifters that take rays hardly mind: on lab
+views 0.8 to 1.6 times differ by 4 mm. The principal point is the middle of the picture.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import ExifTags, Image
+
+from posezoo.camera import Camera
+from posezoo.data.convert.cameras import camera_stations, lens_of
+
+ASSUMED_FOCAL = 1.2  # times the longer side
+_FILM_DIAGONAL_MM = math.hypot(36, 24)
+_MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # EXIF's resolution units
+_SANE = (0.2, 30.0)  # focal length over the longer side: from a fisheye to a long telephoto lens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lens:
+    """What the user says of the camera; one of the three, or nothing.
+
+    Raises:
+        ValueError: more than one is given, or a number that no camera has.
+    """
+
+    focal_px: float | None = None
+    fov_deg: float | None = None  # from the left edge to the right
+    file: CameraFile | None = None
+
+    def __post_init__(self) -> None:
+        given = [each for each in (self.focal_px, self.fov_deg, self.file) if each is not None]
+        if len(given) > 1:
+            raise ValueError("give one of focal length, field of view and camera file, not several")
+        if self.focal_px is not None and not 0 < self.focal_px < math.inf:
+            raise ValueError(f"focal length is {self.focal_px:g}, expected px above 0")
+        if self.fov_deg is not None and not 0 < self.fov_deg < 180:
+            raise ValueError(
+                f"field of view is {self.fov_deg:g}, expected degrees above 0 and below 180"
+            )
+
+    def camera(
+        self, *, width: int, height: int, exif_focal_px: float | None = None
+    ) -> tuple[Camera, bool]:
+        """The camera of a picture of that size, and whether it is assumed.
+
+        Raises:
+            ValueError: the camera file is of pictures of another shape.
+        """
+        if self.file is not None:
+            return self.file.resized(width, height), False
+        assumed = False
+        if self.focal_px is not None:
+            focal = self.focal_px
+        elif self.fov_deg is not None:
+            focal = width / 2 / math.tan(math.radians(self.fov_deg) / 2)
+        elif exif_focal_px is not None:
+            focal = exif_focal_px
+        else:
+            focal, assumed = ASSUMED_FOCAL * max(width, height), True
+        centre = ((width - 1) / 2, (height - 1) / 2)
+        return Camera.make(focal_px=(focal, focal), centre_px=centre), assumed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraFile:
+    """One camera from a file, and the size of its pictures where the file says it."""
+
+    name: str
+    camera: Camera  # parameters (10,) float64
+    size_px: tuple[int, int] | None = None  # width, height
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The same camera for a picture of that size.
+
+        Raises:
+            ValueError: the size has another shape, so that it was cropped in some unknown way.
+        """
+        if self.size_px is None or self.size_px == (width, height):
+            return self.camera
+        scale = (width / self.size_px[0], height / self.size_px[1])
+        if abs(scale[0] / scale[1] - 1) > 0.01:
+            raise ValueError(
+                f"the camera of {self.name} takes pictures of {self.size_px[0]} x "
+                f"{self.size_px[1]} px, this one is {width} x {height} px: it is cropped; give the "
+                "camera of the crop"
+            )
+        factor = torch.tensor(scale, dtype=torch.float64)
+        return self.camera.resampled(factor, 0.5 * factor - 0.5)
+
+
+def read_camera(text: str) -> CameraFile:
+    """A camera from a JSON or TOML file: `fx fy cx cy`, and `distortion` k1 k2 k3 p1 p2.
+
+    `width` and `height` say for which pictures; `tangential_factor` is 2 (OpenCV) unless given. A
+    prediction's own JSON works, by its "camera". So does the file of many cameras of docs/data.md,
+    as FILE#NAME.
+
+    Raises:
+        ValueError: no such file or camera.
+    """
+    name, _, chosen = text.partition("#") if not Path(text).is_file() else (text, "", "")
+    path = Path(name)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such camera file")
+    try:
+        content = path.read_text(encoding="utf-8")
+        table = tomllib.loads(content) if path.suffix == ".toml" else json.loads(content)
+    except (OSError, ValueError, RecursionError) as error:  # of syntax, or not even text
+        raise ValueError(f"{path}: is not a camera file in JSON or TOML ({error})") from error
+    if isinstance(table, dict) and {"intrinsics", "extrinsics"} <= table.keys():
+        return _of_many(path, chosen)
+    if isinstance(table, dict) and isinstance(table.get("camera"), dict):
+        table = {"width": table.get("width"), "height": table.get("height")} | table["camera"]
+    return _from_table(str(path), table)
+
+
+def focal_from_exif(exif: Image.Exif, width: int, height: int) -> float | None:
+    """The focal length in px that EXIF tells, or None; the size is the stored picture's.
+
+    From the 35 mm equivalent, which by CIPA compares diagonals, else from focal length and the
+    resolution of the focal plane. Cropping a picture makes it untrue, resizing does not.
+    """
+    try:
+        tags = exif.get_ifd(ExifTags.IFD.Exif)
+    except (SyntaxError, ValueError, OSError, LookupError, TypeError):
+        return None
+    equivalent = _number(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
+    focal_mm = _number(tags.get(ExifTags.Base.FocalLength))
+    per_unit = _number(tags.get(ExifTags.Base.FocalPlaneXResolution))
+    unit_mm = _MM_PER_UNIT.get(tags.get(ExifTags.Base.FocalPlaneResolutionUnit, 2), 0.0)
+    focal = 0.0
+    if equivalent:
+        focal = equivalent * math.hypot(width, height) / _FILM_DIAGONAL_MM
+    elif focal_mm and per_unit and unit_mm:
+        taken_px = _number(tags.get(ExifTags.Base.ExifImageWidth)) or width
+        focal = focal_mm * per_unit / unit_mm * width / taken_px
+    low, high = (limit * max(width, height) for limit in _SANE)
+    return focal if low < focal < high else None
+
+
+def _number(value: Any) -> float:
+    """A rational of EXIF; 0 where it is not there or nonsense."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 0.0
+    return number if math.isfinite(number) and number > 0 else 0.0
+
+
+def _from_table(name: str, table: Any) -> CameraFile:
+    expected = "fx, fy, cx, cy in px, and if known distortion [k1, k2, k3, p1, p2], width, height"
+    try:
+        fx, fy, cx, cy = (float(table[key]) for key in ("fx", "fy", "cx", "cy"))
+        k1, k2, k3, p1, p2 = (float(value) for value in table.get("distortion") or [0.0] * 5)
+        factor = float(table.get("tangential_factor", 2))
+        size = [int(table[key]) for key in ("width", "height") if table.get(key)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{name}: is not a camera ({error!r}); expected {expected}") from error
+    if not (fx > 0 and fy > 0 and all(map(math.isfinite, (fx, fy, cx, cy, k1, k2, k3, p1, p2)))):
+        raise ValueError(f"{name}: fx {fx:g}, fy {fy:g}: expected px above 0; {expected}")
+    if factor not in (1.0, 2.0):
+        raise ValueError(f"{name}: tangential_factor is {factor:g}, expected 1 or 2")
+    camera = Camera.make(
+        focal_px=(fx, fy),
+        centre_px=(cx, cy),
+        radial=(k1, k2, k3),
+        tangential=(p1, p2),
+        tangential_factor=factor,
+    )
+    return CameraFile(name=name, camera=camera, size_px=(size[0], size[1]) if size[1:] else None)
+
+
+def _of_many(path: Path, chosen: str) -> CameraFile:
+    stations = camera_stations(path)
+    names = {station.name for group in stations.values() for station in group}
+    if not chosen and len(names) > 1:
+        raise ValueError(
+            f"{path}: holds the cameras {', '.join(sorted(names))}; choose one by "
+            f"{path}#{min(names)}"
+        )
+    station = lens_of(stations, chosen or min(names))
+    return CameraFile(
+        name=f"{path}#{station.name}",
+        camera=Camera(torch.from_numpy(station.parameters)),
+        size_px=station.size_px if all(station.size_px) else None,
+    )

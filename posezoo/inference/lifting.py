@@ -1,0 +1,144 @@
+"""From what a detector found to millimetres: joint sets, clips, the mirrored look, and the root.
+
+The root's absolute position is where the root-relative pose fits the rays of its 2D joints best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from posezoo.camera import Camera
+from posezoo.contracts import DetectedPerson
+from posezoo.joint_maps import map_confidence, map_joints
+from posezoo.pipeline import Pipeline
+from posezoo.skeleton import Skeleton
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_FRAMES_AT_ONCE = 2048  # of a long clip; bounds memory, changes nothing else
+_FEWEST_RAYS = 3  # joints that place a root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joints2d:
+    """Joints of the pipeline's set, and the picture that the lifter is to think of."""
+
+    px: Floats  # (J, 2) of the picture as given; NaN where nothing is known
+    confidence: Floats  # (J,) 0 to 1; 0 where nothing is known
+    scale: float = 1.0  # px of the lifter's picture = px * scale + offset: of a crop, or the same
+    offset: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every joint is known."""
+        return bool(np.isfinite(self.px).all())
+
+    @property
+    def seen_px(self) -> Tensor:  # (J, 2) float64
+        """Px of the lifter's picture."""
+        return torch.from_numpy(self.px) * self.scale + torch.tensor(self.offset).double()
+
+    def view(self, camera: Camera) -> Camera:
+        """The camera of the lifter's picture."""
+        offset = torch.tensor(self.offset).to(camera.parameters)
+        return camera.resampled(camera.parameters.new_tensor(self.scale), offset)
+
+
+def in_joint_set(
+    found: DetectedPerson,
+    source: Skeleton,
+    target: Skeleton,
+    *,
+    scale: float = 1.0,
+    offset: tuple[float, float] = (0.0, 0.0),
+) -> Joints2d:
+    """The found joints as joints of another set. A joint is as sure as the least sure it rests on.
+
+    Raises:
+        ValueError: no joint of the target can be had from the source.
+    """
+    joints, sure = found.joints2d.detach().cpu().double(), found.confidence.detach().cpu().double()
+    px, known = map_joints(joints, source, target, estimate=True)
+    px[~known] = torch.nan
+    confidence = map_confidence(sure, source, target, estimate=True)
+    confidence[~px.isfinite().all(-1)] = 0
+    return Joints2d(px=px.numpy(), confidence=confidence.numpy(), scale=scale, offset=offset)
+
+
+def lift(
+    pipeline: Pipeline,
+    joints2d: Tensor,  # (N, T, J, 2) px, all known
+    camera: Camera,  # parameters (N, 10): the camera of those pixels
+    confidence: Tensor,  # (N, T, J) 0 to 1
+    *,
+    flip: bool = True,
+) -> Tensor:  # (N, T, J, 3) mm, camera frame, root exactly 0; float32, on the CPU
+    """Lift every frame; before the first and after the last, these stand still.
+
+    With `flip` it is the mean with the mirrored person, mirrored back.
+    """
+    lifter = pipeline.lifter
+    future = lifter.future if lifter.frames > 1 else 0
+    past, steps = lifter.frames - 1 - future, joints2d.shape[1]
+    frame = torch.arange(-past, steps + future).clamp(0, steps - 1)
+    device = pipeline.mean_pose.device
+    joints2d, confidence = joints2d[:, frame].float().to(device), confidence[:, frame].to(device)
+    camera = camera.to(torch.float32).to(device)
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, steps, _FRAMES_AT_ONCE):
+            seen = slice(first, min(first + _FRAMES_AT_ONCE, steps) + past + future)
+            told = (joints2d[:, seen], camera, confidence[:, seen])
+            joints3d = pipeline.lift(*told)
+            if flip:
+                joints3d = (joints3d + _lift_mirrored(pipeline, *told)) / 2
+            parts.append(joints3d.cpu())
+    return torch.cat(parts, 1)
+
+
+def root_position(
+    joints3d: Floats,  # (J, 3) mm, root-relative
+    px: Floats,  # (J, 2); NaN does not count
+    camera: Camera,  # parameters (10,)
+    weight: Floats,  # (J,) 0 or more
+) -> Floats | None:  # (3,) mm, camera frame; None: the joints do not say
+    """Where the root is, if the pose is right: least squares on the rays, in closed form.
+
+    A joint at X + t on the ray (u, v, 1) has x - u z = 0 and y - v z = 0, linear in t. What is left
+    over is each joint's distance in px times its depth over the focal length, so that nearer joints
+    count a little less than they would by px.
+    """
+    rays = camera.to_rays(torch.from_numpy(px)).numpy()  # NaN too where the lens sees nothing
+    counts = np.isfinite(rays).all(-1) & np.isfinite(joints3d).all(-1) & (weight > 0)
+    if counts.sum() < _FEWEST_RAYS:
+        return None
+    rays, points, root_weight = rays[counts], joints3d[counts], np.sqrt(weight[counts])
+    rows = np.zeros((2, len(points), 3))
+    for axis in range(2):
+        rows[axis, :, axis], rows[axis, :, 2] = 1, -rays[:, axis]
+    wanted = rays.T * points[:, 2] - points[:, :2].T
+    solved, _, rank, _ = np.linalg.lstsq(
+        (rows * root_weight[:, None]).reshape(-1, 3), (wanted * root_weight).ravel(), rcond=None
+    )
+    position: Floats = solved.astype(np.float64)
+    behind = (points[:, 2] + position[2] <= 0).any()
+    return None if rank < 3 or behind else position
+
+
+def _lift_mirrored(
+    pipeline: Pipeline, joints2d: Tensor, camera: Camera, confidence: Tensor
+) -> Tensor:
+    """What the lifter makes of the person in a mirror at the principal point, mirrored back."""
+    order = list(pipeline.skeleton.mirror)
+    middle = 2 * camera.centre[:, None, None, :1]
+    x, y = joints2d[:, :, order].split(1, -1)
+    joints3d = pipeline.lift(
+        torch.cat([middle - x, y], -1), camera.mirrored(), confidence[:, :, order]
+    )
+    return joints3d[:, :, order] * joints3d.new_tensor([-1.0, 1.0, 1.0])

@@ -1,0 +1,254 @@
+"""Pictures and videos in, people in millimetres out: the object that keeps the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from posezoo.camera import Camera
+from posezoo.inference.finding import Finder, Found
+from posezoo.inference.lens import Lens
+from posezoo.inference.lifting import lift, root_position
+from posezoo.inference.loading import Loaded, finder_of, load_for_prediction, load_lifter
+from posezoo.inference.people import Person, Prediction, VideoPrediction
+from posezoo.inference.picture import Picture, as_picture
+from posezoo.inference.reliability import warnings_of
+from posezoo.inference.smoothing import Filter
+from posezoo.inference.video import VideoFile
+from posezoo.inference.watching import watch
+from posezoo.pipeline import Pipeline
+
+Floats: TypeAlias = NDArray[np.float64]
+Given: TypeAlias = str | Path | NDArray[np.uint8] | Tensor | Image.Image | Picture
+
+
+class Predictor:
+    """A pipeline that is ready to look at pictures.
+
+    Args:
+        pipeline: a spec whose parts have weights, the name of weights, the folder of a run or of a
+            checkpoint, or what `posezoo.load` gave; None: `default_pipeline()`.
+        detector: who says where people are, if the pipeline has no detector of its own: for a
+            lifter alone (None: blazepose), or for a run that looks at crops.
+        lens: of every picture, unless a call says otherwise.
+        device: "auto", "cpu" or "cuda".
+        flip: average the lifter's answer with that to the mirrored person: 1 mm better, twice the
+            lifter's time.
+        batch: crops, or people to lift, at a time.
+        finder: makes what finds people, in place of the pipeline's own, which is then a lifter.
+
+    Raises:
+        ValueError: no such pipeline, or one that cannot look at pictures.
+    """
+
+    def __init__(
+        self,
+        pipeline: str | Path | Pipeline | None = None,
+        *,
+        detector: str | None = None,
+        lens: Lens | None = None,
+        device: str = "auto",
+        flip: bool = True,
+        batch: int = 16,
+        finder: Callable[[Loaded], Finder] | None = None,
+    ) -> None:
+        self.loaded: Loaded = (
+            load_for_prediction(pipeline, detector=detector, device=device)
+            if finder is None
+            else load_lifter(pipeline, device=device)
+        )
+        self.pipeline, self.name = self.loaded.pipeline, self.loaded.name
+        self.lens, self.flip, self.batch = lens or Lens(), flip, batch
+        self.finder: Finder = (
+            finder_of(self.loaded, batch=batch) if finder is None else finder(self.loaded)
+        )
+
+    def picture(
+        self,
+        picture: Given,  # a path, or (H, W, 3) uint8 RGB
+        *,
+        boxes: Tensor | None = None,  # (P, 4) px: one person in each
+        lens: Lens | None = None,
+    ) -> Prediction:
+        """Everybody in one picture.
+
+        Raises:
+            ValueError: the picture cannot be read, or lacks the box that the pipeline needs.
+        """
+        return self.pictures([picture], boxes=[boxes], lens=lens)[0]
+
+    def pictures(
+        self,
+        pictures: Sequence[Given],
+        *,
+        boxes: Sequence[Tensor | None] | None = None,
+        lens: Lens | None = None,
+    ) -> list[Prediction]:
+        """Everybody in each of some pictures, whose networks run in common batches.
+
+        Raises:
+            ValueError: as `picture`.
+        """
+        looked_at = [as_picture(each) for each in pictures]
+        empty = [self.empty(each, lens) for each in looked_at]
+        found = self.finder(looked_at, boxes or [None] * len(looked_at))
+        clips = [[person] for people in found for person in people]
+        cameras = [e.camera for e, people in zip(empty, found, strict=True) for _ in people]
+        lifted = iter(self.lift(clips, cameras))
+        predictions = []
+        for prediction, people in zip(empty, found, strict=True):
+            known = []
+            for number, person in enumerate(people):
+                (joints3d,) = next(lifted)
+                root = self.root(person, joints3d, prediction)
+                known.append((number, person, joints3d, root))
+            predictions.append(self.filled(prediction, known))
+        return predictions
+
+    def video(
+        self,
+        frames: str | Path | Iterable[Picture],
+        *,
+        boxes: Tensor | None = None,  # (P, 4) px, the same in every frame
+        lens: Lens | None = None,
+        track: bool = True,
+        smooth: Filter | None = None,
+    ) -> VideoPrediction:
+        """Everybody in each frame of a video, under ids that stay.
+
+        Args:
+            frames: a file, or pictures with `frame` and `time_s`.
+            boxes: where people are, if the pipeline must be told.
+            lens: of the video; None: the predictor's own.
+            track: find out who is who; without, ids count within each frame.
+            smooth: filter each person's movement.
+
+        Raises:
+            ValueError: as `picture`.
+        """
+        video = VideoFile(frames) if isinstance(frames, str | Path) else frames
+        return watch(self, video, boxes=boxes, lens=lens, track=track, smooth=smooth)
+
+    def lift(
+        self,
+        clips: Sequence[Sequence[Found]],  # each one person's, frame after frame
+        cameras: Sequence[Camera],  # of each clip
+    ) -> list[list[Floats | None]]:  # (J, 3) mm of each frame
+        """3D of people whose joints are all known; None for the others."""
+        result: list[list[Floats | None]] = [
+            [None if each.joints3d is None else each.joints3d.double().numpy() for each in clip]
+            for clip in clips
+        ]
+        if self.pipeline.lifter is None:
+            return result
+        by_length: dict[int, list[tuple[int, int]]] = {}
+        for number, clip in enumerate(clips):
+            for first, length in _known_parts(clip):
+                by_length.setdefault(length, []).append((number, first))
+        for length, places in by_length.items():
+            for start in range(0, len(places), self.batch):
+                some = places[start : start + self.batch]
+                parts = [clips[number][first : first + length] for number, first in some]
+                views = [
+                    part[0].joints.view(cameras[number])
+                    for (number, _), part in zip(some, parts, strict=True)
+                ]
+                joints3d = lift(
+                    self.pipeline,
+                    torch.stack([torch.stack([e.joints.seen_px for e in part]) for part in parts]),
+                    Camera.stack(views),
+                    torch.from_numpy(np.array([[e.joints.confidence for e in p] for p in parts])),
+                    flip=self.flip,
+                )
+                for (number, first), joints in zip(some, joints3d.double().numpy(), strict=True):
+                    result[number][first : first + length] = list(joints)
+        return result
+
+    def empty(self, picture: Picture, lens: Lens | None) -> Prediction:
+        """What is known of a picture before anybody is found in it."""
+        camera, assumed = (lens or self.lens).camera(
+            width=picture.width, height=picture.height, exif_focal_px=picture.focal_px
+        )
+        return Prediction(
+            source=picture.source,
+            width=picture.width,
+            height=picture.height,
+            pipeline=self.name,
+            weights=self.loaded.weights,
+            camera=camera,
+            camera_assumed=assumed,
+            people=(),
+            frame=picture.frame,
+            time_s=picture.time_s,
+        )
+
+    def root(
+        self, found: Found, joints3d: Floats | None, prediction: Prediction
+    ) -> Floats | None:  # (3,) mm, camera frame
+        """The root's absolute position; None if the pose or the camera is not known."""
+        if joints3d is None or prediction.camera_assumed:
+            return None
+        return root_position(joints3d, found.joints.px, prediction.camera, found.joints.confidence)
+
+    def filled(
+        self,
+        prediction: Prediction,
+        people: Iterable[tuple[int, Found, Floats | None, Floats | None]],
+    ) -> Prediction:
+        """The prediction with its people: id, found, joints3d (J, 3) mm, root (3,) mm."""
+        return replace(prediction, people=tuple(self._person(prediction, *each) for each in people))
+
+    def _person(
+        self,
+        prediction: Prediction,
+        number: int,
+        found: Found,
+        joints3d: Floats | None,
+        root_mm: Floats | None,
+    ) -> Person:
+        detected, joints, skeleton = found.detected, found.joints, self.pipeline.skeleton
+        box = detected.box_px.detach().cpu().double().numpy()
+        warnings = warnings_of(
+            joints,
+            skeleton,
+            box_px=box,
+            score=detected.score,
+            sides_unsure=bool(detected.extras.get("sides_unsure", False)),
+            width=prediction.width,
+            height=prediction.height,
+        )
+        return Person(
+            id=number,
+            box_px=box,
+            score=float(detected.score),
+            detected_joint_set=self.finder.joint_set.name,
+            detected2d_px=detected.joints2d.detach().cpu().double().numpy(),
+            detected_confidence=detected.confidence.detach().cpu().double().numpy(),
+            joint_set=skeleton.name,
+            joints2d=joints.px,
+            confidence=joints.confidence,
+            joints3d=joints3d,
+            root_mm=root_mm,
+            warnings=(*filter(None, [found.warning]), *warnings),
+        )
+
+
+def _known_parts(clip: Sequence[Found]) -> list[tuple[int, int]]:
+    """(first, length) of each stretch of frames whose joints are all known."""
+    parts: list[tuple[int, int]] = []
+    for frame, each in enumerate(clip):
+        if not each.joints.whole:
+            continue
+        if parts and sum(parts[-1]) == frame:
+            parts[-1] = (parts[-1][0], parts[-1][1] + 1)
+        else:
+            parts.append((frame, 1))
+    return parts

@@ -1,0 +1,45 @@
+"""The weights that this package holds, by name (shipped.toml): small lifters, trained here.
+
+Each is the model.safetensors of a checkpoint, under posezoo/weights/shipped.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippedWeights:
+    """One stanza of shipped.toml."""
+
+    name: str
+    file: str  # in posezoo/weights/shipped
+    sha256: str
+    summary: str
+    source: str  # the data, and the command that makes them again
+    licence: str
+    spec: str  # the lifter that they fit
+    joint_set: str  # a name of skeletons.toml
+    default: bool = False  # what `posezoo predict` takes where nobody says
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(__file__).parent / "shipped" / self.file
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What stored weights say of themselves."""
+        names = ("summary", "source", "licence", "spec", "joint_set")
+        return {name: getattr(self, name) for name in names}
+
+
+@cache
+def shipped_weights() -> dict[str, ShippedWeights]:
+    """The stanzas, by name."""
+    file = Path(__file__).with_name("shipped.toml")
+    stanzas = tomllib.loads(file.read_text(encoding="utf-8"))
+    return {name: ShippedWeights(name=name, **stanza) for name, stanza in stanzas.items()}
