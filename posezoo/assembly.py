@@ -31,7 +31,9 @@ def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> 
         detector = _with_weights(chosen["detector"])
     if "backbone" in chosen:
         backbone = chosen["backbone"].build()
-        head = chosen["head"].build(features=backbone.features, num_joints=skeleton.num_joints)
+        head = chosen["head"].build(
+            features=backbone.features, num_joints=skeleton.num_joints, skeleton=skeleton
+        )
     if "lifter" in chosen:
         lifter = chosen["lifter"].build(skeleton=skeleton)
     if head is not None and lifter is not None:

@@ -1,4 +1,4 @@
-"""What the six kinds of entries must offer, and what travels between them.
+"""What the six kinds of entries must offer; what travels between them is `posezoo.samples`.
 
 Letters: B batch, T frames, J joints, C channels, H W image px, h w heatmap cells.
 2D is in px of the picture that the network sees; the centre of the top-left pixel is (0, 0).
@@ -9,15 +9,32 @@ signature is its schema. No kind knows another; the pipeline puts them together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from posezoo.camera import Camera
+from posezoo.samples import Batch, PoseResult, Sample
 from posezoo.skeleton import Skeleton
+
+__all__ = [
+    "Backbone",
+    "Batch",
+    "Dataset",
+    "DetectedPerson",
+    "Detector",
+    "FeatureSpec",
+    "Head",
+    "Learner",
+    "Lifter",
+    "PoseHead",
+    "PoseResult",
+    "Sample",
+    "Stage",
+    "Strategy",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,122 +43,6 @@ class FeatureSpec:
 
     channels: int
     stride: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One item of a dataset: a clip of T frames (T = 1 for a single picture) of one person."""
-
-    joints2d: Tensor  # (T, J, 2) px, true positions
-    joints3d: Tensor  # (T, J, 3) mm, camera frame, root-relative
-    root_mm: Tensor  # (T, 3) mm, camera frame: joints3d + root_mm is absolute
-    labelled2d: Tensor  # (T, J) bool: joints2d is known; where it is not, it counts nowhere
-    labelled3d: Tensor  # (T, J) bool: joints3d is known; never in data that has 2D only
-    visible: Tensor  # (T, J) bool: inside the picture and not hidden by anything
-    camera: Camera  # of the picture as the network sees it, crop included: parameters (10,)
-    subject: str
-    action: str
-    sequence: str = ""  # the recording that it comes from, by any camera; "": none
-    image: Tensor | None = None  # (3, H, W) uint8 RGB
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Samples side by side; the same fields as `Sample` with a leading B."""
-
-    joints2d: Tensor  # (B, T, J, 2) px
-    joints3d: Tensor  # (B, T, J, 3) mm, camera frame, root-relative
-    root_mm: Tensor  # (B, T, 3) mm, camera frame
-    labelled2d: Tensor  # (B, T, J) bool
-    labelled3d: Tensor  # (B, T, J) bool
-    visible: Tensor  # (B, T, J) bool
-    camera: Camera  # parameters (B, 10)
-    subject: tuple[str, ...]
-    action: tuple[str, ...]
-    sequence: tuple[str, ...]
-    image: Tensor | None = None  # (B, 3, H, W) uint8 RGB
-
-    def __len__(self) -> int:
-        return len(self.joints2d)
-
-    @classmethod
-    def collate(cls, samples: Sequence[Sample]) -> Batch:
-        """Stack samples; pictures only where every sample has one."""
-        images = [s.image for s in samples if s.image is not None]
-        return cls(
-            joints2d=torch.stack([s.joints2d for s in samples]),
-            joints3d=torch.stack([s.joints3d for s in samples]),
-            root_mm=torch.stack([s.root_mm for s in samples]),
-            labelled2d=torch.stack([s.labelled2d for s in samples]),
-            labelled3d=torch.stack([s.labelled3d for s in samples]),
-            visible=torch.stack([s.visible for s in samples]),
-            camera=Camera.stack([s.camera for s in samples]),
-            subject=tuple(s.subject for s in samples),
-            action=tuple(s.action for s in samples),
-            sequence=tuple(s.sequence for s in samples),
-            image=torch.stack(images) if len(images) == len(samples) else None,
-        )
-
-    def frames(self, first: int, last: int) -> Self:
-        """The same clips from frame `first` (included) to frame `last` (not included)."""
-        timed = ("joints2d", "joints3d", "root_mm", "labelled2d", "labelled3d", "visible")
-        return replace(self, **{name: getattr(self, name)[:, first:last] for name in timed})
-
-    def items(
-        self,
-        chosen: Tensor,  # (M,) int64, or (B,) bool
-    ) -> Self:
-        """The samples that are chosen, in that order."""
-        places = torch.arange(len(self))[chosen.cpu()].tolist()
-        named: dict[str, Any] = {
-            name: tuple(getattr(self, name)[i] for i in places)
-            for name in ("subject", "action", "sequence")
-        }
-        return replace(self._map(lambda value: value[chosen]), **named)
-
-    @classmethod
-    def join(cls, batches: Sequence[Batch]) -> Batch:
-        """One batch after another; pictures only where every batch has them."""
-        tensors = {
-            f.name: torch.cat([getattr(b, f.name) for b in batches])
-            for f in fields(cls)
-            if isinstance(getattr(batches[0], f.name), Tensor) and f.name != "image"
-        }
-        images = [b.image for b in batches if b.image is not None]
-        return cls(
-            **tensors,
-            camera=Camera(torch.cat([b.camera.parameters for b in batches])),
-            subject=tuple(name for b in batches for name in b.subject),
-            action=tuple(name for b in batches for name in b.action),
-            sequence=tuple(name for b in batches for name in b.sequence),
-            image=torch.cat(images) if len(images) == len(batches) else None,
-        )
-
-    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
-        """Move every tensor."""
-        return self._map(lambda value: value.to(device, non_blocking=non_blocking))
-
-    def pin_memory(self) -> Self:
-        """Page-locked copy; the data loader calls this."""
-        return self._map(lambda value: value.pin_memory())
-
-    def _map(self, change: Callable[[Any], Any]) -> Self:
-        moved = {
-            f.name: change(value)
-            for f in fields(self)
-            if isinstance(value := getattr(self, f.name), Tensor | Camera)
-        }
-        return replace(self, **moved)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoseResult:
-    """What a pipeline gives: whatever its parts can tell."""
-
-    joints2d: Tensor | None = None  # (B, T, J, 2) px; None from a head that gives 3D by itself
-    joints3d: Tensor | None = None  # (B, T, J, 3) mm, camera frame, root exactly 0
-    confidence: Tensor | None = None  # (B, J), 0 to 1
-    maps: Tensor | None = None  # the head's raw maps, (B, J, h, w) for a heatmap head
 
 
 @runtime_checkable
@@ -160,16 +61,22 @@ class Backbone(Protocol):
 
 @runtime_checkable
 class Head(Protocol):
-    """Feature maps to joints, by way of raw maps on which it is trained.
+    """Feature maps to 2D joints, by way of raw maps on which it is trained.
 
-    Built with `features: tuple[FeatureSpec, ...]` and `num_joints: int`, then its own parameters.
-    Most heads give joints2d, (B, J, 2) px. One that gives joints3d, (B, J, 3) mm root-relative,
-    takes no lifter; it has no `decode_soft`, and may have `fit_normalisation` as lifters do.
+    Built with `features: tuple[FeatureSpec, ...]` and `num_joints: int`, then its own parameters;
+    `skeleton: Skeleton` is given too where the constructor asks for it. May also have
+    `loss_of_features(features, batch)`, the loss of a head whose maps nobody else wants, and
+    `decode_flipped(maps, flipped, mirror)`, which reads the mean of a picture's maps and its
+    mirror image's, and `heatmaps(maps)`, what to draw of maps that are no heights. One made for
+    pictures of a single size says it: `image_size`, (H, W) px.
     """
 
-    output: Literal["joints2d", "joints3d"]
+    output: Literal["joints2d"]
     stride: float  # image px per cell of the maps
     decoder: str  # how `decode` reads: "soft" if it is `decode_soft`, else an argmax
+    # Times the loss, a head that sees nothing costs about 250, as the source report's maps of peak
+    # 255 do: so that one lambda_2d of a strategy means the same for every head.
+    loss_scale: float
 
     def __call__(
         self,
@@ -180,7 +87,7 @@ class Head(Protocol):
 
     def encode(
         self,
-        joints: Tensor,  # (B, J, 2) px or (B, J, 3) mm, as `output` says
+        joints: Tensor,  # (B, J, 2) px
         size: tuple[int, int],  # h, w in cells
     ) -> Tensor:  # what perfect raw maps would be
         """The training target; `decode(encode(x))` gives x back, to the codec's accuracy."""
@@ -197,7 +104,7 @@ class Head(Protocol):
     def decode(
         self,
         maps: Tensor,  # raw maps
-    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px or (B, J, 3) mm, and confidence (B, J)
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, and confidence (B, J) from 0 to 1
         """Read the joints off the maps, by the decoder that the head was built with."""
         ...
 
@@ -206,6 +113,47 @@ class Head(Protocol):
         maps: Tensor,  # raw maps
     ) -> Tensor:  # (B, J, 2) px
         """Read the joints so that a gradient reaches the maps."""
+        ...
+
+
+@runtime_checkable
+class PoseHead(Protocol):
+    """Feature maps to 3D joints, without a lifter: the other form of a head.
+
+    Built as a `Head` is. May have `fit_normalisation` as lifters do. One that measures in px must
+    know the camera to give mm, so all are given it, as lifters are.
+    """
+
+    output: Literal["joints3d"]
+
+    def __call__(
+        self,
+        features: tuple[Tensor, ...],  # (B, C_i, H / s_i, W / s_i)
+    ) -> Tensor:  # raw maps, of whatever shape
+        """Compute the raw maps."""
+        ...
+
+    def encode(
+        self,
+        batch: Batch,  # of single pictures, every joint labelled
+    ) -> Tensor:  # what perfect raw maps of those pictures would be
+        """The training target; `decode(encode(batch), batch.camera)` gives its joints back."""
+        ...
+
+    def loss(
+        self,
+        maps: Tensor,  # raw maps
+        batch: Batch,  # of single pictures; joints not labelled, or off the map, do not count
+    ) -> Tensor:  # scalar
+        """The training loss of the maps."""
+        ...
+
+    def decode(
+        self,
+        maps: Tensor,  # raw maps
+        camera: Camera,  # parameters (B, 10): the camera of the pictures
+    ) -> PoseResult:  # joints3d and confidence; joints2d too where the head sees them
+        """Read the pose off the maps."""
         ...
 
 
@@ -254,7 +202,7 @@ class Learner(Protocol):
     spec: Any  # as text, its canonical string
     skeleton: Skeleton
     backbone: Any  # a `Backbone`, or None
-    head: Any  # a `Head`, or None
+    head: Any  # a `Head` or a `PoseHead`, or None
     lifter: Any  # a `Lifter`, or None
 
     @property
@@ -276,6 +224,10 @@ class Learner(Protocol):
         image: Tensor | None,  # (B, 3, H, W) RGB, uint8 or in [0, 1]
     ) -> Tensor:  # the head's raw maps
         """Backbone and head."""
+        ...
+
+    def head_loss(self, batch: Batch) -> Tensor:  # scalar
+        """The head's own loss, where nobody else wants its maps."""
         ...
 
     def lift_loss(

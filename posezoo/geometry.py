@@ -8,14 +8,40 @@ of the top-left pixel is (0, 0). The centre of cell (i, j) of a map of stride s 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+Grid = Literal["centred", "corner", "aligned"]
 
-def cell_affine(stride: float) -> tuple[float, float]:
-    """(scale, offset) with px = cells * scale + offset: the one place that knows the half cell."""
-    return float(stride), 0.5 * stride - 0.5
+
+def cell_affine(
+    stride: float,  # px per cell
+    grid: Grid = "centred",
+    cells: int = 0,  # of the axis; only an aligned grid needs to know
+) -> tuple[float, float]:
+    """(scale, offset) with px = cells * scale + offset: the one place that knows the half cell.
+
+    Ours is the centred grid: cells tile the picture, so that the first one's centre is half a cell
+    from its edge. Published networks were often trained on others: cell i at i * stride ("corner"),
+    or the first and the last cell on the first and the last pixel ("aligned", as UDP has it).
+    """
+    if grid == "centred":
+        return float(stride), 0.5 * stride - 0.5
+    if grid == "corner":
+        return float(stride), 0.0
+    return (stride * cells - 1) / max(cells - 1, 1), 0.0
+
+
+def axes_affine(
+    stride: float,  # px per cell
+    size: tuple[int, int],  # h, w in cells
+    grid: Grid = "centred",
+) -> tuple[list[float], list[float]]:  # scale and offset of x and y
+    """`cell_affine` of both axes."""
+    x, y = (cell_affine(stride, grid, cells) for cells in reversed(size))
+    return [x[0], y[0]], [x[1], y[1]]
 
 
 def cells_to_px(
@@ -30,10 +56,15 @@ def cells_to_px(
 def px_to_cells(
     px: Tensor,  # (..., 2) x, y in pixels, pixel centres at integers
     stride: float,  # px per cell
+    grid: Grid = "centred",
+    size: tuple[int, int] = (0, 0),  # h, w in cells; only an aligned grid needs to know
 ) -> Tensor:  # (..., 2) cells
     """Map pixels to positions in heatmap cells; the inverse of `cells_to_px`."""
-    scale, offset = cell_affine(stride)
-    return (px - offset) / scale
+    if grid == "centred":
+        scale, offset = cell_affine(stride)
+        return (px - offset) / scale
+    scales, offsets = axes_affine(stride, size, grid)
+    return (px - px.new_tensor(offsets)) / px.new_tensor(scales)
 
 
 def root_relative(

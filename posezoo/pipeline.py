@@ -22,7 +22,8 @@ class Pipeline(nn.Module):
     """
 
     mean_pose: Tensor  # (J, 3) mm
-    # Modules that obey `Backbone`, `Head` and `Lifter`; a protocol cannot say that it is a module.
+    # Modules that obey `Backbone`, `Head` or `PoseHead`, and `Lifter`; a protocol cannot say that
+    # it is a module.
     backbone: Any
     head: Any
     lifter: Any
@@ -52,14 +53,19 @@ class Pipeline(nn.Module):
     ) -> PoseResult:
         """See the joints, then lift them."""
         maps = self.heatmaps(image)
-        joints, confidence = self.head.decode(maps)
-        joints = joints[:, None]  # a clip of one frame
         if self.head.output == "joints3d":
-            return PoseResult(joints3d=joints, confidence=confidence)
-        joints2d, joints3d = joints, None
+            result: PoseResult = self.head.decode(maps, camera)
+            return result
+        joints2d, confidence = self.head.decode(maps)
+        joints2d, joints3d = joints2d[:, None], None  # a clip of one frame
         if self.lifter is not None:
             joints3d = self.lift(joints2d, camera, confidence[:, None])
-        return PoseResult(joints2d=joints2d, joints3d=joints3d, confidence=confidence, maps=maps)
+        return PoseResult(
+            joints2d=joints2d,
+            joints3d=joints3d,
+            confidence=confidence,
+            maps=maps if maps.ndim == 4 else None,  # (B, J, h, w)
+        )
 
     def heatmaps(
         self,
@@ -70,12 +76,30 @@ class Pipeline(nn.Module):
         Raises:
             ValueError: the data has no pictures.
         """
+        maps: Tensor = self.head(self._features(image))
+        return maps
+
+    def head_loss(self, batch: Batch) -> Tensor:  # scalar
+        """The head's own loss, where nobody else wants its maps.
+
+        Raises:
+            ValueError: the data has no pictures.
+        """
+        features = self._features(batch.image)
+        fused: Any = getattr(self.head, "loss_of_features", None)
+        loss: Tensor
+        loss = (
+            self.head.loss(self.head(features), batch) if fused is None else fused(features, batch)
+        )
+        return loss
+
+    def _features(self, image: Tensor | None) -> tuple[Tensor, ...]:
         if image is None:
             raise ValueError(f"'{self.spec}' starts from pictures, and this data has none")
         if image.dtype == torch.uint8:
             image = image.float() / 255
-        maps: Tensor = self.head(self.backbone(image))
-        return maps
+        features: tuple[Tensor, ...] = self.backbone(image)
+        return features
 
     def lift(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,15 +44,24 @@ class Skeleton:
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """The joint set of that name.
+    """The joint set of that name; "points14" is 14 points that nobody has named.
 
     Raises:
         ValueError: no such set; the message lists those there are.
     """
+    if match := re.fullmatch(r"points([1-9]\d{0,2})", name):
+        return _points(int(match[1]))
     name_here = OTHER_NAMES.get(name, name)
     if name_here not in SKELETONS:
         raise ValueError(unknown("joint set", name, sorted(SKELETONS)))
     return SKELETONS[name_here]
+
+
+def _points(count: int) -> Skeleton:
+    """Points of which no left, no right and no bones are known: all hang on the first."""
+    names = tuple(f"point_{i}" for i in range(count))
+    parents = (-1, *(0 for _ in range(count - 1)))
+    return Skeleton(name=f"points{count}", joints=names, parents=parents, left=(), right=())
 
 
 def _read(path: Path) -> dict[str, Skeleton]:

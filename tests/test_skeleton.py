@@ -6,6 +6,7 @@ COUNTS = {
     "h36m17": 17,
     "h36m32": 32,
     "h36m16": 16,
+    "integral18": 18,
     "h36m14": 14,
     "coco17": 17,
     "halpe26": 26,
@@ -51,6 +52,7 @@ def test_every_set_is_one_tree_of_different_joints_that_mirrors_onto_itself(name
         ("h36m17", {0: "pelvis", 1: "right_hip", 9: "neck", 10: "head", 16: "right_wrist"}),
         ("h36m16", {9: "head", 10: "left_shoulder"}),
         ("h36m14", {0: "right_hip", 6: "thorax", 13: "right_wrist"}),
+        ("integral18", {7: "spine", 9: "neck", 16: "right_wrist", 17: "shoulders"}),
         ("coco17", {0: "nose", 5: "left_shoulder", 11: "left_hip", 16: "right_ankle"}),
         ("halpe26", {16: "right_ankle", 17: "head_top", 18: "neck", 19: "hip", 20: "left_big_toe"}),
         ("coco23", {16: "right_ankle", 17: "left_big_toe", 19: "left_heel", 22: "right_heel"}),
@@ -92,3 +94,11 @@ def test_a_whole_body_begins_with_a_set_that_is_known(name, joints):
 def test_an_unknown_set_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match="Did you mean 'h36m17' or 'h36m16'"):
         get_skeleton("h36m18")
+
+
+def test_points_that_nobody_has_named_hang_on_the_first():
+    points = get_skeleton("points5")
+    assert (points.num_joints, points.bones) == (5, ((0, 1), (0, 2), (0, 3), (0, 4)))
+    assert points.mirror == (0, 1, 2, 3, 4)  # no left and no right are known
+    with pytest.raises(ValueError, match="unknown joint set 'points0'"):
+        get_skeleton("points0")

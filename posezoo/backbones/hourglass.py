@@ -27,18 +27,20 @@ _STRIDE = 4
 class StackedHourglass(nn.Module):
     """Picture to one feature map per stack, all of stride 4.
 
+    `width` is the channels at that stride; each size below has `increase` more.
+
     Sides that are multiples of 64 px halve evenly down to the middle of each stack.
     """
 
     mean: Tensor  # (3,) zeros: the authors' network takes colours as they are
     std: Tensor  # (3,) ones
 
-    def __init__(self, *, stacks: int = 2, width: int = 256) -> None:
+    def __init__(self, *, stacks: int = 2, width: int = 256, increase: int = 0) -> None:
         super().__init__()
-        if not 1 <= stacks <= _MOST_STACKS or width < 2 or width % 2:
+        if not 1 <= stacks <= _MOST_STACKS or width < 2 or width % 2 or increase < 0:
             raise ValueError(
-                f"stacks={stacks}, width={width}: expected 1 to {_MOST_STACKS} stacks and an even "
-                "number of channels"
+                f"stacks={stacks}, width={width}, increase={increase}: expected 1 to "
+                f"{_MOST_STACKS} stacks, an even number of channels, and 0 or more"
             )
         self.features = (FeatureSpec(channels=width, stride=_STRIDE),) * stacks
         self.register_buffer("mean", torch.zeros(3), persistent=False)
@@ -53,7 +55,7 @@ class StackedHourglass(nn.Module):
         )
         self.stacks = nn.ModuleList(
             nn.Sequential(
-                Hourglass(_DEPTH, width),
+                Hourglass(_DEPTH, width, increase),
                 Residual(width, width),
                 _conv(width, width, 1),
                 *_ready(width),
@@ -78,12 +80,13 @@ class StackedHourglass(nn.Module):
 class Hourglass(nn.Module):
     """Half the size, the same again inside, back to the size; a shortcut at each size."""
 
-    def __init__(self, depth: int, width: int) -> None:
+    def __init__(self, depth: int, width: int, increase: int) -> None:
         super().__init__()
+        wider = width + increase
         self.shortcut = Residual(width, width)
-        self.down = Residual(width, width)
-        self.inner = Hourglass(depth - 1, width) if depth > 1 else Residual(width, width)
-        self.up = Residual(width, width)
+        self.down = Residual(width, wider)
+        self.inner = Hourglass(depth - 1, wider, increase) if depth > 1 else Residual(wider, wider)
+        self.up = Residual(wider, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) to the same."""

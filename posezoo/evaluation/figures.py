@@ -50,6 +50,7 @@ def draw_overlays(run: RunFolder, path: Path, *, device: torch.device = _CPU) ->
         raise ValueError(f"{run.path}: '{pipeline.spec}' has no heatmaps to draw")
     maps = result.maps.float().cpu()
     true = pipeline.head.encode(batch.joints2d[:, 0], (maps.shape[-2], maps.shape[-1])).cpu()
+    maps, true = _heights(pipeline.head, maps), _heights(pipeline.head, true)
     figure = Figure(figsize=(8, 2.1 * len(batch)), layout="constrained")
     for row, axes in enumerate(figure.subplots(len(batch), 4, squeeze=False)):
         _draw_picture(axes[0], None if batch.image is None else batch.image[row])
@@ -87,8 +88,11 @@ def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path:
             axes[0].set_xlabel(f"2D error {error:.1f} px", fontsize=8)
         if result.maps is not None:
             size = (result.maps.shape[-2], result.maps.shape[-1])
-            true_maps = pipeline.head.encode(batch.joints2d[row : row + 1, 0], size)[0]
-            _draw_maps(axes[1], true_maps, result.maps[row].float().cpu())
+            true_maps = pipeline.head.encode(batch.joints2d[row : row + 1, 0], size)
+            maps = result.maps[row : row + 1].float().cpu()
+            _draw_maps(
+                axes[1], _heights(pipeline.head, true_maps)[0], _heights(pipeline.head, maps)[0]
+            )
         if result.joints3d is not None:
             true3d, predicted3d = batch.joints3d[row, 0], result.joints3d[row, 0].cpu()
             for axis, (across, name) in zip(axes[-2:], ((0, "front"), (2, "side")), strict=True):
@@ -102,6 +106,12 @@ def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path:
             axis.set(xticks=[], yticks=[])
     figure.suptitle("true green, predicted red", fontsize=9)
     figure.savefig(path, dpi=90)
+
+
+def _heights(head: Any, maps: Tensor) -> Tensor:  # (B, J, h, w), 0 where nothing is seen
+    """What a head's maps look like, where they are not heights themselves."""
+    shown: Tensor = head.heatmaps(maps) if hasattr(head, "heatmaps") else maps
+    return shown
 
 
 def _draw_picture(axis: Axes, image: Tensor | None) -> None:  # (3, H, W) uint8

@@ -8,22 +8,20 @@ crops and focal lengths like those that it was trained on.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from posezoo import losses
-from posezoo.contracts import Batch, FeatureSpec
+from posezoo.camera import Camera
+from posezoo.contracts import Batch, FeatureSpec, PoseResult
 
 
 class DirectHead(nn.Module):
     """Mean of the last feature map over the picture, then all coordinates at once."""
 
     output = "joints3d"
-    decoder = "linear"
-    stride = math.inf  # its raw maps have no cells
     mean: Tensor  # (J, 3) mm
     std: Tensor  # (J, 3) mm; 0 where a joint never moves, as the root
 
@@ -53,12 +51,10 @@ class DirectHead(nn.Module):
 
     def encode(
         self,
-        joints: Tensor,  # (B, J, 3) mm, camera frame, root-relative
-        size: tuple[int, int],  # the same for every size
+        batch: Batch,  # single pictures, every joint labelled
     ) -> Tensor:  # (B, J, 3) z-scores
         """What a perfect network would give."""
-        del size
-        return (joints - self.mean) / self.std.where(self.std > 0, 1.0)
+        return (batch.joints3d[:, 0] - self.mean) / self.std.where(self.std > 0, 1.0)
 
     def loss(
         self,
@@ -66,19 +62,20 @@ class DirectHead(nn.Module):
         batch: Batch,  # single pictures; joints not labelled in 3D do not count
     ) -> Tensor:  # scalar; z-score units for "l1" and "l2", mm for "mpjpe"
         """The training loss that the head was built with."""
-        target, labelled = batch.joints3d[:, 0], batch.labelled3d[:, 0]
+        labelled = batch.labelled3d[:, 0]
         if self.loss_form == "mpjpe":
-            return losses.mean_distance(self.decode(maps)[0], target, labelled)
+            return losses.mean_distance(self._joints3d(maps), batch.joints3d[:, 0], labelled)
         compare = losses.squared_error if self.loss_form == "l2" else losses.absolute_error
-        return compare(maps.float(), self.encode(target, (0, 0)), labelled)
+        return compare(maps.float(), self.encode(batch), labelled)
 
     def decode(
         self,
         maps: Tensor,  # (B, J, 3) z-scores
-    ) -> tuple[Tensor, Tensor]:  # (B, J, 3) mm, root exactly 0, and confidence (B, J)
+        camera: Camera,  # parameters (B, 10); mm come from the statistics, not from it
+    ) -> PoseResult:  # joints3d (B, 1, J, 3) mm, root exactly 0, and confidence (B, J)
         """Read the coordinates; the confidence is 1 throughout: the network states no doubt."""
-        joints3d = maps.float() * self.std + self.mean
-        return joints3d, torch.ones_like(joints3d[..., 0])
+        joints3d = self._joints3d(maps)
+        return PoseResult(joints3d=joints3d[:, None], confidence=torch.ones_like(joints3d[..., 0]))
 
     @torch.no_grad()
     def fit_normalisation(
@@ -89,3 +86,6 @@ class DirectHead(nn.Module):
         joints3d = batch.joints3d.flatten(0, 1)
         self.mean.copy_(joints3d.mean(0))
         self.std.copy_(joints3d.std(0, correction=0))
+
+    def _joints3d(self, maps: Tensor) -> Tensor:  # (B, J, 3) mm
+        return maps.float() * self.std + self.mean

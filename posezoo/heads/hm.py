@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from posezoo.contracts import FeatureSpec
+from posezoo.contracts import Batch, FeatureSpec
 from posezoo.heads._heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
 
 BatchNorm = Literal["none", "layer", "block"]
@@ -67,8 +67,7 @@ class HeatmapHead(nn.Module):
             inverse_temperature=inverse_temperature,
             loss_form=loss,
         )
-        self.encode, self.loss = self.codec.encode, self.codec.loss
-        self.decode, self.decode_soft = self.codec.decode, self.codec.decode_soft
+        self.loss_scale = self.codec.loss_scale
 
         c = source.channels
         self.block_b = BlockB(c, batch_norm) if block_b else nn.Identity()
@@ -92,11 +91,65 @@ class HeatmapHead(nn.Module):
         features: tuple[Tensor, ...],  # the last: (B, C, H / s, W / s)
     ) -> Tensor:  # (B, J, h, w) heatmaps, of height `peak` where perfect
         """Compute the heatmaps."""
+        maps: Tensor = self.block_e[-1](self._trunk(features))
+        return maps
+
+    def loss_of_features(
+        self,
+        features: tuple[Tensor, ...],  # the last: (B, C, H / s, W / s)
+        batch: Batch,  # single pictures
+    ) -> Tensor:  # scalar
+        """`loss` of the features' maps, which are not stored for it."""
+        if self.codec.loss_form != "mse":
+            return self.loss(self(features), batch)
+        return self.codec.fused_loss(self._trunk(features), self.block_e[-1], batch)
+
+    def encode(
+        self,
+        joints: Tensor,  # (B, J, 2) px
+        size: tuple[int, int],  # h, w in cells
+    ) -> Tensor:  # (B, J, h, w)
+        """The Gaussian maps that a perfect network would give."""
+        return self.codec.encode(joints, size)
+
+    def loss(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+        batch: Batch,  # single pictures; joints not labelled, or off the map, do not count
+    ) -> Tensor:  # scalar
+        """The form of loss that the head was built with."""
+        return self.codec.loss(maps, batch)
+
+    def decode(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, confidence (B, J) in 0..1
+        """Read the joints by the decoder that the head was built with."""
+        return self.codec.decode(maps)
+
+    def decode_flipped(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+        flipped: Tensor,  # (B, J, h, w) of the mirrored picture
+        mirror: tuple[int, ...],  # J: the joint that stands at place j in a mirror
+    ) -> tuple[Tensor, Tensor]:  # (B, J, 2) px, confidence (B, J) in 0..1
+        """`decode` of the mean of the maps and of the mirrored picture's, mirrored back."""
+        return self.codec.decode_flipped(maps, flipped, mirror)
+
+    def decode_soft(
+        self,
+        maps: Tensor,  # (B, J, h, w)
+    ) -> Tensor:  # (B, J, 2) px
+        """Softmax-weighted mean of the cells."""
+        return self.codec.decode_soft(maps)
+
+    def _trunk(self, features: tuple[Tensor, ...]) -> Tensor:  # (B, 128, h, w)
+        """All but the last layer."""
         x = self.block_b(features[-1])
         x = self.block_c(x)
         x = self.block_d(x)
-        maps: Tensor = self.block_e(x)
-        return maps
+        inner: Tensor = self.block_e[:-1](x)
+        return inner
 
 
 class BlockB(nn.Module):

@@ -172,9 +172,9 @@ def discard(found: Iterable[Entry]) -> None:
         _scripts.pop(entry.key, None)
 
 
-def natural(key: str) -> list[tuple[int, str]]:
-    """A key to sort by: resnet18 before resnet101."""
-    return [(int(n or 0), word) for word, n in re.findall(r"(\D+)(\d*)", key)]
+def natural(key: str) -> list[tuple[str, int]]:
+    """A key to sort by: resnet18 before resnet101, and both before vit."""
+    return [(word, int(n or 0)) for word, n in re.findall(r"(\D+)(\d*)", key)]
 
 
 def _short(key: str) -> str:

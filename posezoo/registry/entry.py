@@ -28,6 +28,8 @@ GIVEN = {
     "strategy": (),
     "dataset": (),
 }
+# What it gives to a constructor that asks for it.
+ASKED = {"head": ("skeleton",)}
 # What the program gives unless the user has.
 OFFERED = {"dataset": ("split", "image_size", "pictures", "seed")}
 
@@ -101,7 +103,7 @@ class Entry:
 
     def parameters(self) -> dict[str, Parameter]:
         """The arguments that a user may set."""
-        given = GIVEN[self.kind]
+        given = (*GIVEN[self.kind], *ASKED.get(self.kind, ()))
         return {name: p for name, p in self.signature().items() if name not in given}
 
     def validate(self, params: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:
@@ -123,6 +125,8 @@ class Entry:
             PluginError: the entry cannot be imported.
         """
         known = self.signature()
+        unasked = {name for name in ASKED.get(self.kind, ()) if name not in known}
+        arguments = {name: value for name, value in arguments.items() if name not in unasked}
         self._refuse_kind(known, {name for name in self._expected if name in arguments})
         bound = self._bind(known, {**self.defaults, **arguments})
         try:
@@ -140,7 +144,8 @@ class Entry:
 
     def _refuse_kind(self, found: Collection[str], given: Collection[str]) -> None:
         """Refuse what takes another kind's arguments, or not those that its own kind is given."""
-        if all(name in found and name in self._expected for name in given):
+        taken = (*self._expected, *ASKED.get(self.kind, ()))
+        if all(name in found and name in taken for name in given):
             return
         fits = [kind for kind in KINDS if GIVEN[kind] and {*GIVEN[kind]} <= {*found}]
         hint = f"; it looks like a {fits[0]}: [{fits[0]}.KEY]" if fits else ""
@@ -173,7 +178,7 @@ class Entry:
         return bound
 
     def _unknown(self, name: str, known: Mapping[str, Parameter]) -> str:
-        if name in GIVEN[self.kind]:
+        if name in (*GIVEN[self.kind], *ASKED.get(self.kind, ())):
             return f"'{name}' is given by the pipeline and cannot be set"
         hint = did_you_mean(name, known) or f" Known: {', '.join(known) or 'none'}."
         return f"unknown parameter '{name}'.{hint} See: posezoo info {self.key}"

@@ -48,13 +48,12 @@ class MultitaskLoss:
     def __call__(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The terms; their sum is minimised. They are the same from the first step to the last."""
         del progress
-        maps = pipeline.heatmaps(batch.image)
-        own = pipeline.head.loss(maps, batch)
         if pipeline.lifter is None:
-            return {"2d" if pipeline.head.output == "joints2d" else "3d": own}
+            return head_term(pipeline, pipeline.head_loss(batch))
+        maps = pipeline.heatmaps(batch.image)
         joints2d, confidence = self.joints2d(pipeline, maps)
         lifted = pipeline.lift_loss(joints2d[:, None], batch, confidence[:, None])
-        return {"3d": lifted, "2d": self.lambda_2d * own}
+        return {"3d": lifted} | head_term(pipeline, pipeline.head.loss(maps, batch), self.lambda_2d)
 
     def joints2d(
         self,
@@ -74,3 +73,14 @@ class MultitaskLoss:
                 soft = pipeline.head.decode_soft(maps)
                 joints2d = soft + (hard - soft).detach()
         return joints2d, confidence.detach()
+
+
+def head_term(
+    pipeline: Learner,
+    loss: Tensor,  # scalar, the head's own
+    lambda_2d: float = 1.0,
+) -> dict[str, Tensor]:
+    """It as a named term: "3d" as it is, or "2d" in the scale that all heads share."""
+    if pipeline.head.output == "joints3d":
+        return {"3d": loss}
+    return {"2d": lambda_2d * pipeline.head.loss_scale * loss}

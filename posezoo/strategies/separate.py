@@ -24,6 +24,7 @@ from torch import Tensor
 from posezoo.contracts import Batch, Learner, Stage
 from posezoo.evaluation.detector_errors import DetectorErrors
 from posezoo.skeleton import Skeleton
+from posezoo.strategies._multitask_loss import head_term
 
 _ALL_PREDICTED = 0.5  # of the lifter's stage, where the curriculum has left true joints behind
 
@@ -39,6 +40,7 @@ class Separate:
         lifter_input: see above.
         lifter_share: of the steps, where the lifter waits for the head.
         errors: of "noisy": "assumed", or a file that `posezoo errors` has written.
+        lambda_2d: weight of the head's loss; matters to what sees the sum, as grad_clip does.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Separate:
         lifter_input: Literal["true", "noisy", "predicted", "curriculum"] = "true",
         lifter_share: float = 0.3,
         errors: str = "",
+        lambda_2d: float = 0.01,
     ) -> None:
         if not 0 < lifter_share < 1:
             raise ValueError(f"lifter_share={lifter_share}: expected a number between 0 and 1")
@@ -59,6 +62,7 @@ class Separate:
         self.lifter_input = lifter_input
         self.lifter_share = lifter_share
         self.errors = errors
+        self.lambda_2d = lambda_2d
         self.settings: dict[str, Any] = {}
 
     def stages(self, pipeline: Learner) -> tuple[Stage, ...]:
@@ -74,10 +78,11 @@ class Separate:
             )
         given = self._given(pipeline.skeleton) if lifter else None
         if not (waits and lifter):
-            losses = Losses(head=bool(head), lifter_input=given)
+            losses = Losses(weight_2d=self.lambda_2d if head else 0, lifter_input=given)
             return (Stage(name="separate", trains=head + lifter, losses=losses),)
         share = self.lifter_share
-        first, then = Losses(head=True, lifter_input=None), Losses(head=False, lifter_input=given)
+        first = Losses(weight_2d=self.lambda_2d, lifter_input=None)
+        then = Losses(weight_2d=0, lifter_input=given)
         return (
             Stage(name="head", trains=head, losses=first, share=1 - share),
             Stage(name="lifter", trains=lifter, losses=then, share=share),
@@ -100,7 +105,7 @@ class Separate:
 class Losses:
     """The terms of a stage, of disjoint parameters: as two trainings side by side."""
 
-    head: bool  # the head learns
+    weight_2d: float  # of the head's loss; 0: the head does not learn
     lifter_input: LifterInput | None  # None: the lifter does not learn
 
     def __call__(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
@@ -109,9 +114,8 @@ class Losses:
         if self.lifter_input is not None:
             joints2d, confidence = self.lifter_input(pipeline, batch, progress)
             terms["3d"] = pipeline.lift_loss(joints2d, batch, confidence)
-        if self.head:
-            key = "2d" if pipeline.head.output == "joints2d" else "3d"
-            terms[key] = pipeline.head.loss(pipeline.heatmaps(batch.image), batch)
+        if self.weight_2d:
+            terms |= head_term(pipeline, pipeline.head_loss(batch), self.weight_2d)
         return terms
 
 

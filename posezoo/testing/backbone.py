@@ -124,7 +124,8 @@ def _first_input(subject: Subject, image: Tensor) -> Tensor | None:
     def look(module: nn.Module, arguments: tuple[Any, ...]) -> None:
         seen.extend(each for each in arguments if isinstance(each, Tensor))
 
-    layers = [m for m in subject.part.modules() if [*m.parameters(recurse=False)]]
+    inner = [m for m in subject.part.modules() if m is not subject.part]
+    layers = [m for m in inner if [*m.parameters(recurse=False)]]
     handles = [layer.register_forward_pre_hook(look) for layer in layers]
     try:
         with torch.no_grad():

@@ -102,10 +102,11 @@ def _source(function: Any) -> str:
 
 def members_of_its_kind_are_there(subject: Subject) -> str:
     """All that `posezoo.contracts` names; without them nothing else can be asked."""
-    part, contract = subject.build(), _CONTRACTS[subject.entry.kind]
-    members = [*contract.__annotations__, *(n for n, v in vars(contract).items() if _own(v))]
+    part = subject.build()
+    contract: type = _CONTRACTS[subject.entry.kind]
     if getattr(part, "output", None) == "joints3d":
-        members.remove("decode_soft")  # there is nothing between its maps and its answer
+        contract = contracts.PoseHead
+    members = [*contract.__annotations__, *(n for n, v in vars(contract).items() if _own(v))]
     if missing := [name for name in members if not hasattr(part, name)]:
         raise Violation(
             found=f"no {', no '.join(missing)}",

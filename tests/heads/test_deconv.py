@@ -117,3 +117,76 @@ def test_the_head_can_learn_one_batch_by_heart(batch_of):
     assert losses[-1] < losses[0] / 10
     found, _ = model.decode(model(features))
     assert (found - batch.joints2d[:, 0]).norm(dim=-1).mean() < 8  # px; one cell
+
+
+@pytest.mark.parametrize(("layers", "kernel"), [(1, 2), (1, 3), (2, 4)])
+def test_kernels_of_2_3_and_4_cells_double_the_size_exactly(layers, kernel):
+    model = head(layers=layers, width=8, kernel=kernel)
+    assert model((torch.randn(1, 32, 3, 5),)).shape == (1, 3, 3 * 2**layers, 5 * 2**layers)
+
+
+def test_the_simple_decoder_is_relu_then_bilinear_then_one_convolution():
+    """Cells -4 and 2 are 0 and 2 after the ReLU; a quarter of the way from one to the other is 0.5.
+
+    The other way round it would be relu(-2.5), which is 0.
+    """
+    model = head(layers=0, upsample=2, final_kernel=3)
+    final = model.branches[0][-1]
+    with torch.no_grad():
+        final.weight.zero_()
+        final.weight[:, 0, 1, 1] = 1  # the middle tap of the first channel
+    rows = torch.tensor([-4.0, 2.0, 2.0]).expand(1, 32, 3, 3)
+    assert model.stride == 16
+    assert model((rows,))[0, 0, 3].tolist() == [0, 0.5, 1.5, 2, 2, 2]
+
+
+@pytest.mark.parametrize("final_kernel", [1, 3])
+def test_the_loss_of_features_is_the_loss_of_their_maps_and_so_are_its_gradients(
+    batch_of, final_kernel
+):
+    torch.manual_seed(0)
+    model = head(layers=1, width=8, final_kernel=final_kernel).double().eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    batch = batch_of(torch.tensor([[[20.0, 50.0], [90.0, 40.0], [-70.0, 40.0]]] * 2))
+    features = torch.randn(2, 32, 6, 8, dtype=torch.float64)
+    maps = model((features,))
+    losses = [model.loss(maps, batch), model.loss_of_features((features,), batch)]
+    # Only one of them draws its Gaussians in float64: the joints are float32.
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
+    one, other = (torch.autograd.grad(loss, [*model.parameters()]) for loss in losses)
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("grid", "px"), [("centred", 101.5), ("corner", 100.0), ("aligned", 25 * 255 / 63)]
+)
+def test_cell_25_of_64_lies_where_the_grid_says_in_256_px(grid, px):
+    """(25 + 0.5) * 4 - 0.5; 25 * 4; 25 of the 63 steps from px 0 to px 255."""
+    model = head(grid=grid, decode="argmax")
+    maps = torch.zeros(1, 3, 64, 64)
+    maps[..., 25, 25] = 1
+    assert model.decode(maps)[0][0, 0].tolist() == pytest.approx([px, px])
+    assert model.encode(torch.full((1, 3, 2), px), (64, 64))[0, 0, 25, 25] == 1
+
+
+@pytest.mark.parametrize("decode", ["argmax", "quarter", "taylor", "dark", "udp", "soft"])
+@pytest.mark.parametrize("grid", ["centred", "corner", "aligned"])
+def test_maps_of_the_mirrored_picture_are_mirrored_back_before_reading(decode, grid):
+    """The mirrored picture of 64 px has joint 1 at 63 - x of joint 0."""
+    model = head(layers=2, decode=decode, grid=grid, centres="unbiased", support="full")
+    model.codec.__dict__["stride"] = 2.0  # maps of 32 cells
+    joints = torch.tensor([[[22.0, 30.5], [41.3, 20.2], [30.9, 40.1]]])
+    mirrored = joints[:, [1, 0, 2]] * torch.tensor([-1.0, 1.0]) + torch.tensor([63.0, 0.0])
+    found, confidence = model.decode_flipped(
+        model.encode(joints, (32, 32)), model.encode(mirrored, (32, 32)), (1, 0, 2)
+    )
+    # Half a cell where reading is by the nearest cell, and where mirroring moves half a cell.
+    limit = 1.5 if decode in ("argmax", "quarter") or grid == "corner" else 0.3
+    assert (found - joints).abs().max() < limit
+    assert confidence.min() > 0.7
+    same, _ = model.decode_flipped(
+        model.encode(joints, (32, 32)), model.encode(mirrored, (32, 32)), (0, 1, 2)
+    )
+    assert (same - joints).abs().max() > 2  # left and right not exchanged

@@ -5,11 +5,18 @@ import pytest
 import torch
 
 from posezoo.assembly import build_pipeline
+from posezoo.camera import Camera
 from posezoo.contracts import FeatureSpec
 from posezoo.heads.direct import DirectHead
 from posezoo.testing import assert_equal_up_to_rounding, rounding
 
 NOTHING = rounding(terms=4, magnitude=300.0)  # mm: to z-scores and back
+
+CAMERA = Camera.make(focal_px=(100, 100), centre_px=(31.5, 31.5))
+
+
+def read(model, maps):
+    return model.decode(maps, CAMERA).joints3d[:, 0]
 
 
 def head(**changes):
@@ -33,27 +40,27 @@ def fitted(two_people):
 
 
 def test_zeros_mean_the_mean_pose_and_ones_one_spread_from_it(fitted):
-    joints, confidence = fitted.decode(torch.zeros(1, 3, 3))
-    assert joints[0].tolist() == [[0, 0, 0], [100, 0, 30], [0, 300, 0]]
-    assert fitted.decode(torch.ones(1, 3, 3))[0][0, 1].tolist() == [150, 0, 40]
-    assert confidence.tolist() == [[1, 1, 1]]
+    result = fitted.decode(torch.zeros(1, 3, 3), CAMERA)
+    assert result.joints3d[0, 0].tolist() == [[0, 0, 0], [100, 0, 30], [0, 300, 0]]
+    assert read(fitted, torch.ones(1, 3, 3))[0, 1].tolist() == [150, 0, 40]
+    assert result.confidence.tolist() == [[1, 1, 1]]
+    assert result.joints2d is None
 
 
 def test_encode_and_decode_are_each_other_s_inverse(fitted, two_people):
-    joints = two_people.joints3d[:, 0]
-    assert fitted.encode(joints, (1, 1))[:, 1, 0].tolist() == [-1, 1]
-    assert torch.equal(fitted.decode(fitted.encode(joints, (1, 1)))[0], joints)
+    assert fitted.encode(two_people)[:, 1, 0].tolist() == [-1, 1]
+    assert torch.equal(read(fitted, fitted.encode(two_people)), two_people.joints3d[:, 0])
 
 
 @pytest.mark.parametrize("root", [0, 2])
 def test_the_root_is_exactly_0_whatever_the_network_says(root, batch_of):
     model = head()
-    assert not model.decode(torch.randn(4, 3, 3))[0][:, 0].any()  # before any statistics
+    assert not read(model, torch.randn(4, 3, 3))[:, 0].any()  # before any statistics
     joints = torch.randn(8, 3, 3) * 200
     joints[:, root] = 0
     batch = batch_of(joints3d=joints)
     model.fit_normalisation(replace(batch, joints3d=joints[:, None]))
-    found, _ = model.decode(torch.randn(4, 3, 3) * 1e4)
+    found = read(model, torch.randn(4, 3, 3) * 1e4)
     assert not found[:, root].any()
     assert found.any(-1).sum() == 4 * 2
 
@@ -77,7 +84,7 @@ def test_a_joint_one_spread_off_along_x_counts_in_the_unit_of_its_loss(two_peopl
     """Of 9 numbers a pose one is 1 wrong, in z-scores; of 3 joints one is 50 mm off."""
     model = head(loss=loss)
     model.fit_normalisation(two_people)
-    maps = model.encode(two_people.joints3d[:, 0], (1, 1))
+    maps = model.encode(two_people)
     assert model.loss(maps, two_people) <= NOTHING
     maps[:, 1, 0] += 1
     found = model.loss(maps, two_people)
@@ -89,7 +96,7 @@ def test_joints_without_3d_truth_do_not_count(two_people, loss):
     model = head(loss=loss)
     model.fit_normalisation(two_people)
     labelled = torch.tensor([True, False, True]).expand(2, 1, 3)
-    maps = model.encode(two_people.joints3d[:, 0], (1, 1))
+    maps = model.encode(two_people)
     maps[:, 1] += 9
     flat = replace(two_people, labelled3d=labelled)
     assert model.loss(maps, flat) <= NOTHING
@@ -98,7 +105,7 @@ def test_joints_without_3d_truth_do_not_count(two_people, loss):
 def test_the_statistics_travel_with_the_weights(fitted):
     other = head()
     other.load_state_dict(copy.deepcopy(fitted.state_dict()))
-    assert torch.equal(other.decode(torch.ones(1, 3, 3))[0], fitted.decode(torch.ones(1, 3, 3))[0])
+    assert torch.equal(read(other, torch.ones(1, 3, 3)), read(fitted, torch.ones(1, 3, 3)))
 
 
 def test_a_pipeline_with_it_gives_3d_and_takes_no_lifter(batch_of):
@@ -124,4 +131,4 @@ def test_the_head_can_learn_a_batch_by_heart(batch_of):
         optimizer.zero_grad()
         model.loss(model(features), batch).backward()
         optimizer.step()
-    assert (model.decode(model(features))[0] - joints).norm(dim=-1).mean() < 30  # mm, of 230
+    assert (read(model, model(features)) - joints).norm(dim=-1).mean() < 30  # mm, of 230

@@ -59,7 +59,8 @@ def test_without_a_lifter_the_head_s_own_loss_is_left():
     terms = losses()(pipeline, BATCH, 0.0)
     own = pipeline.head.loss(pipeline.heatmaps(BATCH.image), BATCH)
     assert terms.keys() == {"2d"}
-    assert torch.equal(terms["2d"], own)
+    # Sums in another order: the maps are not stored for it.
+    assert_equal_up_to_rounding(terms["2d"], own, terms=1024)
 
 
 def test_a_soft_middle_with_a_hard_reading_at_test_time_is_refused():

@@ -12,7 +12,7 @@ from posezoo.geometry import cell_affine, cells_to_px, px_to_cells
 class Head(nn.Module):
     """One heatmap per joint, by one convolution."""
 
-    output, decoder = "joints2d", "soft"
+    output, decoder, loss_scale = "joints2d", "soft", 65025.0
 
     def __init__(self, *, features: tuple[FeatureSpec, ...], num_joints: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ def test_a_head_that_keeps_its_contract_fails_nothing(outcomes):
     found = outcomes("head", Head)
     assert {o.check: o.note for o in found if o.result == "failed"} == {}
     assert [o.check for o in found if o.result == "skipped"] == ["manifest facts equal code facts"]
-    assert len(found) == 19
+    assert len(found) == 20
 
 
 @pytest.mark.parametrize(
@@ -138,4 +138,7 @@ def test_a_confidence_above_1(failures):
         def decode(self, maps):
             return self.decode_soft(maps), maps.amax((-2, -1)) + 1
 
-    assert "expected numbers from 0 to 1" in failures("head", Sure)["maps have the declared stride"]
+    assert (
+        "expected numbers from 0 to 1"
+        in failures("head", Sure)["joints and confidence have their shapes"]
+    )

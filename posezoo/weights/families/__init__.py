@@ -8,13 +8,19 @@ from posezoo.weights.family import Family
 
 # A module may hold several families that share code: its FAMILIES.
 MODULES = (
+    "hourglass",
+    "hrnet",
+    "integral",
     "martinez",
     "mixste",
+    "mmpose",
     "motionagformer",
     "motionbert",
     "poseformer",
     "semgcn",
+    "simplebaseline",
     "videopose3d",
+    "vitpose",
 )  # fmt: skip
 
 
