@@ -1,4 +1,4 @@
-"""From what a detector found to millimetres: joint sets, and the root.
+"""From what a detector found to millimetres: joint sets, clips, the mirrored look, and the root.
 
 The root's absolute position is where the root-relative pose fits the rays of its 2D joints best.
 """
@@ -16,10 +16,12 @@ from torch import Tensor
 from posezoo.camera import Camera
 from posezoo.contracts import DetectedPerson
 from posezoo.joint_maps import map_confidence, map_joints
+from posezoo.pipeline import Pipeline
 from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
+_FRAMES_AT_ONCE = 2048  # of a long clip; bounds memory, changes nothing else
 _FEWEST_RAYS = 3  # joints that place a root
 
 
@@ -69,6 +71,37 @@ def in_joint_set(
     return Joints2d(px=px.numpy(), confidence=confidence.numpy(), scale=scale, offset=offset)
 
 
+def lift(
+    pipeline: Pipeline,
+    joints2d: Tensor,  # (N, T, J, 2) px, all known
+    camera: Camera,  # parameters (N, 10): the camera of those pixels
+    confidence: Tensor,  # (N, T, J) 0 to 1
+    *,
+    flip: bool = True,
+) -> Tensor:  # (N, T, J, 3) mm, camera frame, root exactly 0; float32, on the CPU
+    """Lift every frame; before the first and after the last, these stand still.
+
+    With `flip` it is the mean with the mirrored person, mirrored back.
+    """
+    lifter = pipeline.lifter
+    future = lifter.future if lifter.frames > 1 else 0
+    past, steps = lifter.frames - 1 - future, joints2d.shape[1]
+    frame = torch.arange(-past, steps + future).clamp(0, steps - 1)
+    device = pipeline.mean_pose.device
+    joints2d, confidence = joints2d[:, frame].float().to(device), confidence[:, frame].to(device)
+    camera = camera.to(torch.float32).to(device)
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, steps, _FRAMES_AT_ONCE):
+            seen = slice(first, min(first + _FRAMES_AT_ONCE, steps) + past + future)
+            told = (joints2d[:, seen], camera, confidence[:, seen])
+            joints3d = pipeline.lift(*told)
+            if flip:
+                joints3d = (joints3d + _lift_mirrored(pipeline, *told)) / 2
+            parts.append(joints3d.cpu())
+    return torch.cat(parts, 1)
+
+
 def root_position(
     joints3d: Floats,  # (J, 3) mm, root-relative
     px: Floats,  # (J, 2); NaN does not count
@@ -96,3 +129,16 @@ def root_position(
     position: Floats = solved.astype(np.float64)
     behind = (points[:, 2] + position[2] <= 0).any()
     return None if rank < 3 or behind else position
+
+
+def _lift_mirrored(
+    pipeline: Pipeline, joints2d: Tensor, camera: Camera, confidence: Tensor
+) -> Tensor:
+    """What the lifter makes of the person in a mirror at the principal point, mirrored back."""
+    order = list(pipeline.skeleton.mirror)
+    middle = 2 * camera.centre[:, None, None, :1]
+    x, y = joints2d[:, :, order].split(1, -1)
+    joints3d = pipeline.lift(
+        torch.cat([middle - x, y], -1), camera.mirrored(), confidence[:, :, order]
+    )
+    return joints3d[:, :, order] * joints3d.new_tensor([-1.0, 1.0, 1.0])
