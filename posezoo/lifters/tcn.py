@@ -12,7 +12,6 @@ frame wide.
 from __future__ import annotations
 
 import math
-from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +71,7 @@ class Tcn(nn.Module):
         self.normalisation = Normalisation(skeleton=skeleton, input=input, loss=loss, joints2d=told)
         self.stem_kernel, *kernels = _kernels(frames, widths)
         self.stem = _Layer(self.stem_kernel * self.normalisation.num_inputs, width, dropout=dropout)
-        dilations = [prod([self.stem_kernel, *kernels[:i]]) for i in range(len(kernels))]
+        dilations = [math.prod([self.stem_kernel, *kernels[:i]]) for i in range(len(kernels))]
         self.blocks = nn.ModuleList(
             _Block(width, kernel=kernel, dilation=dilation, causal=causal, dropout=dropout)
             for kernel, dilation in zip(kernels, dilations, strict=True)
@@ -183,7 +182,7 @@ def _kernels(frames: int, widths: tuple[int, ...] | None) -> list[int]:
     if widths is None:
         threes = round(math.log(max(frames, 1), 3))
         widths = (3,) * threes + (1,) * (3 - threes)
-    if prod(widths) != frames or any(width < 1 or width % 2 == 0 for width in widths):
+    if math.prod(widths) != frames or any(width < 1 or width % 2 == 0 for width in widths):
         raise ValueError(
             f"frames={frames} with widths={'x'.join(map(str, widths))}: expected odd widths whose "
             "product is frames; without widths, 1, 3, 9, 27, 81 or 243 frames"

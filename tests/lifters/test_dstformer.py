@@ -3,6 +3,7 @@ import torch
 
 from posezoo.lifters.dstformer import DstFormer
 from posezoo.skeleton import H36M17
+from posezoo.testing import assert_equal_up_to_rounding
 from posezoo.testing.examples import people
 
 
@@ -49,7 +50,7 @@ def test_a_window_may_be_shorter_than_the_positions_that_it_knows():
 
 
 def test_a_fresh_one_is_an_even_mix_of_two_streams_in_opposite_order():
-    model, x = lifter(depth=1).eval(), torch.randn(2, 5, 17, 8)
+    model, x = lifter(depth=1).double().eval(), torch.randn(2, 5, 17, 8, dtype=torch.float64)
     (layer,) = model.layers
     first, second = layer.joints_first
 
@@ -62,7 +63,7 @@ def test_a_fresh_one_is_an_even_mix_of_two_streams_in_opposite_order():
     one = frames(second, joints(first, x))
     first, second = layer.frames_first
     other = joints(first, frames(second, x))
-    torch.testing.assert_close(layer(x), (one + other) / 2, atol=1e-5, rtol=0)
+    torch.testing.assert_close(layer(x), (one + other) / 2, atol=1e-12, rtol=0)
 
 
 def test_published_answers_have_a_person_s_size_whatever_the_network_says():
@@ -74,7 +75,7 @@ def test_published_answers_have_a_person_s_size_whatever_the_network_says():
     bones = [(1, 2), (2, 3), (4, 5), (5, 6), (11, 12), (12, 13), (14, 15), (15, 16)]
     joints3d = model.lift_window(batch.joints2d, batch.camera)
     limbs = sum((joints3d[:, :, a] - joints3d[:, :, b]).norm(dim=-1) for a, b in bones)
-    torch.testing.assert_close(limbs, torch.full((2, 3), 2850.0), atol=0.1, rtol=0)
+    assert_equal_up_to_rounding(limbs, 2850.0, terms=64)  # eight lengths of three squares, scaled
 
 
 def test_it_can_learn_the_windows_of_a_batch_by_heart():

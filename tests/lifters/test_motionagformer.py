@@ -42,13 +42,14 @@ def test_the_pelvis_does_not_hear_the_left_hip_nor_the_thorax_the_shoulders():
 
 def test_both_sides_of_an_edge_are_divided_by_the_root_of_what_its_ends_hear():
     """Node 0 hears 1 and 2, these hear 0 alone: 0 gets (x1 + x2) / sqrt 2, 1 and 2 x0 / sqrt 2."""
-    conv = _GraphConv(1, 3).eval()
+    conv = _GraphConv(1, 3).double().eval()
     for name, value in conv.named_parameters():
         value.data.fill_(float(name in ("others.weight", "norm.weight")))
-    x = torch.tensor([6.0, 2.0, 3.0]).view(1, 3, 1)
-    hears = torch.tensor([[0.0, 1, 1], [1, 0, 0], [1, 0, 0]])
+    x = torch.tensor([6.0, 2.0, 3.0]).double().view(1, 3, 1)
+    hears = torch.tensor([[0.0, 1, 1], [1, 0, 0], [1, 0, 0]]).double()
     root = 2**-0.5
-    expected = torch.tensor([6 + 5 * root, 2 + 6 * root, 3 + 6 * root])  # and the shortcut
+    expected = torch.tensor([6 + 5 * root, 2 + 6 * root, 3 + 6 * root]).double()  # and x itself
+    # The norm adds 1e-5 to a variance of 1.
     torch.testing.assert_close(conv(x, hears).flatten(), expected, atol=1e-4, rtol=0)
 
 
