@@ -69,10 +69,12 @@ def missing_weights(what: str | Path | None, detector: str | None) -> list[Known
         ValueError: neither a folder nor stored weights nor a spec.
     """
     text = str(what or default_pipeline())
-    node = parse_node(detector) if detector else None
     spec = _spec_of(text)
-    if spec.detector is not None or (node is None and spec.backbone is None):
-        node = spec.detector or NodeSpec(DETECTOR)
+    node = spec.detector
+    if node is None and detector is not None:
+        node = parse_node(detector)
+    elif node is None and spec.backbone is None:
+        node = NodeSpec(DETECTOR)
     name = weights_of(node.key) if node is not None else None
     return [known_weights()[name]] if name is not None and name not in all_stored() else []
 
@@ -116,7 +118,7 @@ def load_lifter(what: str | Path | Pipeline | None, *, device: str = "auto") -> 
             text = str(replace(spec, detector=None)) if spec.lifter and spec.detector else text
         loaded = _load(text)
     if loaded.pipeline.lifter is None:
-        raise ValueError(f"'{loaded.name}' has no lifter: give one, such as {default_pipeline()}")
+        raise ValueError(f"'{loaded.name}' has no lifter: give a run or weights that have one")
     loaded.pipeline.to_device(pick_device(device)).eval()
     return loaded
 
@@ -207,7 +209,7 @@ def _with_detector(loaded: Loaded, node: str) -> Loaded:
     pipeline.mean_pose.copy_(lifter.mean_pose)
     return replace(
         loaded,
-        pipeline=pipeline,
+        pipeline=pipeline.eval(),
         name=f"{node}+{loaded.name}",
         weights={**_sha256(parse_node(node)), **loaded.weights},
     )

@@ -243,3 +243,26 @@ def test_an_unwritable_folder_is_one_line(predict, painted, tmp_path, monkeypatc
     result = predict(photo)
     assert result.exit_code == 2
     assert "out: Permission denied" in result.output
+
+
+def test_missing_weights_are_offered_in_a_line_and_fetched_on_a_word(
+    predict, painted, tmp_path, monkeypatch
+):
+    from posezoo.weights import get, store
+
+    monkeypatch.setenv("POSEZOO_CACHE", str(tmp_path / "cache"))
+    photo = painted.save_photo(tmp_path / "photo.png")
+    asked = predict(photo, "--detector", "blazepose")
+    assert asked.exit_code == 2
+    line = "'blazepose' needs its weights (36 MB from PyPI, Apache-2.0)"
+    assert f"{line}. Type: posezoo weights get blazepose; or add --yes" in asked.output
+
+    def fetch(name):
+        fetched.append(name)
+        return store.save_weights(name, {}, {"spec": "blazepose"})
+
+    fetched = []
+    monkeypatch.setattr(get, "get_weights", fetch)
+    given = predict(photo, "--detector", "blazepose", "--yes")
+    assert fetched == ["blazepose"]
+    assert "weights blazepose: Apache-2.0, from Google MediaPipe" in given.output
