@@ -12,8 +12,9 @@ PACKAGES = sorted(file.parent for file in (ROOT / "posezoo").rglob("__init__.py"
 
 PUBLIC = {
     "posezoo": (
-        "Batch Camera Entry FeatureSpec Pipeline PoseResult Sample Skeleton Stage __version__ "
-        "build entries get_skeleton load register"
+        "Batch Camera Entry FeatureSpec Person Pipeline PoseResult Prediction Predictor Sample "
+        "Skeleton Stage VideoPrediction __version__ build entries get_skeleton load predict "
+        "register"
     ),
     "posezoo.cli": "Commands main",
     "posezoo.cli.data": "data",

@@ -36,6 +36,7 @@ class PersonNetwork(nn.Module):
         outputs = ((24, 2), (48, 2), (288, 6))  # channels and anchors a cell, stride 8, 16, 32
         scores = [Separable(c, n, stride=2) for c, n in outputs]
         for layer in scores:
+            assert layer.pointwise.bias is not None
             nn.init.constant_(layer.pointwise.bias, _NOBODY)
         self.scores = nn.ModuleList(scores)
         self.boxes = nn.ModuleList(Separable(c, 12 * n, stride=2) for c, n in outputs)

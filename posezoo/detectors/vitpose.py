@@ -57,7 +57,12 @@ class VitPose(nn.Module):
         rows = self._found(picture) if boxes is None else boxes.cpu().float()
         if not len(rows):
             return []
-        inputs = self._crops(picture.cpu().numpy(), boxes=[rows.numpy()], return_tensors="pt")
+        inputs = self._crops(
+            picture.cpu().numpy(),
+            boxes=[rows.numpy()],
+            input_data_format="channels_last",
+            return_tensors="pt",
+        )
         outputs = self.pose(**inputs.to(self.pose.device))
         (found,) = self._crops.post_process_pose_estimation(outputs, boxes=[rows.numpy()])
         people = [
@@ -77,7 +82,9 @@ class VitPose(nn.Module):
                 "vitpose looks at one person in a box: give boxes, or a model that finds people, "
                 "people=PekingU/rtdetr_r50vd_coco_o365"
             )
-        inputs = self._whole(picture.cpu().numpy(), return_tensors="pt").to(self.people.device)
+        inputs = self._whole(
+            picture.cpu().numpy(), input_data_format="channels_last", return_tensors="pt"
+        ).to(self.people.device)
         (found,) = self._whole.post_process_object_detection(
             self.people(**inputs), threshold=self.least_score, target_sizes=[picture.shape[:2]]
         )

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from torch import nn
+
 from posezoo import registry
 from posezoo.assembly import build_detector, build_pipeline
 from posezoo.contracts import Detector
@@ -99,7 +101,10 @@ def load_for_prediction(
         loaded = _with_detector(loaded, detector or DETECTOR)
     elif detector is not None:
         raise ValueError(f"'{loaded.name}' has a detector: leave out --detector {detector}")
-    loaded.pipeline.to_device(pick_device(device)).eval()
+    where = pick_device(device)
+    loaded.pipeline.to_device(where).eval()
+    if isinstance(loaded.people, nn.Module):
+        loaded.people.to(where)
     return loaded
 
 

@@ -69,6 +69,11 @@ def test_load_gives_a_pipeline_whatever_is_named(shipped, painted, tmp_path):
         assert (pipeline.detector is not None) == has_detector
 
 
+def test_a_pipeline_that_is_being_trained_predicts_in_eval_mode(shipped):
+    pipeline = posezoo.load("marks+standing.test").train()
+    assert not Predictor(pipeline).pipeline.training
+
+
 def test_a_flipped_byte_in_shipped_weights_is_refused(shipped):
     content = bytearray(shipped.read_bytes())
     content[-3] ^= 1

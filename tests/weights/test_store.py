@@ -46,7 +46,7 @@ def test_a_flipped_byte_is_an_error():
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"damaged, its sha256 is not the one in mine\.json"):
+    with pytest.raises(ValueError, match=r"damaged, its sha256 is not the one written down"):
         store.load_weights("mine")
 
 
