@@ -33,7 +33,7 @@ def main() -> None:
     names = ("cpu.json", "codec.json", "static.json")
     run, codec, static = (json.loads((RESULTS / name).read_text()) for name in names)
     page = PAGE.read_text(encoding="utf-8")
-    blocks = {"cpu": _cpu(run), "codec": _codec(codec), "static": _static(static["static"])}
+    blocks = {"cpu": _cpu(run), "codec": _codec(codec), "static": _static(static)}
     for name, lines in blocks.items():
         begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
         before, _, rest = page.partition(begin)
@@ -54,7 +54,7 @@ def _cpu(run: dict[str, Any]) -> Iterable[str]:
     where = run["circumstances"]
     yield (
         f"{where['device']}, load {where['load_average']:.1f}, torch {where['torch']}, numpy "
-        f"{where['numpy']}, commit {where['commit']}, {where['date'][:10]}."
+        f"{where['numpy']}, {_commit(where)}, {where['date'][:10]}."
     )
     yield ""
     yield "| operation | size | other formulation | ms | ours | compiled | x ours | x compiled |"
@@ -76,7 +76,7 @@ def _cpu(run: dict[str, Any]) -> Iterable[str]:
 def _codec(run: dict[str, Any]) -> Iterable[str]:
     """What each decoder leaves of perfect maps, in px and mm."""
     where = run["circumstances"]
-    yield f"torch {where['torch']}, commit {where['commit']}, {where['date'][:10]}."
+    yield f"torch {where['torch']}, {_commit(where)}, {where['date'][:10]}."
     yield ""
     rows = [Row(**row) for row in run["results"] if "setting" in row]
     headings = tables.codec_headings(rows)
@@ -94,9 +94,18 @@ def _ratio(ms: float | None, ours: float | None) -> str:
     return f"{ms / ours:.2g}" if ms > ours else f"**{ms / ours:.2g}**"
 
 
-def _static(reports: list[dict[str, Any]]) -> Iterable[str]:
+def _commit(where: dict[str, Any]) -> str:
+    """The commit; figures of a tree with changes of its own are marked."""
+    commit, dirty, _ = where["commit"].partition("-dirty")
+    return f"commit {commit}" + (" with uncommitted changes (to be measured again)" * bool(dirty))
+
+
+def _static(run: dict[str, Any]) -> Iterable[str]:
     """Of all that was compiled of a kernel: registers, spills; instructions against bytes."""
-    yield f"{len(reports)} compilations, {sum(r['spill_bytes'] > 0 for r in reports)} with a spill."
+    where, reports = run["circumstances"], run["static"]
+    spills = sum(each["spill_bytes"] > 0 for each in reports)
+    head = f"{_commit(where)}, {where['date'][:10]}"
+    yield f"{head}: {len(reports)} compilations, {spills} with a spill."
     yield ""
     yield "| operation, kernel | registers, most | issue us | bytes us |"
     yield "|---|---|---|---|"

@@ -1,5 +1,8 @@
 """The zoo in numbers: `python -m benchmarks.zoo` measures every entry and writes docs/zoo.md.
 
+With `--tables` nothing is measured: the table there and the README's get a line for every entry
+that there is today, with blanks for what nobody has measured.
+
 Weights and FLOPs are the code's own, counted on the meta device, where a network has shapes and no
 memory; a test counts them again. Time and the result of `posezoo check` are of one run, with what
 it ran on.
@@ -15,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import torch
 
 from benchmarks import measure
@@ -28,6 +32,7 @@ from posezoo.skeleton import H36M17
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
 PAGE = ROOT / "docs" / "zoo.md"
+README = ROOT / "README.md"
 BEGIN, END = "<!-- zoo:begin -->\n", "<!-- zoo:end -->"
 _RUNS = 7
 _HEADINGS = ("kind", "key", "weights", "FLOPs", "ms", "checks")
@@ -35,8 +40,18 @@ _HEADINGS = ("kind", "key", "weights", "FLOPs", "ms", "checks")
 Network = tuple[torch.nn.Module, tuple[Any, ...]]  # and what its forward takes
 
 
-def main() -> None:
-    """Measure everything anew, on one thread, and write data and page."""
+@click.command()
+@click.option("--tables", "only_tables", is_flag=True, help="Measure nothing; write the tables.")
+def main(only_tables: bool) -> None:
+    """Measure everything anew, on one thread, and write data and tables."""
+    if not only_tables:
+        RESULTS.write_text(json.dumps(_measured(), indent=1) + "\n", encoding="utf-8")
+    report = json.loads(RESULTS.read_text(encoding="utf-8"))
+    _between_markers(PAGE, table(report, [entry.key for entry in built_ins()]))
+    _between_markers(README, readme_table())
+
+
+def _measured() -> dict[str, Any]:
     torch.set_num_threads(1)
     entries = built_ins()
     static = {entry.key: static_columns(entry) for entry in entries}
@@ -53,11 +68,12 @@ def main() -> None:
         }
         for entry in entries
     ]
-    report = {"circumstances": measure.circumstances(torch.device("cpu")), "results": rows}
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(before + BEGIN + table(report) + END + after, encoding="utf-8")
+    return {"circumstances": measure.circumstances(torch.device("cpu")), "results": rows}
+
+
+def _between_markers(page: Path, text: str) -> None:
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    page.write_text(before + BEGIN + text + END + rest.partition(END)[2], encoding="utf-8")
 
 
 def built_ins() -> list[Entry]:
@@ -71,8 +87,20 @@ def static_columns(entry: Entry) -> dict[str, int | None]:
     return {"weights": count and count.weights, "flops": count and count.flops}
 
 
-def table(report: dict[str, Any]) -> str:
-    """What stands between the page's markers."""
+def readme_table() -> str:
+    """Every entry with its summary and paper: what stands between the README's markers."""
+    rows = [f"| {e.kind} | `{e.key}` | {e.summary} | {e.paper or ''} |" for e in built_ins()]
+    return "\n".join(["| kind | key | what | paper |", "|---|---|---|---|", *rows, ""])
+
+
+def table(
+    report: dict[str, Any],
+    keys: list[str],  # of the lines
+) -> str:
+    """What stands between the page's markers; what has not been measured is blank."""
+    measured = {row["key"]: row for row in report["results"]}
+    kinds = {entry.key: entry.kind for entry in built_ins()}
+    blank = {"weights": None, "flops": None, "ms": None, "checks": ""}
     where = report["circumstances"]
     lines = [
         f"Measured {where['date'][:10]} at commit {where['commit']}: {where['device']}, "
@@ -81,7 +109,8 @@ def table(report: dict[str, Any]) -> str:
         f"| {' | '.join(_HEADINGS)} |",
         f"|{'---|' * 2}{'--:|' * 3}---|",
     ]
-    for row in report["results"]:
+    for key in keys:
+        row = measured.get(key) or {"kind": kinds.get(key, "?"), "key": key, **blank}
         ms = "" if row["ms"] is None else f"{row['ms']:.3g}"
         numbers = (_grouped(row["weights"]), _prefixed(row["flops"]), ms)
         cells = (row["kind"], f"`{row['key']}`", *numbers, row["checks"])

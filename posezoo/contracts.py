@@ -307,7 +307,8 @@ class Detector(Protocol):
     """A picture of any size in, people out.
 
     Weights are named in `posezoo/weights/index.toml`, or are a library's own. Pictures are given
-    one by one: sizes differ. A detector that has networks is a module, in eval mode from the start.
+    one by one: sizes differ. One that cannot look for people raises a ValueError that asks for
+    boxes. A detector that has networks is a module, in eval mode from the start.
     One that can follow people through a video also has `follow(picture, people)`: the next frame
     and the people of the last one in, the same people in their order out, None for who is lost.
     It looks for nobody else.

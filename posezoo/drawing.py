@@ -39,7 +39,7 @@ def draw_flat(
     width: float = 2.0,
 ) -> None:
     """A skeleton on a picture or as seen from one side."""
-    known: Mask = np.isfinite(points).all(-1)
+    known: Mask = np.all(np.isfinite(points), axis=-1)
     sure = np.ones(len(points)) if confidence is None else np.nan_to_num(confidence)
     depth = np.zeros(len(points)) if order is None else order
     bones = [bone for bone in coloured_bones(skeleton) if known[bone[0]] and known[bone[1]]]

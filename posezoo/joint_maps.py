@@ -47,7 +47,7 @@ _APPROXIMATE: dict[str, tuple[str | tuple[str, str], ...]] = {
     "3dhp neck": ("h36m thorax", "mpii upper_neck", "coco neck", "cmu thorax", _SHOULDERS),
     "3dhp head": ("h36m neck", "cmu upper_neck"),
     "3dhp head_top": ("h36m head", "mpii head_top", "coco head_top", "cmu head"),
-    "coco nose": ("h36m neck",),
+    "coco nose": ("blazepose nose", "h36m neck"),
     "coco neck": ("h36m thorax", "mpii upper_neck", "3dhp neck", "cmu thorax", _SHOULDERS),
     "coco hip": ("h36m pelvis", "mpii pelvis", "3dhp pelvis", _HIPS),
     "coco head_top": ("h36m head", "mpii head_top", "3dhp head_top", "cmu head"),
@@ -56,6 +56,16 @@ _APPROXIMATE: dict[str, tuple[str | tuple[str, str], ...]] = {
     "cmu upper_neck": ("h36m neck", "3dhp head"),
     "cmu head": ("h36m head", "mpii head_top", "3dhp head_top", "coco head_top"),
 }
+for _side in ("left", "right"):
+    _APPROXIMATE |= {
+        f"coco {_side}_{joint}": (f"blazepose {_side}_{twin}",)
+        for joint, twin in (
+            ("eye", "eye"),
+            ("ear", "ear"),
+            ("heel", "heel"),
+            ("big_toe", "foot_index"),
+        )
+    }
 # Target family and joint: on the line from one place to another, at that share of the way; above 1
 # beyond the second. A place is a joint of the target, or the middle of two of the source. Measured
 # on one man in twelve pictures (docs/detectors.md): good to some 2 cm, for other bodies unknown.

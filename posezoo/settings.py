@@ -17,6 +17,8 @@ from posezoo.registry import NodeSpec, PipelineSpec, SpecError, values
 
 _PREFIXES = {"dataset": "data"}  # --set data.stride=2, after the option that names the dataset
 
+ScheduleKind = Literal["constant", "plateau", "exponential", "onecycle"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -33,7 +35,7 @@ class Settings:
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     lr: float = 1e-3
     weight_decay: float = 0.0
-    schedule: Literal["constant", "plateau", "exponential", "onecycle"] = "constant"
+    schedule: ScheduleKind = "constant"
     decay: float = 0.1  # of "plateau" and "exponential"
     decay_steps: int = 10000  # of "exponential"
     patience: int = 3  # of "plateau", in evaluations

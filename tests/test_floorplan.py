@@ -116,9 +116,9 @@ def nodes(file: Path) -> list[ast.AST]:
     return [*ast.walk(ast.parse(file.read_text(), file))]
 
 
-def imports(file: Path) -> Iterator[Import]:
-    """Every import of a file, those inside functions too, but for type checkers' own."""
-    for_checkers = {
+def imports(file: Path, *, for_checkers: bool = False) -> Iterator[Import]:
+    """Every import of a file, those inside functions too; on request also type checkers' own."""
+    hidden = {
         id(node)
         for test in nodes(file)
         if isinstance(test, ast.If) and ast.unparse(test.test).endswith("TYPE_CHECKING")
@@ -126,7 +126,7 @@ def imports(file: Path) -> Iterator[Import]:
         for node in ast.walk(statement)
     }
     for node in nodes(file):
-        if id(node) in for_checkers:
+        if id(node) in hidden and not for_checkers:
             continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -145,10 +145,10 @@ def part_of(file: Path) -> str:
 
 
 def used_edges() -> dict[tuple[str, str], list[Import]]:
-    """Which part imports which other, and where."""
+    """Which part imports which other, if only for type checkers, and where."""
     edges: dict[tuple[str, str], list[Import]] = {}
     for file in sources(PACKAGE):
-        for found in imports(file):
+        for found in imports(file, for_checkers=True):
             here = part_of(file)
             if found.name.split(".")[0] == "posezoo" and found.part != here != "__init__":
                 edges.setdefault((here, found.part), []).append(found)

@@ -3,21 +3,20 @@
 import re
 from pathlib import Path
 
-from posezoo import registry
+from benchmarks import zoo
 from posezoo.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def zoo_table():
-    rows = [f"| {e.kind} | `{e.key}` | {e.summary} | {e.paper or ''} |" for e in registry.entries()]
-    return "\n".join(["| kind | key | what | paper |", "|---|---|---|---|", *rows])
-
-
-def test_the_zoo_table_is_the_manifest_s():
-    found = README.split("<!-- zoo:begin -->\n")[1].split("\n<!-- zoo:end -->")[0]
-    assert found == zoo_table(), f"paste this between the markers of README.md:\n{zoo_table()}"
+def test_the_zoo_table_s_lines_are_the_manifest_s():
+    """A new entry may wait for the next time that the table is written."""
+    found = README.partition(zoo.BEGIN)[2].partition(zoo.END)[0].splitlines()
+    lines = zoo.readme_table().splitlines()
+    again = "run: python -m benchmarks.zoo --tables"
+    assert found == [line for line in lines if line in found], again
+    assert len(found) > 2
 
 
 def test_every_command_of_the_readme_exists():
@@ -35,6 +34,14 @@ def test_every_file_that_the_documents_link_to_exists():
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_newcomers_are_sent_to_files_that_exist():
+    page = (ROOT / "docs" / "where.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:posezoo|kernels|benchmarks|tests)/[\w./]*?)`", page)
+    missing = {path for path in named if "NAME" not in path and not (ROOT / path).exists()}
+    assert missing <= {"tests/detectors/", "tests/inference/"}  # with their first tests
+    assert len(named) > 20
 
 
 def test_ci_runs_the_readme_s_test_command():

@@ -18,6 +18,7 @@ COUNTS = {
     "blazepose33": 33,
     "coco23": 23,
     "body25": 25,
+    "openpose18": 18,
 }
 
 

@@ -18,11 +18,24 @@ import triton.language as tl
 from torch import Tensor
 
 from posezoo_kernels import dsnt_loss_channels_last as channels_last
+from posezoo_kernels.dsnt_saved import (
+    JS,
+    KL,
+    NORM,
+    OFF_X,
+    OFF_Y,
+    P_SUM,
+    REGULARISERS,
+    SAVED,
+    TOP,
+    TOTAL,
+    VAR_X,
+    VAR_Y,
+    VARIANCE,
+)
 from posezoo_kernels.gaussian_heatmaps import LOG_2, log_factor
 from posezoo_kernels.launch import cut as cut_map
 from posezoo_kernels.launch import inside, is_channels_last, launch
-
-_REGULARISERS = {"none": 0, "js": 1, "kl": 2, "variance": 3}
 
 
 def forward(
@@ -37,10 +50,10 @@ def forward(
     distance: str,
     regulariser: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Launch `_forward`: loss (B, J), what backward needs (B, J, 8), and nothing."""
+    """Launch `_forward`: loss (B, J), what backward needs (B, J, SAVED), and nothing."""
     size = tuple(maps.shape[2:])
     loss = torch.empty_like(weight, dtype=torch.float32)
-    saved = maps.new_empty((*weight.shape, 8), dtype=torch.float32)
+    saved = maps.new_empty((*weight.shape, SAVED.value), dtype=torch.float32)
     outputs = loss, saved, maps.new_empty(0)
     if maps.numel() == 0:
         return outputs
@@ -65,7 +78,7 @@ def backward(
     maps: Tensor,  # (B, J, h, w)
     joints: Tensor,  # (B, J, 2) cells
     weight: Tensor,  # (B, J)
-    saved: Tensor,  # (B, J, 8)
+    saved: Tensor,  # (B, J, SAVED)
     *,
     beta: float,
     sigma: float,
@@ -93,7 +106,7 @@ def backward(
 
 
 def _options(distance: str, regulariser: str, size: tuple[int, ...]) -> dict[str, Any]:
-    chosen: dict[str, Any] = {"L1": distance == "l1", "REGULARISER": _REGULARISERS[regulariser]}
+    chosen: dict[str, Any] = {"L1": distance == "l1", "REGULARISER": REGULARISERS[regulariser]}
     return chosen | {"H": size[0], "W": size[1]}
 
 
@@ -123,7 +136,7 @@ def _forward(
         y = (rows.to(tl.float32) - joint_y)[:, None]
         s = s * shrink + w
         s_y = s_y * shrink + w * y
-        if REGULARISER == 3:
+        if REGULARISER == VARIANCE:
             s_yy = s_yy * shrink + w * y * y
     total = tl.sum(tl.sum(s, 1), 0)
     off_x = tl.sum(tl.sum(s * from_x, 1), 0) / total
@@ -133,16 +146,16 @@ def _forward(
         value = tl.abs(far_x) + tl.abs(far_y)
     else:
         value = tl.sqrt(far_x * far_x + far_y * far_y)
-    to = saved + n * 8
-    if REGULARISER == 3:
+    to = saved + n * SAVED
+    if REGULARISER == VARIANCE:
         var_x = tl.sum(tl.sum(s * from_x * from_x, 1), 0) / total - off_x * off_x
         var_y = tl.sum(tl.sum(s_yy, 1), 0) / total - off_y * off_y
         excess_x = (var_x - square) * scale_x * scale_x
         excess_y = (var_y - square) * scale_y * scale_y
         value += strength * (excess_x * excess_x + excess_y * excess_y)
-        tl.store(to + 4, var_x)
-        tl.store(to + 5, var_y)
-    if (REGULARISER == 1) | (REGULARISER == 2):
+        tl.store(to + VAR_X, var_x)
+        tl.store(to + VAR_Y, var_y)
+    if (REGULARISER == JS) | (REGULARISER == KL):
         log_x = log_factor(x, joint_x, falloff)
         all_rows = tl.arange(0, BH)
         log_rows = log_factor(all_rows.to(tl.float32), joint_y, falloff)
@@ -160,7 +173,7 @@ def _forward(
             log_y = log_factor(rows.to(tl.float32), joint_y, falloff)
             log_q = log_y[:, None] + (log_x - norm)[None, :]
             p = tl.where(mask, tl.exp(log_p), 0.0)
-            if REGULARISER == 1:
+            if REGULARISER == JS:
                 q = tl.where(mask, tl.exp(log_y)[:, None] * q_x[None, :], 0.0)
                 log_m = tl.log(tl.maximum(p + q, 1e-37)) - LOG_2
                 p_part += p * (log_p - log_m)
@@ -168,18 +181,18 @@ def _forward(
             else:
                 p_part += p * (log_p - log_q)
         p_sum = tl.sum(tl.sum(p_part, 1), 0)
-        if REGULARISER == 1:
+        if REGULARISER == JS:
             value += strength * 0.5 * (p_sum + tl.sum(tl.sum(q_part, 1), 0))
         else:
             value += strength * p_sum
-        tl.store(to + 4, p_sum)
-        tl.store(to + 5, norm)
+        tl.store(to + P_SUM, p_sum)
+        tl.store(to + NORM, norm)
     w = tl.load(weight + n)
     tl.store(loss + n, tl.where(w == 0, 0.0, value * w))
-    tl.store(to, off_x)
-    tl.store(to + 1, off_y)
-    tl.store(to + 2, m)
-    tl.store(to + 3, total)
+    tl.store(to + OFF_X, off_x)
+    tl.store(to + OFF_Y, off_y)
+    tl.store(to + TOP, m)
+    tl.store(to + TOTAL, total)
 
 
 @triton.jit
@@ -197,9 +210,9 @@ def _backward(
     if g == 0:
         tl.store(change + at, tl.zeros((BR, BW), tl.float32), mask=mask)
     else:
-        from_saved = saved + n * 8
-        off_x, off_y = tl.load(from_saved), tl.load(from_saved + 1)
-        m, total = tl.load(from_saved + 2), tl.load(from_saved + 3)
+        from_saved = saved + n * SAVED
+        off_x, off_y = tl.load(from_saved + OFF_X), tl.load(from_saved + OFF_Y)
+        m, total = tl.load(from_saved + TOP), tl.load(from_saved + TOTAL)
         joint_x, joint_y = tl.load(joints + n * 2), tl.load(joints + n * 2 + 1)
         x, y = columns.to(tl.float32), rows.to(tl.float32)
         v = tl.load(maps + at, mask=mask, other=0.0).to(tl.float32)
@@ -213,8 +226,8 @@ def _backward(
             a_x, a_y = far_x * scale_x * inverse, far_y * scale_y * inverse
         arm_x, arm_y = x - joint_x - off_x, y - joint_y - off_y
         along_x, along_y = arm_x * a_x, arm_y * a_y
-        if REGULARISER == 3:
-            var_x, var_y = tl.load(from_saved + 4), tl.load(from_saved + 5)
+        if REGULARISER == VARIANCE:
+            var_x, var_y = tl.load(from_saved + VAR_X), tl.load(from_saved + VAR_Y)
             fourth_x = scale_x * scale_x * scale_x * scale_x * 2 * strength
             fourth_y = scale_y * scale_y * scale_y * scale_y * 2 * strength
             along_x += fourth_x * (var_x - square) * (arm_x * arm_x - var_x)
@@ -222,11 +235,11 @@ def _backward(
         arm = along_y[:, None] + along_x[None, :]
         log_p = v * beta - (m + tl.log(total))
         p = tl.exp(log_p)
-        if (REGULARISER == 1) | (REGULARISER == 2):
-            p_sum, norm = tl.load(from_saved + 4), tl.load(from_saved + 5)
+        if (REGULARISER == JS) | (REGULARISER == KL):
+            p_sum, norm = tl.load(from_saved + P_SUM), tl.load(from_saved + NORM)
             log_x = log_factor(x, joint_x, falloff) - norm
             log_y = log_factor(y, joint_y, falloff)
-            if REGULARISER == 1:
+            if REGULARISER == JS:
                 both = p + tl.exp(log_y)[:, None] * tl.exp(log_x)[None, :]
                 log_m = tl.log(tl.maximum(both, 1e-37)) - LOG_2
                 arm += (0.5 * strength) * (log_p - log_m - p_sum)

@@ -13,6 +13,20 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from posezoo_kernels.dsnt_saved import (
+    JS,
+    KL,
+    NORM,
+    OFF_X,
+    OFF_Y,
+    P_SUM,
+    SAVED,
+    TOP,
+    TOTAL,
+    VAR_X,
+    VAR_Y,
+    VARIANCE,
+)
 from posezoo_kernels.gaussian_heatmaps import LOG_2, log_factor
 from posezoo_kernels.launch import cut_cells, launch
 
@@ -89,7 +103,7 @@ def _forward(
         s = s * shrink + w
         s_x = s_x * shrink + w * x
         s_y = s_y * shrink + w * y
-        if REGULARISER == 3:
+        if REGULARISER == VARIANCE:
             s_xx = s_xx * shrink + w * x * x
             s_yy = s_yy * shrink + w * y * y
     total = tl.where(real, tl.sum(s, 0), 1.0)
@@ -99,16 +113,16 @@ def _forward(
         value = tl.abs(far_x) + tl.abs(far_y)
     else:
         value = tl.sqrt(far_x * far_x + far_y * far_y)
-    to = saved + n * 8
-    if REGULARISER == 3:
+    to = saved + n * SAVED
+    if REGULARISER == VARIANCE:
         var_x = tl.sum(s_xx, 0) / total - off_x * off_x
         var_y = tl.sum(s_yy, 0) / total - off_y * off_y
         over_x = (var_x - square) * (scale_x * scale_x)
         over_y = (var_y - square) * (scale_y * scale_y)
         value += strength * (over_x * over_x + over_y * over_y)
-        tl.store(to + 4, var_x, mask=real)
-        tl.store(to + 5, var_y, mask=real)
-    if (REGULARISER == 1) | (REGULARISER == 2):
+        tl.store(to + VAR_X, var_x, mask=real)
+        tl.store(to + VAR_Y, var_y, mask=real)
+    if (REGULARISER == JS) | (REGULARISER == KL):
         norm = _log_sum(joint_x, falloff, W, BP, BJ) + _log_sum(joint_y, falloff, H, BP, BJ)
         ease = tl.where(real, m + tl.log(total), 0.0)
         p_part, q_part = zero, zero
@@ -121,7 +135,7 @@ def _forward(
             log_q += log_factor((cells // W).to(tl.float32)[:, None], joint_y, falloff)
             log_q -= norm[None, :]
             p = tl.where(mask, tl.exp(log_p), 0.0)
-            if REGULARISER == 1:
+            if REGULARISER == JS:
                 q = tl.where(mask, tl.exp(log_q), 0.0)
                 log_m = tl.log(tl.maximum(p + q, 1e-37)) - LOG_2
                 p_part += p * (log_p - log_m)
@@ -129,18 +143,18 @@ def _forward(
             else:
                 p_part += p * (log_p - log_q)
         p_sum = tl.sum(p_part, 0)
-        if REGULARISER == 1:
+        if REGULARISER == JS:
             value += strength * 0.5 * (p_sum + tl.sum(q_part, 0))
         else:
             value += strength * p_sum
-        tl.store(to + 4, p_sum, mask=real)
-        tl.store(to + 5, norm, mask=real)
+        tl.store(to + P_SUM, p_sum, mask=real)
+        tl.store(to + NORM, norm, mask=real)
     w = tl.load(weight + n, mask=real, other=0.0)
     tl.store(loss + n, tl.where(w == 0, 0.0, value * w), mask=real)
-    tl.store(to, off_x, mask=real)
-    tl.store(to + 1, off_y, mask=real)
-    tl.store(to + 2, m, mask=real)
-    tl.store(to + 3, total, mask=real)
+    tl.store(to + OFF_X, off_x, mask=real)
+    tl.store(to + OFF_Y, off_y, mask=real)
+    tl.store(to + TOP, m, mask=real)
+    tl.store(to + TOTAL, total, mask=real)
 
 
 @triton.jit
@@ -161,9 +175,11 @@ def _backward(
     v = tl.load(maps + at, mask=inside & used[None, :], other=0.0).to(tl.float32)
     joint_x = tl.load(joints + n * 2, mask=real, other=0.0)[None, :]
     joint_y = tl.load(joints + n * 2 + 1, mask=real, other=0.0)[None, :]
-    kept = saved + n * 8
-    off_x, off_y = tl.load(kept, mask=real, other=0.0), tl.load(kept + 1, mask=real, other=0.0)
-    m, total = tl.load(kept + 2, mask=real, other=0.0), tl.load(kept + 3, mask=real, other=1.0)
+    kept = saved + n * SAVED
+    off_x = tl.load(kept + OFF_X, mask=real, other=0.0)
+    off_y = tl.load(kept + OFF_Y, mask=real, other=0.0)
+    m = tl.load(kept + TOP, mask=real, other=0.0)
+    total = tl.load(kept + TOTAL, mask=real, other=1.0)
     far_x, far_y = off_x * scale_x, off_y * scale_y
     if L1:
         a_x = tl.where(far_x > 0, scale_x, tl.where(far_x < 0, -scale_x, 0.0))
@@ -175,20 +191,20 @@ def _backward(
     x, y = (cells % W).to(tl.float32)[:, None], (cells // W).to(tl.float32)[:, None]
     arm_x, arm_y = x - joint_x - off_x[None, :], y - joint_y - off_y[None, :]
     arm = arm_x * a_x[None, :] + arm_y * a_y[None, :]
-    if REGULARISER == 3:
-        var_x = tl.load(kept + 4, mask=real, other=0.0)
-        var_y = tl.load(kept + 5, mask=real, other=0.0)
+    if REGULARISER == VARIANCE:
+        var_x = tl.load(kept + VAR_X, mask=real, other=0.0)
+        var_y = tl.load(kept + VAR_Y, mask=real, other=0.0)
         fourth_x = scale_x * scale_x * scale_x * scale_x * 2 * strength
         fourth_y = scale_y * scale_y * scale_y * scale_y * 2 * strength
         arm += (fourth_x * (var_x - square))[None, :] * (arm_x * arm_x - var_x[None, :])
         arm += (fourth_y * (var_y - square))[None, :] * (arm_y * arm_y - var_y[None, :])
     log_p = v * beta - (m + tl.log(total))[None, :]
     p = tl.exp(log_p)
-    if (REGULARISER == 1) | (REGULARISER == 2):
-        p_sum = tl.load(kept + 4, mask=real, other=0.0)[None, :]
-        norm = tl.load(kept + 5, mask=real, other=0.0)[None, :]
+    if (REGULARISER == JS) | (REGULARISER == KL):
+        p_sum = tl.load(kept + P_SUM, mask=real, other=0.0)[None, :]
+        norm = tl.load(kept + NORM, mask=real, other=0.0)[None, :]
         log_q = log_factor(x, joint_x, falloff) + log_factor(y, joint_y, falloff) - norm
-        if REGULARISER == 1:
+        if REGULARISER == JS:
             log_m = tl.log(tl.maximum(p + tl.exp(log_q), 1e-37)) - LOG_2
             arm += (0.5 * strength) * (log_p - log_m - p_sum)
         else:

@@ -15,6 +15,8 @@ _COMMANDS = {
     "info": ("posezoo.cli.info:info", "The card of an entry or a pipeline."),
     "predict": ("posezoo.cli.predict:predict", "People in 3D from pictures and videos."),
     "lift": ("posezoo.cli.lift:lift", "Joints of other programs, in 3D."),
+    "view": ("posezoo.cli.view:view", "A page to look at predictions, runs and data in 3D."),
+    "app": ("posezoo.cli.app:app", "A page on this machine: drop a picture, see it in 3D."),
     "train": ("posezoo.cli.train:train", "Train a pipeline."),
     "eval": ("posezoo.cli.eval:evaluate", "Evaluate a trained pipeline."),
     "errors": ("posezoo.cli.errors:errors", "How a detector errs, to train a lifter with."),

@@ -82,8 +82,36 @@ def _described(entry: Entry, node: NodeSpec) -> dict[str, Any]:
         "origin": entry.origin,
         "target": entry.target,
         **entry.facts,
+        "predict": how_to_predict(entry),
         "parameters": parameters,
     }
+
+
+def how_to_predict(entry: Entry) -> str:
+    """What to type to see it at work on a photograph."""
+    from posezoo.weights.shipped import shipped_weights
+
+    photo = "posezoo predict photo.jpg --out results --pipeline"
+    held = shipped_weights()
+    lifters = [n for n, each in held.items() if registry.parse_node(each.spec).key == entry.key]
+    default = next((name for name, each in held.items() if each.default), "semgcn.TAG")
+    own = f"posezoo train {{}} --out runs/own, then {photo} runs/own"
+    match entry.kind:
+        case "detector":
+            return f"{photo} {entry.key}+{default}"
+        case "lifter" if lifters:
+            return f"{photo} blazepose+{lifters[0]}"
+        case "lifter":
+            return own.format(f"{entry.key} --set lifter.input=rays")
+        case "backbone":
+            return own.format(f"{entry.key}-hm+martinez") + " --detector blazepose"
+        case "head":
+            example = entry.facts.get("example", f"resnet50-{entry.key}")
+            return own.format(example) + " --detector blazepose"
+        case _:
+            option = "--data" if entry.kind == "dataset" else "--strategy"
+            trained = own.format(f"resnet50-hm+martinez {option} {entry.key}")
+            return f"{trained} --detector blazepose"
 
 
 def _numbers(count: Count) -> dict[str, Any]:

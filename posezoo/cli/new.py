@@ -32,7 +32,7 @@ Examples:
 )
 def new(kind: str, name: str, plugin: str, out: Path | None) -> None:
     """Write an installable package with an entry NAME of that KIND, small but working."""
-    from posezoo.scaffold.write import example_pipeline, write_package
+    from posezoo.scaffold.write import example_command, write_package
 
     for entry in registry.entries():
         if name == entry.key.rpartition("/")[2]:
@@ -43,5 +43,5 @@ def new(kind: str, name: str, plugin: str, out: Path | None) -> None:
     path = shlex.quote(str(folder) if folder.is_absolute() else f"./{folder}")
     click.echo(f"\nNext:\n  pip install -e {path}")
     click.echo(f"  posezoo check {plugin}/{name}")
-    click.echo(f"  posezoo train {example_pipeline(kind, name, plugin=plugin)}")
+    click.echo(f"  posezoo {example_command(kind, name, plugin=plugin)}")
     click.echo(f"  pytest {path}")

@@ -35,7 +35,8 @@ class Lines:
             disable=not self.console.is_terminal,
         )
         self.task = self.bar.add_task("pictures", total=sources)
-        self.begin, self.count, self.assumed_px = time.monotonic(), 0, 0.0
+        self.begin = self.video_begin = time.monotonic()
+        self.count, self.assumed_px = 0, 0.0
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -68,8 +69,12 @@ class Lines:
 
     def frame(self, source: Source, number: int, length: int | None) -> None:
         """Where in a video we are."""
+        if not number:
+            self.video_begin = time.monotonic()
+        rate = number / max(time.monotonic() - self.video_begin, 1e-6)
         of = f" of {length}" if length else ""
-        self.bar.update(self.task, description=f"{Path(source.name).name}, frame {number}{of}")
+        text = f"{Path(source.name).name}, frame {number}{of}, {rate:.1f}/s"
+        self.bar.update(self.task, description=text)
 
     def summary(self, tally: Tally, problems: int, out: Path) -> None:
         """What came of it all."""
@@ -80,8 +85,8 @@ class Lines:
         click.echo(f"{', '.join(words)}; results in {out}")
         if self.assumed_px:
             self.console.print(
-                f"camera: focal length assumed as {self.assumed_px:.0f} px (1.2 x the longer "
-                "side), so how far away people are is unknown; give --focal, --fov or --camera"
+                f"camera: focal length assumed as 1.2 x the longer side ({self.assumed_px:.0f} "
+                "px), so how far away people are is unknown; give --focal, --fov or --camera"
             )
 
 

@@ -139,7 +139,8 @@ def decode(
 ) -> Found:
     """People in each square, those whose boxes overlap taken as one, in px of the picture."""
     scores = logits.clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT).sigmoid()
-    points, best, square = [], [], []
+    points, best = [values.new_empty(0, 4, 2)], [scores.new_empty(0)]
+    square = [torch.empty(0, dtype=torch.int64)]
     for place in range(len(scores)):
         sure = scores[place] >= least_score
         pairs = values[place, sure].unflatten(-1, (6, 2)) / PERSON_PX

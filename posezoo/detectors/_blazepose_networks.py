@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate, max_pool2d, pad, relu6
 PERSON_PX, LANDMARK_PX = 224, 256  # sides of the pictures that the networks see
 NUM_ANCHORS, NUM_POINTS = 2254, 39
 HEATMAP_CELLS = 64
+_NOBODY = -5.0  # the logit that fresh weights give every anchor
 # Stages of the trunk: the kernel of the depthwise convolutions, the stride of the first of them,
 # how much wider than the block's input they are, and the number of blocks.
 _STAGES = ((3, 2, 4, 2), (5, 2, 6, 2), (3, 2, 6, 3), (5, 1, 6, 3), (5, 2, 6, 4))
@@ -33,7 +34,11 @@ class PersonNetwork(nn.Module):
         self.refine16 = nn.ModuleList(Separable(192, 192) for _ in range(2))
         self.refine8 = nn.ModuleList(Separable(96, 96) for _ in range(2))
         outputs = ((24, 2), (48, 2), (288, 6))  # channels and anchors a cell, stride 8, 16, 32
-        self.scores = nn.ModuleList(Separable(c, n, stride=2) for c, n in outputs)
+        scores = [Separable(c, n, stride=2) for c, n in outputs]
+        for layer in scores:
+            assert layer.pointwise.bias is not None
+            nn.init.constant_(layer.pointwise.bias, _NOBODY)
+        self.scores = nn.ModuleList(scores)
         self.boxes = nn.ModuleList(Separable(c, 12 * n, stride=2) for c, n in outputs)
 
     def forward(
@@ -152,6 +157,8 @@ class Block(nn.Module):
 class Separable(nn.Module):
     """A 3x3 convolution of each channel by itself, then a 1x1 convolution."""
 
+    pointwise: nn.Conv2d
+
     def __init__(self, channels: int, out: int, *, stride: int = 1, padding: int = 1) -> None:
         super().__init__()
         self.depthwise = _depthwise(channels, 3, stride=stride, padding=padding)
@@ -184,4 +191,4 @@ def _depth_to_space(x: Tensor) -> Tensor:
 
 def _rows(x: Tensor, size: int) -> Tensor:
     """(B, n size, h, w) to (B, h w n, size): anchors row by row, those of a cell together."""
-    return x.permute(0, 2, 3, 1).reshape(len(x), -1, size)
+    return x.permute(0, 2, 3, 1).reshape(len(x), x.shape[1:].numel() // size, size)

@@ -54,8 +54,8 @@ class BlazePose(nn.Module):
         look_again: look at each person in a mirror too, and take the mean of both. Who looks quite
             different there was none; where left and right change places, the surer look counts.
         max_people: the most people of one picture.
-        least_score: how sure the first network must be that a person is there.
-        least_presence: how sure the second network must be, who looks closely.
+        least_score: how sure the first network must be of a person; it proposes.
+        least_presence: how sure the second network must be, which looks closely and decides.
     """
 
     joint_set = "blazepose33"
@@ -66,7 +66,7 @@ class BlazePose(nn.Module):
         tiles: int = 3,
         look_again: bool = True,
         max_people: int = 20,
-        least_score: float = 0.5,
+        least_score: float = 0.4,
         least_presence: float = 0.5,
     ) -> None:
         super().__init__()

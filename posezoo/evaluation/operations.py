@@ -44,6 +44,11 @@ def count_entry(
             with torch.device("meta"):
                 part = registry.resolve("backbone", node).build()
             return _count({"backbone": part})["backbone"]
+        case "detector" if not entry.requires:  # a library's networks are its own affair
+            with torch.device("meta"):
+                detector = registry.resolve("detector", node).build()
+            if isinstance(detector, torch.nn.Module):
+                return _weights_alone(detector, "the number of people decides")
         case "lifter":
             return count_pipeline(PipelineSpec(lifter=node))["lifter"]
         case "head" if "example" in entry.facts:
@@ -58,8 +63,18 @@ def count_pipeline(spec: PipelineSpec) -> dict[str, Count]:
     Raises:
         ValueError: unknown entries, or parameters that do not fit.
     """
+    if spec.detector is not None:
+        entry = registry.find("detector", spec.detector.key)
+        own = count_entry(entry, spec.detector) or Count(weights=0, flops=None, note=str(entry))
+        lifter = count_pipeline(PipelineSpec(lifter=spec.lifter)) if spec.lifter else {}
+        return {"detector": own, **lifter}
     with torch.device("meta"):
         return _count(build_pipeline(spec).parts)
+
+
+def _weights_alone(part: torch.nn.Module, why: str) -> Count:
+    weights = sum(parameter.numel() for parameter in part.parameters())
+    return Count(weights=weights, flops=None, note=f"not counted: {why}")
 
 
 def _count(parts: dict[str, Any]) -> dict[str, Count]:

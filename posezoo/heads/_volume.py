@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, PoseResult
-from posezoo.geometry import Grid, cell_affine, root_relative
+from posezoo.geometry import Grid, cell_affine
 from posezoo.skeleton import Skeleton
 
 _BONE_MM = 280.0  # of an adult on average, until training data says better
@@ -84,8 +84,9 @@ class Volume(nn.Module):
         joints2d, z = places[..., :2], places[..., 2]
         z = z - z[:, self.root, None]
         rays = torch.cat([camera.to_rays(joints2d), torch.ones_like(z)[..., None]], -1)
-        absolute = rays * (self._root_depth(rays, z)[:, None] + z)[..., None]
-        joints3d = root_relative(absolute, self.root)
+        # Relative at once: far away, a difference of two absolute places would be rounding alone.
+        across = rays - rays[:, self.root, None]
+        joints3d = self._root_depth(rays, z)[:, None, None] * across + z[..., None] * rays
         return PoseResult(
             joints2d=joints2d[:, None], joints3d=joints3d[:, None], confidence=confidence
         )

@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from posezoo.contracts import DetectedPerson, Detector
+from posezoo.camera import Camera
+from posezoo.contracts import DetectedPerson, Detector, PoseResult
 from posezoo.data.crop import person_crop
 from posezoo.data.store.pictures import crop_image
 from posezoo.inference.lifting import Joints2d, in_joint_set
@@ -32,7 +33,7 @@ class Found:
 
     detected: DetectedPerson
     joints: Joints2d
-    joints3d: Tensor | None = None  # (J, 3) mm, from a head that gives 3D by itself
+    maps: Tensor | None = None  # of a head that gives 3D itself, once it is told the camera
     warning: str = ""
     id: int | None = None  # whoever found them knows who they are
 
@@ -172,14 +173,31 @@ class ByCrops:
         pipeline = self.pipeline
         with torch.inference_mode():
             maps = pipeline.heatmaps(images.to(pipeline.mean_pose.device))
+            if pipeline.head.output == "joints3d":
+                return self._see_in_3d(maps, crops)
             joints, confidence = pipeline.head.decode(maps)
         joints, confidence = joints.double().cpu(), confidence.double().cpu()
-        in_3d = pipeline.head.output == "joints3d"
         return [
-            self._found(crop, sure, joints3d=each)
-            if in_3d
-            else self._found(crop, sure, seen_px=each)
+            self._found(crop, sure, seen_px=each)
             for crop, each, sure in zip(crops, joints, confidence, strict=True)
+        ]
+
+    def _see_in_3d(self, maps: Tensor, crops: Sequence[_Crop]) -> list[Found]:
+        """What needs no camera: px, where the head sees them, and the confidence."""
+        any_camera = Camera.make(focal_px=(self.size, self.size), centre_px=(0.0, 0.0))
+        cameras = Camera.stack([any_camera] * len(crops)).to(torch.float32).to(maps.device)
+        result: PoseResult = self.pipeline.head.decode(maps, cameras)
+        assert result.confidence is not None
+        confidence = result.confidence.double().cpu()
+        seen = [None] * len(crops) if result.joints2d is None else result.joints2d.double().cpu()
+        return [
+            self._found(
+                crop,
+                confidence[place],
+                seen_px=None if px is None else px[0],
+                maps=maps[place : place + 1],
+            )
+            for place, (crop, px) in enumerate(zip(crops, seen, strict=True))
         ]
 
     def _found(
@@ -188,7 +206,7 @@ class ByCrops:
         confidence: Tensor,  # (J,)
         *,
         seen_px: Tensor | None = None,  # (J, 2) px of the crop
-        joints3d: Tensor | None = None,  # (J, 3) mm
+        maps: Tensor | None = None,  # (1, ...) a head's, of 3D
     ) -> Found:
         if seen_px is None:
             px = torch.full((len(confidence), 2), torch.nan, dtype=torch.float64)
@@ -200,7 +218,7 @@ class ByCrops:
         detected = DetectedPerson(
             box_px=crop.box, score=crop.score, joints2d=px, confidence=confidence
         )
-        return Found(detected=detected, joints=joints, joints3d=joints3d, warning=crop.warning)
+        return Found(detected=detected, joints=joints, maps=maps, warning=crop.warning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import posezoo
 from posezoo.inference.boxes import Boxes
 from posezoo.inference.ledger import Ledger
 from posezoo.inference.people import Prediction, VideoPrediction
@@ -80,9 +81,10 @@ class _Worker:
         self.predictor, self.job, self.listener = predictor, job, listener
         self.tally = Tally()
         settings = {
+            "posezoo": posezoo.__version__,
             "pipeline": predictor.name,
             "weights": dict(predictor.loaded.weights),
-            "lens": repr(predictor.lens),
+            "lens": predictor.lens.facts,
             "flip": predictor.flip,
             "track": job.track,
             "smooth": job.smooth,
@@ -162,10 +164,14 @@ class _Worker:
         people: int,
         picture: Picture | None = None,
     ) -> None:
-        write_results(prediction, self.job.out, source, self.job.kinds, picture)
-        self.ledger.add(source.stem, self._made_of(source), people)
         self.tally.sources += 1
         self.tally.people += people
+        try:
+            write_results(prediction, self.job.out, source, self.job.kinds, picture)
+        except ValueError as error:  # a format that cannot hold it; JSON, the first, is there
+            self._failed(f"{source.name}: {error}")
+        else:
+            self.ledger.add(source.stem, self._made_of(source), people)
         self.listener.done(source, prediction)
 
     def _failed(self, problem: ValueError | str) -> None:

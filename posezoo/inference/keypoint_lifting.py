@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import count, islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ from posezoo.inference.picture import Picture
 from posezoo.inference.predictor import Predictor
 from posezoo.inference.smoothing import Filter
 from posezoo.joint_maps import joint_map
+from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -65,8 +66,9 @@ def lift_keypoints(
 ) -> Lifted:
     """Lift everybody in a file.
 
-    People keep the ids that the file gives them; in a video without ids they are followed by where
-    they are. Several pictures become the frames of one prediction, as those of a video do.
+    In a video people keep the ids that the file gives them; without, they are followed by where
+    they are. Pictures that do not follow each other become the frames of one prediction all the
+    same, and everybody in them has an id of their own.
 
     Args:
         file: of `posezoo.data.keypoints.reading.read_keypoints`.
@@ -85,7 +87,7 @@ def lift_keypoints(
     predictor = Predictor(
         pipeline, lens=lens, device=device, finder=lambda loaded: FromFile(file, loaded)
     )
-    mapped = joint_map(file.skeleton, predictor.pipeline.skeleton)
+    mapped = joint_map(file.skeleton, predictor.pipeline.skeleton, estimate=True)
     notes = (f"{file.tool}: {len(file.frames)} pictures", *file.notes, mapped.describe())
     if file.video:
         frames = predictor.video(pictures, smooth=smooth).frames
@@ -95,6 +97,7 @@ def lift_keypoints(
         frames = ()
         while some := list(islice(pictures, _AT_ONCE)):
             frames += tuple(predictor.pictures(some))
+        frames = _numbered(frames)
     if len(file.frames) == 1:
         return Lifted(prediction=frames[0], notes=notes)
     video = VideoPrediction(source=str(source), fps=fps, frames=frames)
@@ -131,9 +134,23 @@ class FromFile:
             joints2d=torch.from_numpy(pose.px),
             confidence=torch.from_numpy(pose.confidence),
         )
+        px, confidence, guessed = with_ears(pose.px, pose.confidence, self.joint_set)
         scale, offset = self._crop(low, high)
-        joints = in_joint_set(detected, self.joint_set, self.target, scale=scale, offset=offset)
-        return Found(detected=detected, joints=joints, id=pose.id if self.named else None)
+        joints = in_joint_set(
+            replace(
+                detected, joints2d=torch.from_numpy(px), confidence=torch.from_numpy(confidence)
+            ),
+            self.joint_set,
+            self.target,
+            scale=scale,
+            offset=offset,
+        )
+        return Found(
+            detected=detected,
+            joints=joints,
+            id=pose.id if self.named else None,
+            warning="head unsure: an ear is not seen, the rest of the face stands for it" * guessed,
+        )
 
     def _crop(self, low: Floats, high: Floats) -> tuple[float, tuple[float, float]]:
         """The crop that a lifter was trained on, if it was."""
@@ -148,6 +165,39 @@ class FromFile:
             index=np.zeros(1, np.int64),
         )
         return float(scale[0]), (float(offset[0, 0]), float(offset[0, 1]))
+
+
+def with_ears(
+    px: Floats,  # (J, 2) px
+    confidence: Floats,  # (J,)
+    skeleton: Skeleton,
+) -> tuple[Floats, Floats, bool]:  # and whether one had to be guessed
+    """An ear that is not seen lies where the other does, or the eyes, or the nose.
+
+    Seen from the side one ear is always hidden, and the head's place rests on both. A guessed ear
+    is half as sure as what stands for it.
+    """
+    index = {name: place for place, name in enumerate(skeleton.joints)}
+    if not {"left_ear", "right_ear"} <= set(index):
+        return px, confidence, False
+    known: NDArray[np.bool_] = np.all(np.isfinite(px), axis=-1)
+    lost = [index[name] for name in ("left_ear", "right_ear") if not known[index[name]]]
+    for names in (("left_ear", "right_ear"), ("left_eye", "right_eye"), ("nose",)):
+        there = [index[name] for name in names if name in index and known[index[name]]]
+        if lost and there:
+            px, confidence = px.copy(), confidence.copy()
+            px[lost], confidence[lost] = px[there].mean(0), confidence[there].min() / 2
+            return px, confidence, True
+    return px, confidence, False
+
+
+def _numbered(frames: tuple[Prediction, ...]) -> tuple[Prediction, ...]:
+    """People of unconnected pictures: nobody is in two of them."""
+    number = count()
+    return tuple(
+        replace(frame, people=tuple(replace(each, id=next(number)) for each in frame.people))
+        for frame in frames
+    )
 
 
 def _pictures(

@@ -48,6 +48,13 @@ class Lens:
                 f"field of view is {self.fov_deg:g}, expected degrees above 0 and below 180"
             )
 
+    @property
+    def facts(self) -> list[Any]:
+        """The numbers, for comparison: equal lenses have equal ones."""
+        file = self.file
+        numbers = None if file is None else [file.camera.parameters.tolist(), file.size_px]
+        return [self.focal_px, self.fov_deg, numbers]
+
     def camera(
         self, *, width: int, height: int, exif_focal_px: float | None = None
     ) -> tuple[Camera, bool]:

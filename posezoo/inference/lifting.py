@@ -22,6 +22,7 @@ from posezoo.skeleton import Skeleton
 Floats: TypeAlias = NDArray[np.float64]
 
 _FRAMES_AT_ONCE = 2048  # of a long clip; bounds memory, changes nothing else
+_SAME_MM = 1.0  # what rounding may do to a lifter's answer
 _FEWEST_RAYS = 3  # joints that place a root
 
 
@@ -100,6 +101,22 @@ def lift(
                 joints3d = (joints3d + _lift_mirrored(pipeline, *told)) / 2
             parts.append(joints3d.cpu())
     return torch.cat(parts, 1)
+
+
+def sees_cameras(pipeline: Pipeline) -> bool:
+    """Whether the lifter takes the camera into account: a picture twice as large changes nothing.
+
+    One that does not knows only pixels of the cameras that it was trained with.
+    """
+    camera = Camera.make(focal_px=(1000, 1000), centre_px=(499.5, 499.5)).to(torch.float32)
+    random = torch.Generator().manual_seed(0)
+    joints_mm = 1000 * torch.rand(pipeline.skeleton.num_joints, 3, generator=random)
+    px = camera.project(joints_mm + torch.tensor([-500.0, -500.0, 4000.0]))[None, None]
+    sure = torch.ones(px.shape[:-1])
+    large = camera.resampled(torch.tensor(2.0), torch.zeros(2))
+    one = lift(pipeline, px, Camera.stack([camera]), sure, flip=False)
+    other = lift(pipeline, 2 * px, Camera.stack([large]), sure, flip=False)
+    return bool((one - other).abs().max() < _SAME_MM)
 
 
 def root_position(

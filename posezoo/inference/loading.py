@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from torch import nn
+
 from posezoo import registry
 from posezoo.assembly import build_detector, build_pipeline
 from posezoo.contracts import Detector
@@ -97,7 +99,10 @@ def load_for_prediction(
         loaded = _with_detector(loaded, detector or DETECTOR)
     elif detector is not None:
         raise ValueError(f"'{loaded.name}' has a detector: leave out --detector {detector}")
-    loaded.pipeline.to_device(pick_device(device)).eval()
+    where = pick_device(device)
+    loaded.pipeline.to_device(where).eval()
+    if isinstance(loaded.people, nn.Module):
+        loaded.people.to(where)
     return loaded
 
 
@@ -116,7 +121,7 @@ def load_lifter(what: str | Path | Pipeline | None, *, device: str = "auto") -> 
             text = str(replace(spec, detector=None)) if spec.lifter and spec.detector else text
         loaded = _load(text)
     if loaded.pipeline.lifter is None:
-        raise ValueError(f"'{loaded.name}' has no lifter: give one, such as {default_pipeline()}")
+        raise ValueError(f"'{loaded.name}' has no lifter: give a run or weights that have one")
     loaded.pipeline.to_device(pick_device(device)).eval()
     return loaded
 
@@ -207,7 +212,7 @@ def _with_detector(loaded: Loaded, node: str) -> Loaded:
     pipeline.mean_pose.copy_(lifter.mean_pose)
     return replace(
         loaded,
-        pipeline=pipeline,
+        pipeline=pipeline.eval(),
         name=f"{node}+{loaded.name}",
         weights={**_sha256(parse_node(node)), **loaded.weights},
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 from posezoo.camera import Camera
 from posezoo.inference.finding import Finder, Found
 from posezoo.inference.lens import Lens
-from posezoo.inference.lifting import lift, root_position
+from posezoo.inference.lifting import lift, root_position, sees_cameras
 from posezoo.inference.loading import Loaded, finder_of, load_for_prediction, load_lifter
 from posezoo.inference.people import Person, Prediction, VideoPrediction
 from posezoo.inference.picture import Picture, as_picture
@@ -28,6 +28,11 @@ from posezoo.pipeline import Pipeline
 
 Floats: TypeAlias = NDArray[np.float64]
 Given: TypeAlias = str | Path | NDArray[np.uint8] | Tensor | Image.Image | Picture
+
+_OWN_CAMERAS = (
+    "cameras: this lifter knows those that it was trained with only; one that was trained with "
+    "input=rays takes any"
+)
 
 
 class Predictor:
@@ -70,6 +75,9 @@ class Predictor:
         self.finder: Finder = (
             finder_of(self.loaded, batch=batch) if finder is None else finder(self.loaded)
         )
+        # On crops a lifter sees what it was trained on; behind a detector it must take any camera.
+        lifts_any = self.pipeline.lifter is not None and not self.loaded.crop_px
+        self._caution = _OWN_CAMERAS if lifts_any and not sees_cameras(self.pipeline) else ""
 
     def picture(
         self,
@@ -144,8 +152,8 @@ class Predictor:
     ) -> list[list[Floats | None]]:  # (J, 3) mm of each frame
         """3D of people whose joints are all known; None for the others."""
         result: list[list[Floats | None]] = [
-            [None if each.joints3d is None else each.joints3d.double().numpy() for each in clip]
-            for clip in clips
+            [self._pose_of_head(each, camera) for each in clip]
+            for clip, camera in zip(clips, cameras, strict=True)
         ]
         if self.pipeline.lifter is None:
             return result
@@ -171,6 +179,16 @@ class Predictor:
                 for (number, first), joints in zip(some, joints3d.double().numpy(), strict=True):
                     result[number][first : first + length] = list(joints)
         return result
+
+    def _pose_of_head(self, found: Found, camera: Camera) -> Floats | None:  # (J, 3) mm
+        """What a head that gives 3D itself makes of a person, now that the camera is known."""
+        if found.maps is None:
+            return None
+        view = Camera(found.joints.view(camera).parameters[None]).to(torch.float32)
+        with torch.inference_mode():
+            result = self.pipeline.head.decode(found.maps, view.to(found.maps.device))
+        joints: Floats = result.joints3d[0, 0].double().cpu().numpy()
+        return joints
 
     def empty(self, picture: Picture, lens: Lens | None) -> Prediction:
         """What is known of a picture before anybody is found in it."""
@@ -237,7 +255,7 @@ class Predictor:
             confidence=joints.confidence,
             joints3d=joints3d,
             root_mm=root_mm,
-            warnings=(*filter(None, [found.warning]), *warnings),
+            warnings=(*filter(None, [self._caution, found.warning]), *warnings),
         )
 
 

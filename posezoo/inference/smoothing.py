@@ -32,7 +32,7 @@ def smooth(
     """One person's frames, filtered. A gap must be left out by the caller: split there."""
     if len(points) < 2:
         return points
-    return {"one-euro": one_euro, "savgol": savitzky_golay}[how](points, time_s)
+    return one_euro(points, time_s) if how == "one-euro" else savitzky_golay(points, time_s)
 
 
 def one_euro(

@@ -7,6 +7,9 @@ Times are the file's own: the frames of a telephone's video do not follow each o
 from __future__ import annotations
 
 import importlib
+import itertools
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +95,7 @@ class VideoFile:
 
 
 class LiveCamera:
-    """A camera by its number. Iterating ends when it does; break off at will."""
+    """A camera by its number. Iterating ends when it does, or by Ctrl-C: nothing is lost then."""
 
     length = None
     damage = ""
@@ -109,13 +112,16 @@ class LiveCamera:
             ValueError: no such camera.
         """
         capture = self._cv2.VideoCapture(self.number)
+        stopped = threading.Event()
+        listens = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGINT, lambda *_: stopped.set()) if listens else None
         try:
             if not capture.isOpened():
                 raise ValueError(f"camera {self.number}: there is none, or another program has it")
             begin = time.monotonic()
-            for count in range(1 << 40):
+            for count in itertools.count():
                 there, pixels = capture.read()
-                if not there:
+                if not there or stopped.is_set():
                     break
                 now = time.monotonic() - begin
                 self.fps = count / now if count else self.fps
@@ -126,6 +132,8 @@ class LiveCamera:
                     time_s=now,
                 )
         finally:
+            if listens:
+                signal.signal(signal.SIGINT, before)
             capture.release()
 
 

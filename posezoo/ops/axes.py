@@ -1,4 +1,4 @@
-"""One number for each axis of a coordinate, x first: given, checked and applied."""
+"""Coordinates: their type, and one number for each axis, x first, given, checked and applied."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+
+def wide(maps: Tensor) -> torch.dtype:
+    """The type of coordinates and losses: float32, or float64 of float64 maps."""
+    return torch.float64 if maps.dtype == torch.float64 else torch.float32
 
 
 def per_axis(

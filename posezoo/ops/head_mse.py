@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from posezoo.ops.axes import wide
 from posezoo.ops.dispatch import define, use_triton
 from posezoo.ops.gaussian_heatmaps import Centres, Support, check, on_map
 from posezoo.ops.heatmap_mse import difference_to_gaussian, heatmap_mse_of, mean_square
-from posezoo.ops.soft_argmax_sums import wide
 
 MOST_CHANNELS = 256  # of the kernel; wider features take the torch path
 

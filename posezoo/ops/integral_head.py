@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from posezoo.ops.axes import affine, per_axis
+from posezoo.ops.cell_moments import lever, mean_and_sum
 from posezoo.ops.dispatch import define, use_triton
 from posezoo.ops.head_mse import (
     check_filters,
     convolution,
     convolution_backward,
 )
-from posezoo.ops.soft_argmax_sums import lever, mean_and_sum, powers
+from posezoo.ops.softmax_weights import powers
 
 MOST_PRODUCTS = 64 * 256  # depth times channels, of the kernel; larger ones take the torch path
 

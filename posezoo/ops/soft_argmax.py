@@ -13,17 +13,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from posezoo.ops.axes import affine, per_axis
-from posezoo.ops.dispatch import define, use_triton
-from posezoo.ops.soft_argmax_sums import (
+from posezoo.ops.axes import affine, per_axis, wide
+from posezoo.ops.cell_moments import (
     lever,
     mean_and_sum,
     middle_if_empty,
-    powers,
-    scaled,
-    spread,
-    wide,
+    peak_entropy_covariance,
 )
+from posezoo.ops.dispatch import define, use_triton
+from posezoo.ops.softmax_weights import powers, scaled
 
 
 def soft_argmax(
@@ -119,7 +117,7 @@ def _soft_argmax(
     mean, norm = mean_and_sum(w)
     if not softmax:
         mean = middle_if_empty(mean, norm, list(reversed(maps.shape[2:])))
-    stats = spread(w, norm, mean, scale) if moments else w.new_empty(0)
+    stats = peak_entropy_covariance(w, norm, mean, scale) if moments else w.new_empty(0)
     return affine(mean, scale, offset), torch.cat([mean, norm], -1), w, stats
 
 

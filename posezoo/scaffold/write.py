@@ -14,12 +14,13 @@ from posezoo.registry.spec import KEY_RULE, is_name
 
 _PLACEHOLDERS = re.compile("acme|my_entry|my-entry|MyEntry")
 # How an entry of each kind is put to use.
-_PIPELINES = {
-    "backbone": "acme/my_entry-hm+martinez",
-    "head": "resnet50-acme/my_entry+martinez",
-    "lifter": "resnet50-hm+acme/my_entry",
-    "strategy": "resnet50-hm+martinez --strategy acme/my_entry",
-    "dataset": "resnet50-hm+martinez --data acme/my_entry",
+_COMMANDS = {
+    "backbone": "train acme/my_entry-hm+martinez",
+    "head": "train resnet50-acme/my_entry+martinez",
+    "lifter": "train resnet50-hm+acme/my_entry",
+    "detector": "predict photo.jpg --detector acme/my_entry --out predicted",
+    "strategy": "train resnet50-hm+martinez --strategy acme/my_entry",
+    "dataset": "train resnet50-hm+martinez --data acme/my_entry",
 }
 
 
@@ -49,15 +50,15 @@ def write_package(kind: str, name: str, *, plugin: str, folder: Path) -> list[Pa
         package / "__init__.py": home / "package" / "init.py",
     }
     for file, template in files.items():
-        text = template.read_text(encoding="utf-8").replace("my_pipeline", _PIPELINES[kind])
+        text = template.read_text(encoding="utf-8").replace("my_command", _COMMANDS[kind])
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(_named(text, name, plugin), encoding="utf-8")
     return [*files]
 
 
-def example_pipeline(kind: str, name: str, *, plugin: str) -> str:
-    """What `posezoo train` takes to use the entry `plugin/name`."""
-    return _named(_PIPELINES[kind], name, plugin)
+def example_command(kind: str, name: str, *, plugin: str) -> str:
+    """What to type behind `posezoo` to use the entry `plugin/name`."""
+    return _named(_COMMANDS[kind], name, plugin)
 
 
 def _named(text: str, name: str, plugin: str) -> str:

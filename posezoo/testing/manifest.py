@@ -21,6 +21,7 @@ _CONTRACTS = {
         contracts.Backbone,
         contracts.Head,
         contracts.Lifter,
+        contracts.Detector,
         contracts.Strategy,
         contracts.Dataset,
     )

@@ -14,7 +14,7 @@ import torch
 from posezoo import registry
 from posezoo.registry import Entry, PluginError
 from posezoo.registry.loading import IMPORT_FAILURES
-from posezoo.testing import backbone, dataset, head, lifter, manifest, network, strategy
+from posezoo.testing import backbone, dataset, detector, head, lifter, manifest, network, strategy
 from posezoo.testing.outcome import Check, NotApplicable, Outcome, Violation
 from posezoo.testing.subject import Subject
 
@@ -29,6 +29,7 @@ _KINDS = {
     "backbone": _Kind(backbone.subject, (*network.CHECKS, *backbone.CHECKS)),
     "head": _Kind(head.subject, (*network.CHECKS, *head.CHECKS)),
     "lifter": _Kind(lifter.subject, (*network.CHECKS, *lifter.CHECKS)),
+    "detector": _Kind(detector.subject, detector.CHECKS),
     "strategy": _Kind(strategy.subject, strategy.CHECKS),
     "dataset": _Kind(dataset.subject, dataset.CHECKS),
 }
@@ -86,6 +87,10 @@ def run_check(subject: Subject, check: Check) -> Outcome:
         return _failed(subject, check, violation)
     except NotApplicable as reason:
         return _outcome(subject, check, "skipped", note=str(reason))
+    except PluginError as error:
+        if subject.entry.requires and isinstance(error.__cause__, ModuleNotFoundError):
+            return _outcome(subject, check, "skipped", note=str(error))
+        return _failed(subject, check, _unexpected(error))
     except IMPORT_FAILURES as error:
         return _failed(subject, check, _unexpected(error))
     return _outcome(subject, check, "passed", note=note or "")

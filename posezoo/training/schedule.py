@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-Kind = Literal["constant", "plateau", "exponential", "onecycle"]
+from posezoo.settings import ScheduleKind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class Schedule:
     between as well; "onecycle" rises for `warmup` of the steps and falls to 0 by a cosine.
     """
 
-    kind: Kind
+    kind: ScheduleKind
     steps: int
     decay: float
     decay_steps: int

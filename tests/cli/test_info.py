@@ -7,7 +7,10 @@ from click.testing import CliRunner, Result
 
 from posezoo import registry
 from posezoo.cli import main
+from posezoo.cli.card import how_to_predict
+from posezoo.cli.predict import predict
 from posezoo.cli.results import read_results
+from posezoo.cli.train import train
 
 
 def invoke(*args: str) -> Result:
@@ -146,7 +149,9 @@ def test_a_head_alone_is_counted_in_its_example() -> None:
     assert head["weights"] == in_example["weights"]
 
 
-@pytest.mark.parametrize("entry", registry.entries(), ids=lambda e: e.key)
+@pytest.mark.parametrize(
+    "entry", [e for e in registry.entries() if e.origin == "posezoo"], ids=lambda e: e.key
+)
 def test_every_entry_has_a_card(entry: registry.Entry) -> None:
     result = invoke(entry.key)
     assert result.exit_code == 0, result.output
@@ -175,3 +180,18 @@ def test_a_plugin_that_cannot_be_imported_is_named(install_plugin) -> None:
     assert result.exit_code == 2
     expected = "lifter 'acme/graphlift' (acme-pose-acme 1.2) needs 'no_such_module_at_all'"
     assert expected in result.stderr
+
+
+@pytest.mark.parametrize("entry", registry.entries(), ids=lambda entry: entry.key)
+def test_every_card_says_how_to_predict_with_it(entry) -> None:
+    """What it says is a command that the registry and the command line understand."""
+    text = how_to_predict(entry)
+    for command in text.split(", then "):
+        program, name, *words = command.split()
+        assert program == "posezoo"
+        parser = {"predict": predict, "train": train}[name]
+        given = parser.make_context(name, words).params
+        assert entry.key in text
+        for spec in filter(None, [given["pipeline"]]):
+            if not spec.startswith("runs/") and "TAG" not in spec:
+                registry.parse_pipeline(spec)

@@ -55,7 +55,7 @@ def test_a_picture_becomes_the_json_that_scripts_rely_on(predict, painted, tmp_p
 
 def test_an_assumed_camera_is_said_aloud_and_the_place_unknown(predict, painted, tmp_path, out):
     result = predict(painted.save_photo(tmp_path / "photo.png"))
-    assert "focal length assumed as 768 px (1.2 x the longer side)" in result.output
+    assert "focal length assumed as 1.2 x the longer side (768 px)" in result.output
     assert people_of(out / "photo.json")[0]["root_mm"] is None
 
 
@@ -148,6 +148,26 @@ def test_with_other_settings_everything_is_done_again(predict, folder, change):
     result = predict(folder, *change)
     assert "done before" not in result.output
     assert "5 done, 4 people" in result.output
+
+
+def test_a_camera_that_differs_in_a_thousandth_of_a_px_is_another(predict, folder, tmp_path):
+    for cx in (319.5, 319.501):
+        camera = {"fx": 700, "fy": 700, "cx": cx, "cy": 239.5}
+        (tmp_path / "camera.json").write_text(json.dumps(camera))
+        assert "done before" not in predict(folder, "--camera", tmp_path / "camera.json").output
+
+
+def test_a_format_that_cannot_hold_it_costs_no_other(predict, folder, out, monkeypatch):
+    from posezoo.inference import results
+
+    def refuse(track, path):
+        raise ValueError(f"{path}: cannot hold this")
+
+    monkeypatch.setitem(results._BODIES, "bvh", refuse)
+    result = predict(folder, "--bvh")
+    assert result.exit_code == 0
+    assert result.output.count("cannot hold this") == 4
+    assert len(list(out.glob("*.json"))) == 5
 
 
 def test_names_come_from_a_list_too(invoke, painted, tmp_path, out):
@@ -243,3 +263,26 @@ def test_an_unwritable_folder_is_one_line(predict, painted, tmp_path, monkeypatc
     result = predict(photo)
     assert result.exit_code == 2
     assert "out: Permission denied" in result.output
+
+
+def test_missing_weights_are_offered_in_a_line_and_fetched_on_a_word(
+    predict, painted, tmp_path, monkeypatch
+):
+    from posezoo.weights import get, store
+
+    monkeypatch.setenv("POSEZOO_CACHE", str(tmp_path / "cache"))
+    photo = painted.save_photo(tmp_path / "photo.png")
+    asked = predict(photo, "--detector", "blazepose")
+    assert asked.exit_code == 2
+    line = "'blazepose' needs its weights (36 MB from PyPI, Apache-2.0)"
+    assert f"{line}. Type: posezoo weights get blazepose; or add --yes" in asked.output
+
+    def fetch(name):
+        fetched.append(name)
+        return store.save_weights(name, {}, {"spec": "blazepose"})
+
+    fetched = []
+    monkeypatch.setattr(get, "get_weights", fetch)
+    given = predict(photo, "--detector", "blazepose", "--yes")
+    assert fetched == ["blazepose"]
+    assert "weights blazepose: Apache-2.0, from Google MediaPipe" in given.output

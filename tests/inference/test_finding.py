@@ -15,6 +15,7 @@ from posezoo.data.store.store import Store
 from posezoo.data.store.store_writer import write_store
 from posezoo.data.synthetic.synthetic import Synthetic
 from posezoo.inference.lens import CameraFile, Lens
+from posezoo.inference.picture import as_picture
 from posezoo.inference.predictor import Predictor
 from posezoo.skeleton import H36M17
 from posezoo.training.checkpoint import save_checkpoint
@@ -142,6 +143,22 @@ def test_a_head_that_gives_3d_by_itself_has_no_2d_and_no_lifter(drawn, tmp_path)
     assert np.isnan(person.joints2d).all()
     assert person.joints3d.shape == (17, 3) and (person.joints3d[0] == 0).all()
     assert person.root_mm is None
+
+
+def test_a_head_that_measures_in_px_is_told_the_camera_of_the_crop(drawn, tmp_path):
+    """Its maps are put right here: px of the crop and mm along z, of a body of known size."""
+    _, canvas, sample = drawn
+    predictor = Predictor(run_of(tmp_path, "resnet18:cut=layer2-volumetric:layers=0,depth=8"))
+    ((found,),) = predictor.finder([as_picture(canvas)], [box_of(sample.joints2d[0])[None]])
+    assert np.isfinite(found.joints.px).all()
+    camera = Camera.make(focal_px=(400, 400), centre_px=(150.0, 120.0))
+    pose = sample.joints3d[0].double()
+    crop_px = found.joints.view(camera).project(pose + torch.tensor([200.0, -100.0, 4000.0]))
+    volume = predictor.pipeline.head.volume
+    volume.fit(pose[None])
+    places = torch.cat([crop_px, pose[:, 2:]], -1)[None].float()
+    (lifted,) = predictor.lift([[replace(found, maps=places)]], [camera])
+    np.testing.assert_allclose(lifted[0], pose.numpy(), atol=0.1)
 
 
 def test_without_a_lifter_there_is_2d_only(drawn, tmp_path):

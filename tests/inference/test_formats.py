@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from posezoo.camera import Camera
+from posezoo.data.convert.bvh import read as read_motion
 from posezoo.data.convert.bvh import read_bvh
 from posezoo.inference.formats.arrays import write_npz
 from posezoo.inference.formats.bvh import write_bvh
@@ -216,6 +217,15 @@ def test_bvh_of_a_body_with_constant_bones_is_exact(video, motion, tmp_path):
     true = (motion + PLACE) * [1, -1, -1]
     assert np.abs(back - true).max() < 1e-3  # mm: six decimals of degrees and cm
     assert read_bvh(tmp_path / "walk.bvh").frame_s == pytest.approx(1 / 25)
+
+
+def test_the_importer_of_motion_capture_takes_our_bvh(video, motion, tmp_path):
+    write_bvh(tracks_of(video)[0], tmp_path / "walk.bvh")
+    (recording,) = read_motion(tmp_path / "walk.bvh", fps=25)
+    x, y, z = np.moveaxis(motion + PLACE, -1, 0)
+    true = np.stack([x, z, -y], -1)[recording.frame]  # z up
+    true[:, 0] = (true[:, 1] + true[:, 4]) / 2  # to it, the pelvis is the middle of the hips
+    assert np.abs(recording.positions_mm - true).max() < 0.01
 
 
 def test_bvh_with_z_up_and_in_mm_is_the_same_body(video, motion, tmp_path):

@@ -25,6 +25,8 @@ def test_without_a_word_it_is_1_2_times_the_longer_side_and_says_so():
 def test_a_field_of_view_is_from_left_to_right():
     (fx, *_), assumed = numbers(Lens(fov_deg=90))
     assert fx == pytest.approx(320) and not assumed
+    (fx, *_), _ = numbers(Lens(fov_deg=90), width=480, height=640)
+    assert fx == pytest.approx(240)
 
 
 def test_what_the_user_says_wins_over_exif():

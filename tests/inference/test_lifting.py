@@ -6,7 +6,7 @@ from torch import nn
 from posezoo.assembly import build_pipeline
 from posezoo.camera import Camera
 from posezoo.contracts import DetectedPerson
-from posezoo.inference.lifting import in_joint_set, lift, root_position
+from posezoo.inference.lifting import in_joint_set, lift, root_position, sees_cameras
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_pipeline
 from posezoo.skeleton import H36M17, get_skeleton
@@ -83,10 +83,10 @@ def test_a_mapped_joint_is_as_sure_as_the_least_sure_it_rests_on():
 
 
 def test_a_joint_that_nothing_tells_is_nan_and_never_zero():
-    source = get_skeleton("h36m14")
-    found = in_joint_set(detected("h36m14", torch.rand(14, 2), [1.0] * 14), source, H36M17)
+    target = get_skeleton("halpe26")
+    found = in_joint_set(detected("h36m17", torch.rand(17, 2), [1.0] * 17), H36M17, target)
     unknown = np.isnan(found.px).all(-1)
-    assert [H36M17.joints[j] for j in np.flatnonzero(unknown)] != []
+    assert {"left_heel", "right_big_toe"} <= {target.joints[j] for j in np.flatnonzero(unknown)}
     assert (found.confidence[unknown] == 0).all()
     assert not found.whole
 
@@ -155,3 +155,10 @@ def test_the_mirrored_look_makes_the_answer_mirror_symmetric(painted):
     assert (one - back).abs().max() < 1e-3
     plain = lift(pipeline, px[None, None], camera, sure, flip=False)[0, 0]
     assert (one - plain).abs().max() > 1
+
+
+@pytest.mark.parametrize("spec", ["martinez:width=16", "semgcn:width=16,blocks=1", "tcn:width=16"])
+def test_a_lifter_of_rays_takes_any_camera_and_one_of_px_does_not(spec):
+    torch.manual_seed(0)
+    rays, px = (build_pipeline(f"{spec},input={form}").eval() for form in ("rays", "px"))
+    assert sees_cameras(rays) and not sees_cameras(px)

@@ -1,9 +1,10 @@
+import signal
 import sys
 import types
+from typing import ClassVar
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from posezoo.inference.video import LiveCamera, VideoFile
 
@@ -103,28 +104,46 @@ def test_without_its_package_a_video_says_what_to_install(monkeypatch, tmp_path)
         VideoFile(tmp_path / "clip.mp4")
 
 
-def test_a_camera_gives_rgb_until_it_ends(monkeypatch):
-    class Capture:
-        def __init__(self, number):
-            self.left = 3 if number == 0 else 0
-            self.number = number
+class Capture:
+    """What OpenCV has of camera 0: three frames in BGR; there is no other camera."""
 
-        def isOpened(self):
-            return self.number == 0
+    released: ClassVar[list] = []
 
-        def read(self):
-            self.left -= 1
-            return self.left >= 0, np.ascontiguousarray(FRAMES[0][..., ::-1])
+    def __init__(self, number):
+        self.number, self.left = number, 3
 
-        def release(self):
-            released.append(self.number)
+    def isOpened(self):
+        return self.number == 0
 
-    released = []
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, np.ascontiguousarray(FRAMES[0][..., ::-1])
+
+    def release(self):
+        self.released.append(self.number)
+
+
+@pytest.fixture
+def opencv(monkeypatch):
+    monkeypatch.setattr(Capture, "released", [])
     monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(VideoCapture=Capture))
+    return Capture
+
+
+def test_a_camera_gives_rgb_until_it_ends(opencv):
     pictures = [*LiveCamera("0")]
     assert [picture.frame for picture in pictures] == [0, 1, 2]
     np.testing.assert_array_equal(pictures[0].pixels, FRAMES[0])
-    assert released == [0]
+    assert opencv.released == [0]
     with pytest.raises(ValueError, match="camera 4: there is none"):
         list(LiveCamera(4))
-    assert Image.fromarray(pictures[0].pixels).size == (48, 32)
+
+
+def test_ctrl_c_ends_a_camera_and_keeps_what_it_saw(opencv):
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+    for picture in LiveCamera(0):
+        seen.append(picture.frame)
+        signal.raise_signal(signal.SIGINT)
+    assert seen == [0] and opencv.released == [0]
+    assert signal.getsignal(signal.SIGINT) is before

@@ -42,7 +42,7 @@ def test_mistakes_of_every_node_of_a_pipeline_are_reported_together() -> None:
         resolve_pipeline("resnet51-hm:decode=sof+martinez:widht=2")
     assert [m.partition(".")[0] for m in caught.value.mistakes] == [
         "unknown backbone 'resnet51'",
-        "head 'hm': decode: expected argmax | quarter | taylor | soft, got 'sof'",
+        "head 'hm': decode: expected argmax | quarter | taylor | dark | udp | soft, got 'sof'",
         "lifter 'martinez': unknown parameter 'widht'",
     ]
 

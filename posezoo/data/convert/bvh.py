@@ -1,8 +1,9 @@
 """Motion capture in BVH: a tree of joints and their channels, in one text file; y is up.
 
 Known bodies are those of the CMU conversions: two joint-name dialects of cgspeed.com, in ASF units
-(56.444 mm), whose thorax bone and last third of the forearm have no length and are put back, and
-`retargeted` motions on another body, in centimetres. The first frame may be a T-pose.
+(56.444 mm), whose thorax bone and last third of the forearm have no length and are put back,
+`retargeted` motions on another body, in centimetres, and posezoo's own. The first frame may be a
+T-pose.
 """
 
 from __future__ import annotations
@@ -65,6 +66,17 @@ DIALECTS = (
             *(("rThigh",), ("rShin",), ("rFoot",), ("lThigh",), ("lShin",), ("lFoot",)),
             *(("abdomen",), ("lCollar", "rCollar"), ("head",), ("leftEye", "rightEye")),
             *(("lShldr",), ("lForeArm",), ("lHand",), ("rShldr",), ("rForeArm",), ("rHand",)),
+        ),
+    ),
+    Dialect(
+        "posezoo's own (posezoo predict --bvh)",
+        10.0,
+        (
+            *(("right_hip",), ("right_knee",), (f"right_knee{_END}",)),
+            *(("left_hip",), ("left_knee",), (f"left_knee{_END}",)),
+            *(("spine",), ("thorax",), ("neck",), (f"neck{_END}",)),
+            *(("left_shoulder",), ("left_elbow",), (f"left_elbow{_END}",)),
+            *(("right_shoulder",), ("right_elbow",), (f"right_elbow{_END}",)),
         ),
     ),
 )

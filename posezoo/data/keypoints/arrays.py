@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from posezoo.data.convert.npz import npz_keys, open_npz
+from posezoo.data.convert.plain_pickle import PlainPickleError
 from posezoo.data.keypoints.fields import LARGEST, Floats, field
 from posezoo.data.keypoints.joint_sets import COCO_COUNTS, HALPE_COUNTS, by_count, by_names
 from posezoo.data.keypoints.keypoints import Ask, KeypointFile, KeypointFrame, pose_of
 
+_NO_DICTS = (TypeError, AttributeError)  # an object that is not what VideoPose3D writes
 _MOST_PEOPLE = 100  # in one picture: more are frames, stacked in the wrong place
 
 
@@ -36,7 +38,7 @@ def read(ask: Ask) -> KeypointFile:
         ):  # fmt: skip
             if key in keys:
                 return reader(ask, keys)
-    except (zipfile.BadZipFile, KeyError, EOFError, TypeError, AttributeError) as error:
+    except (zipfile.BadZipFile, KeyError, EOFError, PlainPickleError, *_NO_DICTS) as error:
         raise ValueError(f"{ask.path}: not a whole .npz of joints ({error})") from None
     raise ValueError(
         f"{ask.path}: holds {', '.join(sorted(keys)) or 'nothing'}; expected detected2d_px "

@@ -55,7 +55,7 @@ def read(ask: Ask) -> KeypointFile:
         ]
         frames.append(
             KeypointFrame(
-                name=row[0],
+                name="/".join(row[: min(columns.values())]),  # a number, or parts of a path
                 people=tuple(pose for pose in people if pose.confidence.any()),
                 size_px=ask.size_px,
             )

@@ -1,7 +1,7 @@
 """Which joint set a file is of: by the names in it, by how many there are, or by the user's word.
 
 Whole-body sets begin with a body: of Halpe's 136 points the first 26 are used, of COCO-WholeBody's
-133 the first 17; faces and hands say nothing about the joints of a body.
+133 the first 23; faces and hands say nothing about the joints of a body.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.skeleton import SKELETONS, Skeleton
+from posezoo.skeleton import SKELETONS, WHOLE_BODIES, Skeleton
 
+_WHOLE = dict(WHOLE_BODIES.values())
 # Joints of a file: the set that they are, or begin with.
-COCO_COUNTS = {17: "coco17", 133: "coco17"}
-HALPE_COUNTS = {17: "coco17", 26: "halpe26", 133: "coco17", 136: "halpe26"}
+COCO_COUNTS = {17: "coco17", 133: _WHOLE[133]}
+HALPE_COUNTS = {17: "coco17", 26: "halpe26", 133: _WHOLE[133], 136: _WHOLE[136]}
 OPENPOSE_COUNTS = {18: "openpose18", 25: "body25"}
 _FEWEST_NAMES = 3  # in common, for a set to be recognised by names
 

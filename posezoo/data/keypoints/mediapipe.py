@@ -86,7 +86,9 @@ def _rows(points: list[Any], where: str) -> Floats:  # (K, 3)
         [
             field(point, "x", float, where),
             field(point, "y", float, where),
-            field(point, "visibility", float, where, 1.0),
+            1.0
+            if point.get("visibility") is None  # not every model tells it
+            else field(point, "visibility", float, where),
         ]
         for point in points
     ]

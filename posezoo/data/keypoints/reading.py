@@ -18,7 +18,7 @@ from posezoo.data.keypoints import (
 )
 from posezoo.data.keypoints.fields import load_json, shown
 from posezoo.data.keypoints.keypoints import Ask, KeypointFile
-from posezoo.skeleton import get_skeleton
+from posezoo.skeleton import WHOLE_BODIES, get_skeleton
 
 # In this order: the first whose structure fits reads the file.
 _JSON: tuple[ModuleType, ...] = (
@@ -50,7 +50,8 @@ def read_keypoints(
             line that names the place.
     """
     path = Path(path)
-    skeleton = None if joints is None else get_skeleton(joints)
+    name = WHOLE_BODIES[joints][1] if joints in WHOLE_BODIES else joints
+    skeleton = None if name is None else get_skeleton(name)
     ask = Ask(path=path, joints=skeleton, size_px=size_px, trust=trust)
     if path.is_dir():
         return _folder(ask)

@@ -2,7 +2,8 @@
 
 JSON: a list of people with `keypoints` {x, y, visible}, in px, or in shares if it was written with
 normalize=True. Labels: a text file for each picture, a line for each person: class, box (centre and
-size), x y visibility for each joint, all in shares, and perhaps confidence and track at the end.
+size), x y visibility for each joint, all in shares, and perhaps confidence and track at the end
+(one number: the track's if it is whole).
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def read_labels(paths: list[Path], ask: Ask) -> KeypointFile:
                     scale,
                     where,
                     np.array([x - width / 2, y - height / 2, width, height]),
-                    id=int(values[-1]) if rest == 2 else -1,
+                    id=int(values[-1]) if rest and values[-1] == int(values[-1]) else -1,
                     score=float(values[_BEFORE + 3 * count]) if rest else 1.0,
                 )
             )

@@ -5,7 +5,8 @@ pose is a T: y up, facing z, the left hand towards x. The pelvis turns with the 
 of the hips, the chest with the trunk and the line of the shoulders; every other bone swings
 straight from its rest direction, without a twist that positions cannot tell. Hips and shoulders
 hang on joints of their own (`left_pelvis`, `left_clavicle`), since in predictions they are not
-rigid to the trunk: so every joint lies where it was predicted but for the change of bone lengths.
+rigid to the trunk. Each bone points from where its joint came to lie to where the next was
+predicted: so a joint is off by no more than the bones up to it change their length, mostly by less.
 
 BVH has no room for notes: what was predicted with what stands in the JSON beside it.
 """
@@ -101,20 +102,27 @@ def write_bvh(
     joints = {name: points[:, track.skeleton.joints.index(name)] for name in _NEEDED}
     to_up = np.eye(3) if up == "y" else _Z_UP
     scale = 1 / _MM_PER[unit]
-    angles = _angles(joints, to_up)
+    lengths = {
+        node.name: float(np.median(np.linalg.norm(joints[node.end] - joints[node.at], axis=-1)))
+        for node in _NODES
+    }
+    angles = _angles(joints, lengths, to_up)
     root = joints["pelvis"] @ to_up.T * scale
-    text = ["HIERARCHY", *_hierarchy(joints, to_up, scale), "MOTION"]
+    text = ["HIERARCHY", *_hierarchy(lengths, to_up, scale), "MOTION"]
     text += [f"Frames: {len(points)}", f"Frame Time: {1 / track.fps:.9f}"]
     rows = np.concatenate([root, angles.reshape(len(root), -1)], 1) + 0.0  # no -0.0
     text += [" ".join(f"{value:.6f}" for value in row) for row in rows]
     write_atomically(path, ("\n".join(text) + "\n").encode())
 
 
-def _angles(joints: dict[str, Floats], to_up: Floats) -> Floats:  # (F, N, 3) degrees, z x y
+def _angles(
+    joints: dict[str, Floats], lengths: dict[str, float], to_up: Floats
+) -> Floats:  # (F, N, 3) degrees about z, x, y
     world: dict[str, Floats] = {}
+    lies = {"pelvis": joints["pelvis"]}  # where the joints of the file lie
     angles = []
     for node in _NODES:
-        bone = joints[node.end] - joints[node.at]
+        bone = joints[node.end] - lies[node.at]
         before = world.get(node.parent)
         if node.across is not None:
             right, left = node.across
@@ -123,17 +131,17 @@ def _angles(joints: dict[str, Floats], to_up: Floats) -> Floats:  # (F, N, 3) de
             assert before is not None  # only the first node has no parent, and it has an `across`
             carried = before @ np.array(node.rest)
             world[node.name] = swing(carried, bone) @ before
+        lies[node.end] = lies[node.at] + world[node.name] @ np.array(node.rest) * lengths[node.name]
         turn = world[node.name] if before is None else before.swapaxes(-1, -2) @ world[node.name]
         angles.append(euler_zxy(to_up @ turn @ to_up.T))
     return np.stack(angles, 1)
 
 
-def _hierarchy(joints: dict[str, Floats], to_up: Floats, scale: float) -> list[str]:
+def _hierarchy(lengths: dict[str, float], to_up: Floats, scale: float) -> list[str]:
     ends = {node.name: node for node in _NODES}
 
     def bone(node: _Node) -> Floats:
-        length = np.median(np.linalg.norm(joints[node.end] - joints[node.at], axis=-1))
-        return to_up @ np.array(node.rest) * length * scale
+        return to_up @ np.array(node.rest) * lengths[node.name] * scale
 
     def offset(depth: int, values: Floats) -> str:
         return f"{'  ' * depth}OFFSET " + " ".join(f"{value + 0.0:.6f}" for value in values)

@@ -22,6 +22,10 @@ for (const id of data.ids) {
   option.value = option.textContent = id;
   at("person").append(option);
 }
+if (!data.has_2d) {
+  at("picture").hidden = true;
+  at("space").className = "wide";
+}
 at("person").parentElement.hidden = data.ids.length < 2;
 
 for (const [name, value] of data.facts) {
@@ -104,7 +108,7 @@ function drawBody(frame) {
     const names = data.joints[person.joint_set];
     traces.push({
       type: "scatter3d", mode: "markers", showlegend: false,
-      x: person.mm.map((p) => p[0]), y: person.mm.map((p) => p[2]), z: person.mm.map((p) => -p[1]),
+      x: person.mm.map((p) => p[0]), y: person.mm.map((p) => p[2]), z: person.mm.map((p) => p[1] === null ? null : -p[1]),
       marker: { size: 3, color: "#111111" },
       text: names.map((name, j) => `person ${person.id}, ${name}: ${person.mm[j].join(", ")} mm`),
       hoverinfo: "text",

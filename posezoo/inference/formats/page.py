@@ -53,6 +53,7 @@ def write_page(
     *,
     title: str,
     fps: float | None = None,  # None: the items are no video
+    place: str = "",  # where bodies stand, in words; "": as cameras tell
 ) -> None:
     """Write the page.
 
@@ -65,7 +66,7 @@ def write_page(
     parts = {
         "title": html.escape(title),
         # "<" never ends a script early, whatever stands in a file's name.
-        "data": json.dumps(_content(items, pictures, title, fps)).replace("<", "\\u003c"),
+        "data": json.dumps(_content(items, pictures, title, fps, place)).replace("<", "\\u003c"),
         "plotly": _plotly_js(),
         "script": here.with_name("page.js").read_text(encoding="utf-8"),
     }
@@ -106,6 +107,7 @@ def _content(
     pictures: Iterable[tuple[int, Pixels]],
     title: str,
     fps: float | None,
+    place: str,
 ) -> dict[str, Any]:
     first = items[0].prediction
     placed = all(
@@ -139,7 +141,10 @@ def _content(
         "joints": {skeleton.name: skeleton.joints for skeleton in skeletons},
         "range": _range(frames),
         "has_truth": any(person["truth"] for frame in frames for person in frame["people"]),
-        "place": (
+        "has_2d": bool(uris) or any(
+            x is not None for frame in frames for person in frame["people"] for x, _ in person["px"]
+        ),
+        "place": place or (
             "Absolute positions: the camera is at 0." if placed
             else "Distances to the camera are not known: people stand in a row." if many
             else "Relative to the root joint: the distance to the camera is not known."

@@ -89,6 +89,7 @@ def test_posetracks_17_are_not_cocos(tmp_path):
 def test_unlabelled_joints_are_not_known_and_odd_entries_are_counted(tmp_path):
     content = coco()
     content["annotations"][0]["keypoints"][2] = 0
+    content["annotations"][0]["keypoints"][5] = 1  # hidden, but labelled
     content["annotations"] += [
         {"image_id": 7, "category_id": 1},
         {"image_id": 8, "category_id": 1, "keypoints": [1, 1, 2] * 17},
@@ -97,7 +98,7 @@ def test_unlabelled_joints_are_not_known_and_odd_entries_are_counted(tmp_path):
     ]
     file = read_keypoints(save(tmp_path / "a.json", content))
     found = check(file, "coco17", confidence=1.0)
-    assert np.isnan(found.px[0]).all() and found.confidence[0] == 0
+    assert np.isnan(found.px[0]).all() and found.confidence[:2].tolist() == [0, 1]
     assert len(file.frames[0].people) == 1
     assert [note for note in file.notes if note.startswith("left out 1 ")] == list(file.notes[1:])
     assert len(file.notes) == 5
@@ -191,6 +192,7 @@ def landmarks():
         lambda points: [{"pose_landmarks": {"landmark": points}}, {"pose_landmarks": None}],
         lambda points: [points, []],
         lambda points: [[points], []],
+        lambda points: [{**point, "presence": None} for point in points],
     ],
 )
 def test_mediapipe_landmarks(tmp_path, wrap):
@@ -228,12 +230,13 @@ def test_ultralytics_labels(tmp_path):
     box = [0.5, 0.5, 0.25, 0.5]
     line = " ".join(f"{value:.6g}" for value in [0, *box, *rows])
     (tmp_path / "f_1.txt").write_text(line + " 0.75 12\n")
-    (tmp_path / "f_2.txt").write_text(line + "\n" + line + "\n")
+    (tmp_path / "f_2.txt").write_text(line + "\n" + line + " 3\n")
     file = read_keypoints(tmp_path, size_px=(640, 480))
     found = check(file, "coco17")
     assert found.id == 12 and found.score == 0.75
     assert found.box_px.tolist() == [240, 120, 160, 240]
-    assert len(file.frames[1].people) == 2 and file.frames[1].people[0].id is None
+    first, second = file.frames[1].people
+    assert (first.id, first.score) == (None, 1.0) and (second.id, second.score) == (3, 1.0)
 
 
 # ----- rtmlib returns keypoints (N, K, 2) and scores (N, K); MMPose's inferencer writes JSON
@@ -244,7 +247,9 @@ def rtm(rows, **more):
 
 
 @pytest.mark.parametrize(
-    ("skeleton", "extra"), [(COCO, 0), (HALPE, 0), (COCO, 116)], ids=["17", "26", "133"]
+    ("skeleton", "extra"),
+    [(COCO, 0), (HALPE, 0), (get_skeleton("coco23"), 110)],
+    ids=["17", "26", "133"],
 )
 def test_mmpose_and_rtmlib_json(tmp_path, skeleton, extra):
     one = rtm(of(skeleton, extra), bbox=[[1, 2, 4, 6]], bbox_score=0.9)
@@ -333,6 +338,18 @@ def test_deeplabcut_with_several_people_and_without_likelihood(tmp_path):
     check(file, "coco17", confidence=1.0)
     assert [pose.id for pose in file.frames[0].people] == [0, 1]
     assert np.isnan(file.frames[1].people[1].px[16]).all()  # its cell is empty
+
+
+def test_deeplabcuts_hand_labels_have_a_path_for_an_index(tmp_path):
+    path = deeplabcut(tmp_path / "a.csv", list(COCO.joints), likelihood=False)
+    rows = [line.split(",", 1) for line in path.read_text().splitlines()]
+    rows = [f"{first},,,{rest}" for first, rest in rows[:3]] + [
+        f"labeled-data,walk,img{first}.png,{rest}" for first, rest in rows[3:]
+    ]
+    path.write_text("\n".join(rows))
+    file = read_keypoints(path)
+    check(file, "coco17", confidence=1.0)
+    assert file.frames[1].name == "labeled-data/walk/img1.png" and not file.video
 
 
 def test_twelve_limbs_alone_do_not_tell_the_set(tmp_path):

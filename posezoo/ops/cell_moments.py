@@ -1,4 +1,4 @@
-"""The torch path of soft-argmax in pieces: weights of cells, their mean, its gradient, moments.
+"""Sums over the cells of weighted maps: the mean with its gradient, covariance, peak and entropy.
 
 Weights are probabilities before they are divided by their sum: no pass is made for that.
 """
@@ -9,28 +9,7 @@ import torch
 from torch import Tensor
 
 from posezoo.ops.axes import affine
-
-_LOG2_E = 1.4426950408889634
-_LEAST = -100.0  # 2^-100 of the maximum counts as nothing, and exp2 is slow where it underflows
-
-
-def wide(maps: Tensor) -> torch.dtype:
-    """The type of coordinates and losses."""
-    return torch.float64 if maps.dtype == torch.float64 else torch.float32
-
-
-def scaled(values: Tensor, learnt: Tensor | None, beta: float) -> Tensor:
-    """The values of each map times its inverse temperature, in memory of its own."""
-    if learnt is None:
-        return values * beta
-    return values * (learnt * beta).view(-1, *[1] * (values.ndim - 2))
-
-
-def powers(values: Tensor, learnt: Tensor | None, beta: float) -> Tensor:
-    """Softmax before it is divided by its sum. On a CPU torch.exp takes three times exp2's time."""
-    logits = scaled(values, learnt, beta * _LOG2_E).flatten(2)
-    logits = logits.sub_(logits.amax(-1, keepdim=True)).clamp_(min=_LEAST)
-    return logits.exp2_().view(values.shape)
+from posezoo.ops.softmax_weights import LOG2_E
 
 
 def mean_and_sum(
@@ -68,16 +47,13 @@ def lever(
     return total
 
 
-def _marginals(p: Tensor) -> list[Tensor]:
-    """Sums over all axes but one, x first."""
-    if p.ndim == 5:
-        plane = p.sum(2)
-        return [plane.sum(-2), plane.sum(-1), p.sum((-2, -1))]
-    return [p.sum(-2), p.sum(-1)]
-
-
-def spread(w: Tensor, norm: Tensor, mean: Tensor, scale: list[float]) -> Tensor:
-    """Greatest p, entropy in nats, and covariance row by row: (B, J, 2 + n * n)."""
+def peak_entropy_covariance(
+    w: Tensor,  # (B, J, h, w) or (B, J, d, h, w) weights
+    norm: Tensor,  # (B, J, 1) their sum
+    mean: Tensor,  # (B, J, n) cells
+    scale: list[float],  # n, units a cell
+) -> Tensor:  # (B, J, 2 + n * n)
+    """Greatest p, entropy in nats, and covariance in square units, row by row."""
     empty = norm[(...,) + (None,) * (w.ndim - 3)] <= 0  # `sum` without a positive cell: all alike
     w = torch.where(empty, 1.0, w)
     marginals = _marginals(w)
@@ -85,7 +61,7 @@ def spread(w: Tensor, norm: Tensor, mean: Tensor, scale: list[float]) -> Tensor:
     flat = w.flatten(2)
     entropy = norm.log() - (flat.clamp(min=torch.finfo(w.dtype).tiny).log2_().mul_(flat)).sum(
         -1
-    ) / (norm * _LOG2_E)
+    ) / (norm * LOG2_E)
     n = len(marginals)
     arms = [(_cells(m) - mean[..., a, None]) * scale[a] for a, m in enumerate(marginals)]
     cov = [[(m * arm * arm).sum(-1)] * n for m, arm in zip(marginals, arms, strict=True)]
@@ -96,6 +72,14 @@ def spread(w: Tensor, norm: Tensor, mean: Tensor, scale: list[float]) -> Tensor:
             cov[a][b] = cov[b][a] = (along * arms[b]).sum(-1)
     found = torch.stack([flat.amax(-1), *[c for row in cov for c in row]], -1) / norm[..., None]
     return torch.cat([found[..., :1], entropy[..., None], found[..., 1:]], -1)
+
+
+def _marginals(p: Tensor) -> list[Tensor]:
+    """Sums over all axes but one, x first."""
+    if p.ndim == 5:
+        plane = p.sum(2)
+        return [plane.sum(-2), plane.sum(-1), p.sum((-2, -1))]
+    return [p.sum(-2), p.sum(-1)]
 
 
 def _cells(marginal: Tensor) -> Tensor:

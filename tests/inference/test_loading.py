@@ -1,0 +1,121 @@
+import hashlib
+import shutil
+
+import numpy as np
+import pytest
+
+import posezoo
+from posezoo.inference import loading
+from posezoo.inference.predictor import Predictor
+from posezoo.weights import store
+from posezoo.weights.shipped import ShippedWeights, shipped_weights
+
+
+@pytest.fixture
+def shipped(painted, tmp_path, monkeypatch):
+    """Weights `standing.test` that come with the package, as its default."""
+    monkeypatch.setenv("POSEZOO_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "standing.test.safetensors"
+    shutil.copy(painted.save_standing(tmp_path / "run") / "model.safetensors", file)
+    held = ShippedWeights(
+        name="standing.test",
+        file=str(file),
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        summary="For a test.",
+        source="tests",
+        licence="Apache-2.0",
+        spec="standing",
+        joint_set="h36m17",
+        default=True,
+    )
+    for module in (loading, store):
+        monkeypatch.setattr(module, "shipped_weights", lambda: {held.name: held})
+    monkeypatch.setattr(loading, "DETECTOR", "marks")
+    return file
+
+
+def test_nothing_said_takes_what_is_shipped(painted, shipped):
+    assert loading.default_pipeline() == "marks+standing.test"
+    predictor = Predictor()
+    assert predictor.name == "marks+standing.test"
+    digest = hashlib.sha256(shipped.read_bytes()).hexdigest()
+    assert predictor.loaded.weights == {"standing.test": digest}
+    (person,) = predictor.picture(painted.paint([painted.project((0, 0, 3000))])).people
+    np.testing.assert_allclose(person.joints3d, painted.POSE_MM, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("what", "detector", "name"),
+    [
+        ("marks+standing.test", None, "marks+standing.test"),
+        ("marks:score=0.5+standing.test", None, "marks:score=0.5+standing.test"),
+        ("standing.test", None, "marks+standing.test"),
+        ("standing.test", "marks:score=0.5", "marks:score=0.5+standing.test"),
+    ],
+)
+def test_a_tag_or_a_name_is_that_of_weights(shipped, what, detector, name):
+    predictor = Predictor(what, detector=detector)
+    assert predictor.name == name
+    assert predictor.pipeline.detector is not None
+
+
+def test_load_gives_a_pipeline_whatever_is_named(shipped, painted, tmp_path):
+    for what, has_detector in (
+        (tmp_path / "run", False), ("standing.test", False), ("marks+standing.test", True),
+        ("marks", True),
+    ):  # fmt: skip
+        pipeline = posezoo.load(what)
+        assert isinstance(pipeline, posezoo.Pipeline) and not pipeline.training
+        assert (pipeline.detector is not None) == has_detector
+
+
+def test_a_pipeline_that_is_being_trained_predicts_in_eval_mode(shipped):
+    pipeline = posezoo.load("marks+standing.test").train()
+    assert not Predictor(pipeline).pipeline.training
+
+
+def test_a_flipped_byte_in_shipped_weights_is_refused(shipped):
+    content = bytearray(shipped.read_bytes())
+    content[-3] ^= 1
+    shipped.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match="damaged"):
+        Predictor()
+
+
+def test_what_is_really_shipped_is_whole():
+    """Every stanza of shipped.toml: a file under 2 MB, of that hash, that its lifter takes."""
+    for name, held in shipped_weights().items():
+        assert hashlib.sha256(held.path.read_bytes()).hexdigest() == held.sha256, name
+        assert held.path.stat().st_size < 2 << 20
+        assert posezoo.load(name).skeleton.name == held.joint_set
+    assert sum(held.default for held in shipped_weights().values()) <= 1
+
+
+def test_without_a_shipped_lifter_one_must_be_said(monkeypatch):
+    monkeypatch.setattr(loading, "shipped_weights", dict)
+    with pytest.raises(ValueError, match="give --pipeline, a run or weights"):
+        Predictor()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "detector", "missing"),
+    [
+        ("blazepose+standing.test", None, ["blazepose"]),
+        ("standing.test", None, ["blazepose"]),
+        ("standing.test", "marks", []),
+        ("marks+standing.test", None, []),
+        ("resnet18-hm", None, []),
+        ("resnet18-hm", "blazepose", ["blazepose"]),
+    ],
+)
+def test_what_must_be_fetched_is_known_before_anything_is_loaded(
+    shipped, monkeypatch, pipeline, detector, missing
+):
+    monkeypatch.setattr(loading, "DETECTOR", "blazepose")
+    assert [w.name for w in loading.missing_weights(pipeline, detector)] == missing
+
+
+def test_a_run_that_lifts_needs_a_detector(shipped, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "DETECTOR", "blazepose")
+    assert [w.name for w in loading.missing_weights(tmp_path / "run", None)] == ["blazepose"]
+    assert loading.missing_weights(tmp_path / "run", "marks") == []
