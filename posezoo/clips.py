@@ -28,7 +28,13 @@ def lift_clip(
     *,
     flip: bool = True,
 ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
-    """Every frame of the clip, with `flip` averaged with the mirrored person's."""
+    """Every frame of the clip, with `flip` averaged with the mirrored person's.
+
+    Computed in float32 where the pipeline is.
+    """
+    device = pipeline.mean_pose.device
+    joints2d, camera = joints2d.float().to(device), camera.to(torch.float32).to(device)
+    confidence = None if confidence is None else confidence.float().to(device)
     joints3d = _lift(pipeline, joints2d, camera, confidence)
     if not flip:
         return joints3d

@@ -58,8 +58,8 @@ PLAN: dict[str, str] = {
         "skeleton training"
     ),
     "inference": (
-        "assembly camera contracts data drawing joint_maps pipeline posezoo registry skeleton "
-        "training weights"
+        "assembly camera clips contracts data drawing joint_maps pipeline posezoo registry "
+        "skeleton training weights"
     ),
     "weights": ("assembly camera contracts data hints pipeline posezoo registry skeleton training"),
     "sweep": "evaluation registry settings training",
@@ -74,6 +74,7 @@ PLAN: dict[str, str] = {
         "testing training weights"
     ),
     "drawing": "skeleton",
+    "weights": "assembly camera contracts data hints pipeline posezoo registry skeleton training",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {
