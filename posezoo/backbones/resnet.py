@@ -109,7 +109,12 @@ def resnet34(
 def resnet50(
     *, cut: Cut = "layer3", layer3_stride: int = 2, width: int = 64, colours: Colours = "rgb"
 ) -> ResNet:
-    """ResNet-50; 1024 channels at the default cut, the source report's Block A."""
+    """ResNet-50; 1024 channels at the default cut, the source report's Block A.
+
+    Args:
+        cut: the last stage that is kept.
+        layer3_stride: 2 as published, or 1: maps twice as large from there on.
+    """
     return ResNet(
         block=Bottleneck,
         depths=(3, 4, 6, 3),

@@ -24,7 +24,21 @@ MaxNormKind = Literal["frobenius_forward", "frobenius_inplace", "per_unit"]
 
 
 class Martinez(nn.Module):
-    """Linear, then blocks of (linear, batch norm, ReLU, dropout) twice with a shortcut, linear."""
+    """Linear, then blocks of (linear, batch norm, ReLU, dropout) twice with a shortcut, linear.
+
+    Args:
+        skeleton: the joints in and out.
+        width: channels of the hidden layers.
+        blocks: how many shortcuts, two layers each.
+        dropout: probability, after each hidden layer.
+        input: what is told of the picture: "px", or "rays" without the intrinsics
+            (`posezoo.normalisation`).
+        loss: "l2" or "l1" of z-scores, or "mpjpe" in mm.
+        confidence: tell the detector's confidence in each joint too.
+        zero_init: start with the mean pose as every answer.
+        max_norm: greatest norm of each weight matrix; 0: any.
+        max_norm_kind: of what, and when (`MaxNormLinear`).
+    """
 
     frames, future = 1, 0
 

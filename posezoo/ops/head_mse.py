@@ -52,6 +52,11 @@ def head_mse(
 
     Raises:
         ValueError: shapes do not fit.
+
+    Example:
+        >>> features, joints = torch.zeros(1, 2, 1, 3), torch.tensor([[[1.0, 0.0]]])
+        >>> head_mse(features, torch.ones(1, 2), None, joints, sigma_cells=1.0)
+        tensor(0.5786)
     """
     check(joints_cells, features.shape[2:], sigma_cells)
     check_filters(features, filters, bias, joints_cells.shape[1])

@@ -52,6 +52,12 @@ def integral_head(
 
     Raises:
         ValueError: shapes do not fit.
+
+    Example:
+        >>> features = torch.zeros(1, 1, 1, 3)
+        >>> features[..., 2] = 1.0  # both planes of the only joint read it
+        >>> integral_head(features, torch.ones(2, 1), None, depth=2, inverse_temperature=50.0)
+        tensor([[[2.0000, 0.0000, 0.5000]]])
     """
     if depth < 1 or len(filters) % depth:
         raise ValueError(f"depth: expected a divisor of {len(filters)} filters, got {depth!r}")
