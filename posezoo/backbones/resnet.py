@@ -114,6 +114,8 @@ def resnet50(
     Args:
         cut: the last stage that is kept.
         layer3_stride: 2 as published, or 1: maps twice as large from there on.
+        width: channels of the stem; those of the stages grow with it.
+        colours: the order of the planes that the first convolution reads.
     """
     return ResNet(
         block=Bottleneck,
