@@ -61,7 +61,8 @@ PLAN: dict[str, str] = {
         "assembly camera clips contracts data drawing joint_maps pipeline posezoo registry "
         "skeleton training weights"
     ),
-    "weights": ("assembly camera contracts data hints pipeline posezoo registry skeleton training"),
+    "drawing": "skeleton",
+    "weights": "assembly camera contracts data hints pipeline posezoo registry skeleton training",
     "sweep": "evaluation registry settings training",
     "report": (
         "assembly contracts data evaluation hints metrics pipeline registry settings training"
@@ -73,8 +74,6 @@ PLAN: dict[str, str] = {
         "cores data evaluation inference ops posezoo registry report scaffold skeleton sweep "
         "testing training weights"
     ),
-    "drawing": "skeleton",
-    "weights": "assembly camera contracts data hints pipeline posezoo registry skeleton training",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {
