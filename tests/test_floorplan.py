@@ -74,6 +74,7 @@ PLAN: dict[str, str] = {
         "testing training weights"
     ),
     "drawing": "skeleton",
+    "weights": "assembly camera contracts data hints pipeline posezoo registry skeleton training",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {

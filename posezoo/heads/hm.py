@@ -4,7 +4,7 @@ After VNect (Mehta et al. 2017, arXiv:1705.01583). B is a bottleneck with a proj
 convolutions that keep the size, D the deconvolution(s), E the maps. The defaults are the report's:
 one deconvolution of kernel 4 and stride 4, no batch norm in B to E, targets with their peak of 255
 at the nearest cell and a covariance of (map height / 12.8) cells^2, read by argmax. The report
-gives no channel widths for D: 128 here. Targets, loss and reading are `posezoo.heads._heatmaps`.
+gives no channel widths for D: 128 here. Targets, loss and decoders are `posezoo.heads._heatmaps`.
 """
 
 from __future__ import annotations

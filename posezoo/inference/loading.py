@@ -71,10 +71,12 @@ def missing_weights(what: str | Path | None, detector: str | None) -> list[Known
         ValueError: neither a folder nor stored weights nor a spec.
     """
     text = str(what or default_pipeline())
-    node = parse_node(detector) if detector else None
     spec = _spec_of(text)
-    if spec.detector is not None or (node is None and spec.backbone is None):
-        node = spec.detector or NodeSpec(DETECTOR)
+    node = spec.detector
+    if node is None and detector is not None:
+        node = parse_node(detector)
+    elif node is None and spec.backbone is None:
+        node = NodeSpec(DETECTOR)
     name = weights_of(node.key) if node is not None else None
     return [known_weights()[name]] if name is not None and name not in all_stored() else []
 

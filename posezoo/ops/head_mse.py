@@ -18,8 +18,6 @@ from posezoo.ops.dispatch import define, use_triton
 from posezoo.ops.gaussian_heatmaps import Centres, Support, check, on_map
 from posezoo.ops.heatmap_mse import difference_to_gaussian, heatmap_mse_of, mean_square
 
-MOST_CHANNELS = 256  # of the kernel; wider features take the torch path
-
 
 def head_mse(
     features: Tensor,  # (B, C, h, w)
@@ -89,6 +87,13 @@ def check_filters(features: Tensor, filters: Tensor, bias: Tensor | None, maps: 
         raise ValueError(f"bias: expected ({maps},), got {tuple(bias.shape)}")
 
 
+def _fits(features: Tensor) -> bool:
+    """Whether the kernel takes so many channels; wider features take the torch path."""
+    from posezoo_kernels.head_mse import MOST_CHANNELS  # noqa: PLC0415 - only where used
+
+    return bool(features.shape[1] <= MOST_CHANNELS)
+
+
 @define("head_mse")
 def _head_mse(
     features: Tensor,
@@ -105,7 +110,7 @@ def _head_mse(
     """Loss, and its gradients by features, filters and bias."""
     kernel = filters.to(features.dtype)
     target: dict[str, Any] = {"sigma": sigma, "peak": peak, "cut": cut, "quantised": quantised}
-    if use_triton(features) and features.shape[1] <= MOST_CHANNELS:
+    if use_triton(features) and _fits(features):
         from posezoo_kernels.head_mse import forward  # noqa: PLC0415 - only where used
 
         loss, change, filters_change, bias_change = forward(

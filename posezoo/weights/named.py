@@ -18,7 +18,6 @@ from posezoo.skeleton import get_skeleton
 from posezoo.training import checkpoint
 from posezoo.weights import hub
 from posezoo.weights.importing import import_file
-from posezoo.weights.index import known_weights
 from posezoo.weights.reading import sha256_of
 from posezoo.weights.store import all_stored, load_weights, stored_weights
 
@@ -52,8 +51,8 @@ def open_named(name: str | Path) -> Named:
 
 
 def is_name(text: str) -> bool:
-    """Whether weights are called so, here, in the index or on the hub, which is not asked."""
-    return hub.is_hub(text) or text in {*known_weights(), *all_stored()}
+    """Whether weights are called so, here or on the hub, which is not asked."""
+    return hub.is_hub(text) or text in all_stored()
 
 
 def spec_of(name: str) -> PipelineSpec:
@@ -64,10 +63,7 @@ def spec_of(name: str) -> PipelineSpec:
     """
     if hub.is_hub(name):
         return open_named(name).pipeline.spec
-    here = name in all_stored()
-    return parse_pipeline(
-        stored_weights(name).about["spec"] if here else known_weights()[name].spec
-    )
+    return parse_pipeline(stored_weights(name).about["spec"])
 
 
 def _from_run(path: Path) -> Named:
