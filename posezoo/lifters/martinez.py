@@ -32,10 +32,11 @@ class Martinez(nn.Module):
         width: channels of the hidden layers.
         blocks: how many shortcuts, two layers each.
         dropout: probability, after each hidden layer.
-        input: what is told of the picture: "px", or "rays" without the intrinsics
+        input: what is told of the picture: "px", "rays" without the intrinsics, or "screen"
             (`posezoo.normalisation`).
         loss: "l2" or "l1" of z-scores, or "mpjpe" in mm.
         confidence: tell the detector's confidence in each joint too.
+        joints: "published" tells no neck and answers no pelvis, 16 joints each.
         zero_init: start with the mean pose as every answer.
         max_norm: greatest norm of each weight matrix; 0: any.
         max_norm_kind: of what, and when (`MaxNormLinear`).
