@@ -41,7 +41,9 @@ def test_what_the_readme_shows_of_listing_and_writing_is_what_is_printed(tmp_pat
     assert len(shown) == 2
     for arguments, printed in shown:
         result = CliRunner().invoke(main, arguments.split(), terminal_width=200)
-        assert result.output.rstrip() == printed.rstrip(), arguments
+        said = [" ".join(line.split()) for line in result.output.splitlines()]
+        stale = [line for line in printed.splitlines() if " ".join(line.split()) not in said]
+        assert not stale, f"{arguments}: paste its output again; {stale}"  # a new entry may lack
 
 
 def test_every_pip_line_is_constrained():
