@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from itertools import takewhile
 from pathlib import Path
 
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch import Tensor
 from posezoo.pipeline import Pipeline
 from posezoo.training.checkpoint import require_fit
 from posezoo.weights import hub
+from posezoo.weights.classifiers import as_part
 from posezoo.weights.importing import import_file
 from posezoo.weights.named import open_named, own_of_hub
 from posezoo.weights.reading import Warn, read
@@ -91,7 +91,7 @@ def _offers(pipeline: Pipeline, source: str, part: str, warn: Warn) -> dict[str,
         return _of_pipeline(imported.pipeline, kept=imported.family.kept)
     # A bare network of one part: a classifier of torchvision or timm, or what a part itself saved.
     part = part or next(iter(pipeline.parts))
-    return {part: _Offer(tensors=_wrapped(state, pipeline.parts[part].state_dict()))}
+    return {part: _Offer(tensors=as_part(state, pipeline.parts[part], warn=warn))}
 
 
 def _of_pipeline(pipeline: Pipeline, kept: tuple[str, ...] = ()) -> dict[str, _Offer]:
@@ -102,14 +102,3 @@ def _of_pipeline(pipeline: Pipeline, kept: tuple[str, ...] = ()) -> dict[str, _O
         told = {n: t for n, t in state.items() if not any(fnmatch(n, p) for p in free)}
         offers[name] = _Offer(tensors=told, optional=free)
     return offers
-
-
-def _wrapped(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors below the name that all of the part's own names share.
-
-    A network that is wrapped whole has its names below those of the wrapping.
-    """
-    places = zip(*(name.split(".") for name in own), strict=False)
-    shared = takewhile(lambda names: len(set(names)) == 1, places)
-    wrapping = "".join(f"{names[0]}." for names in shared)
-    return {wrapping + name: value for name, value in state.items()}
