@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -146,15 +146,17 @@ def _scale(family: Family, pipeline: Pipeline, statistics: str) -> str:
     return f"{family.scale}; taken from {statistics} instead"
 
 
-def keep(imported: Imported, name: str, *, replace: bool = False) -> StoredWeights:
-    """Put an import into the user's store; returns what is then there.
+def keep(
+    pipeline: Pipeline, about: Mapping[str, str], name: str, *, replace: bool = False
+) -> StoredWeights:
+    """Put a pipeline's weights into the user's store; returns what is then there.
 
     Raises:
         ValueError: the name is taken, or cannot be one.
         OSError: no space or no permission.
     """
     check_free(name, replace=replace)
-    return save_weights(name, imported.pipeline.state_dict(), imported.about)
+    return save_weights(name, pipeline.state_dict(), about)
 
 
 def check_free(name: str, *, replace: bool) -> None:

@@ -76,6 +76,19 @@ def _from_run(path: Path) -> Named:
     return Named(pipeline=pipeline, sha256=checkpoint.sha256(path), about=about)
 
 
+def own_weights(source: str) -> Named | None:
+    """What posezoo itself has trained and kept: a run, a checkpoint, or a repository of `push`.
+
+    Raises:
+        ValueError: it is one, but damaged; or the hub has nothing of that name.
+    """
+    if hub.is_hub(source):
+        return own_of_hub(hub.pull(source), source)
+    path = Path(source)
+    is_run = any((path / name).is_file() for name in ("run.toml", "manifest.json"))
+    return _from_run(path) if is_run else None
+
+
 def own_of_hub(file: Path, name: str) -> Named | None:
     """What a pulled file is, if `posezoo weights push` made it.
 

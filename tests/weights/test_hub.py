@@ -69,7 +69,8 @@ def hub(tmp_path, monkeypatch):
 @pytest.fixture
 def stored(tmp_path, perceptron):
     torch.save(perceptron(), tmp_path / "w.pth")
-    keep(import_file(tmp_path / "w.pth", spec="martinez", warn=print), "mine")
+    found = import_file(tmp_path / "w.pth", spec="martinez", warn=print)
+    keep(found.pipeline, found.about, "mine")
     return load("mine")
 
 
@@ -87,6 +88,14 @@ def test_what_is_pushed_comes_back_by_its_name(hub, stored):
     assert str(again.spec) == str(stored.spec)
     assert torch.equal(again.lifter.out.weight, stored.lifter.out.weight)
     assert open_named("hub:me/lifter").about == open_named("mine").about
+
+
+def test_what_was_pushed_can_be_kept_under_a_name(hub, stored):
+    posezoo("weights", "push", "mine", "hub:me/lifter")
+    result = posezoo("weights", "import", "hub:me/lifter", "--out", "copy")
+    assert result.exit_code == 0, result.output
+    assert open_named("copy").about == open_named("mine").about
+    assert torch.equal(load("copy").lifter.out.weight, stored.lifter.out.weight)
 
 
 def test_the_card_says_whose_it_is_and_how_to_use_it(hub, stored):

@@ -19,6 +19,10 @@ def silent(text):
     del text
 
 
+def store_it(found, name, **options):
+    return keep(found.pipeline, found.about, name, **options)
+
+
 def imported(path, **options):
     return import_file(path, **({"warn": silent, "spec": "martinez"} | options))
 
@@ -177,7 +181,7 @@ def test_files_that_two_families_share_are_asked_about(file):
 
 def test_what_is_kept_loads_by_its_name_and_computes_the_same(file):
     found = imported(file)
-    keep(found, "pose-baseline")
+    store_it(found, "pose-baseline")
     again = load("pose-baseline")
     assert str(again.spec) == str(found.pipeline.spec) and not again.training
     x = torch.randn(3, 32)
@@ -191,7 +195,7 @@ def test_what_is_kept_loads_by_its_name_and_computes_the_same(file):
 
 
 def test_a_flipped_byte_in_the_store_is_found(file):
-    stored = keep(imported(file), "mine")
+    stored = store_it(imported(file), "mine")
     content = bytearray(stored.path.read_bytes())
     content[-1] ^= 1
     stored.path.write_bytes(content)
@@ -200,14 +204,14 @@ def test_a_flipped_byte_in_the_store_is_found(file):
 
 
 def test_a_taken_name_is_kept_unless_it_is_to_be_replaced(file, tmp_path, perceptron):
-    before = keep(imported(file), "mine").sha256
+    before = store_it(imported(file), "mine").sha256
     torch.save(perceptron(seed=1), tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"'mine' is taken .* add --replace"):
-        keep(imported(tmp_path / "other.pth"), "mine")
+        store_it(imported(tmp_path / "other.pth"), "mine")
     assert store.stored_weights("mine").sha256 == before
-    assert keep(imported(tmp_path / "other.pth"), "mine", replace=True).sha256 != before
+    assert store_it(imported(tmp_path / "other.pth"), "mine", replace=True).sha256 != before
     with pytest.raises(ValueError, match="the index; take another"):
-        keep(imported(file), "blazepose", replace=True)
+        store_it(imported(file), "blazepose", replace=True)
 
 
 def test_a_folder_of_transformers_brings_its_config(tmp_path, perceptron):

@@ -12,11 +12,11 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from posezoo.weights.family import State
 
 from posezoo.assembly import build_pipeline
 from posezoo.skeleton import get_skeleton
 from posezoo.weights.families import hourglass, hrnet, integral, mmpose, simplebaseline, vitpose
+from posezoo.weights.family import State
 
 FAMILIES = [
     family

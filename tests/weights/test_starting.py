@@ -92,7 +92,8 @@ def test_another_project_s_file_fills_the_part_that_it_is(original, perceptron):
 
 
 def test_stored_weights_fill_it_by_their_name(original):
-    keep(import_file(original, spec="martinez", warn=silent), "mine")
+    imported = import_file(original, spec="martinez", warn=silent)
+    keep(imported.pipeline, imported.about, "mine")
     found = start(build_pipeline(SMALL), "lifter=mine")
     assert "lifter.normalisation.input_mean" in found.tensors
 
@@ -131,6 +132,9 @@ def test_a_training_starts_from_a_run_and_remembers_it(tmp_path):
     before, after = load(first).lifter.state_dict(), load(tmp_path / "second").lifter.state_dict()
     for name in ("stem.0.weight", "normalisation.input_mean", "normalisation.output_std"):
         assert torch.allclose(before[name], after[name], rtol=0, atol=1e-9), name
+    kept = CliRunner().invoke(main, ["weights", "import", str(first), "--out", "first"])
+    assert kept.exit_code == 0, kept.output
+    assert torch.equal(load("first").lifter.stem[0].weight, before["stem.0.weight"])
     table = tomllib.loads((tmp_path / "second" / "run.toml").read_text())
     assert table["weights"]["sources"] == [f"lifter={first}"]
 

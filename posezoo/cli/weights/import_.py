@@ -34,25 +34,33 @@ def import_(
     trust: bool,
     replace: bool,
 ) -> None:
-    """Recognise FILE, load it into our network without a remainder, and keep it as NAME."""
+    """Recognise FILE, load it into our network without a remainder, and keep it as NAME.
+
+    FILE may be hub:ORG/NAME, or the folder of a run, which is kept as it is.
+    """
     from posezoo.weights.config import read_config
     from posezoo.weights.importing import check_free, import_file, keep
+    from posezoo.weights.named import own_weights
 
     check_free(name, replace=replace)  # before a large file is read for nothing
-    imported = import_file(
-        file,
-        spec=spec,
-        config=read_config(config) if config else None,
-        statistics=statistics,
-        trust=trust,
-        warn=lambda text: click.echo(text, err=True),
-    )
-    for note in imported.notes:
-        click.echo(note)
-    stored = keep(imported, name, replace=replace)
-    family = imported.family
-    click.echo(f"input    {family.input}")
-    click.echo(f"output   {family.output}")
-    click.echo(f"scale    {imported.about['scale']}")
-    click.echo(f"licence  code {family.licence}; weights: {family.terms}")
+    if (own := own_weights(str(file))) is not None:
+        stored = keep(own.pipeline, own.about, name, replace=replace)
+        click.echo(f"posezoo's own: {own.pipeline.spec}")
+    else:
+        imported = import_file(
+            file,
+            spec=spec,
+            config=read_config(config) if config else None,
+            statistics=statistics,
+            trust=trust,
+            warn=lambda text: click.echo(text, err=True),
+        )
+        stored = keep(imported.pipeline, imported.about, name, replace=replace)
+        for note in imported.notes:
+            click.echo(note)
+        family = imported.family
+        click.echo(f"input    {family.input}")
+        click.echo(f"output   {family.output}")
+        click.echo(f"scale    {imported.about['scale']}")
+        click.echo(f"licence  code {family.licence}; weights: {family.terms}")
     click.echo(f"kept as '{name}' ({stored.path}); use: posezoo.load('{name}')")
