@@ -38,6 +38,7 @@ def test_a_drawn_person_comes_out_near_the_truth_and_is_written(printed):
     text, space = printed(CELLS[:PHOTOGRAPH])
     assert space["error_mm"] < 150
     assert space["person"].joints3d.shape == (17, 3)
+    assert space["person"].plot()._repr_png_().startswith(b"\x89PNG")  # what Jupyter shows
     assert "HIERARCHY" in text and "people" in text
     assert {path.name for path in space["out"].iterdir()} == {"drawn.json", "drawn.bvh"}
 
