@@ -28,6 +28,7 @@ import tomli_w
 import torch
 
 from posezoo.settings import Settings
+from posezoo.training.checkpoint import is_there, settle
 
 
 class RunFolder:
@@ -68,7 +69,17 @@ class RunFolder:
     @property
     def has_checkpoint(self) -> bool:
         """Whether there is a state to resume from."""
-        return any(self.path.glob("last*/manifest.json"))
+        return is_there(self.last)
+
+    def settle(self) -> list[str]:
+        """Clear up after a kill; says which checkpoint had to take the place of another.
+
+        Raises:
+            ValueError: a checkpoint is damaged, and none beside it is whole.
+        """
+        for path in self.path.glob(".*.new"):
+            path.unlink()
+        return [said for folder in (self.last, self.best) if (said := settle(folder))]
 
     def start(
         self, settings: Settings, *, weights: Sequence[str] = (), notes: Sequence[str] = ()
@@ -78,7 +89,8 @@ class RunFolder:
         Raises:
             ValueError: the folder is not empty.
         """
-        taken = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
+        ours = {".lock", _beside(self._run).name}  # the second: killed while it began
+        taken = sorted(p.name for p in self.path.iterdir() if p.name not in ours)
         if taken:
             what = "already holds a run" if self.exists else f"is not empty ({taken[0]})"
             hint = "add --resume to go on with it, or " if self.exists else ""
@@ -137,7 +149,7 @@ class RunFolder:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """A reader sees the old file or the new one, never half."""
-    beside = path.with_name(f".{path.name}.new")
+    beside = _beside(path)
     try:
         with beside.open("wb") as file:
             file.write(content)
@@ -146,6 +158,10 @@ def write_atomically(path: Path, content: bytes) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def environment() -> dict[str, Any]:

@@ -144,6 +144,8 @@ def start(
     with run.locked():
         if not resume:
             run.start(settings, weights=weights, notes=notes)
+        for text in run.settle():
+            note(text)
         if run.has_checkpoint:
             training.resume()
         else:

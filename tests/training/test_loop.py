@@ -288,3 +288,27 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path):
 def test_there_must_be_something_to_resume(tmp_path):
     with pytest.raises(ValueError, match="no run here"):
         run(tmp_path / "nothing", resume=True)
+
+
+def test_a_run_killed_while_it_began_can_be_started_again(tmp_path):
+    (tmp_path / ".run.toml.new").write_text("[sett")
+    run(tmp_path)
+    assert not (tmp_path / ".run.toml.new").exists()
+
+
+def test_a_last_checkpoint_without_its_manifest_does_not_start_the_run_again(tmp_path):
+    run(tmp_path / "a")
+    (tmp_path / "a" / "last" / "manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"last: no checkpoint here \(manifest.json is missing\)"):
+        run(tmp_path / "a", resume=True)
+    assert len((tmp_path / "a" / "metrics.jsonl").read_text().splitlines()) == 9
+
+
+def test_a_damaged_best_checkpoint_is_found_before_the_training_goes_on(tmp_path):
+    with pytest.raises(Killed):
+        run(tmp_path / "a", watcher=killed_at(6))
+    (tmp_path / "a" / "best" / "model.safetensors").write_bytes(b"")
+    watcher = Watcher()
+    with pytest.raises(ValueError, match=r"best/model.safetensors: damaged"):
+        run(tmp_path / "a", resume=True, watcher=watcher)
+    assert not watcher.records
