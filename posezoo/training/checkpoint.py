@@ -70,8 +70,8 @@ def save_checkpoint(
         manifest = {"schema": SCHEMA, "sha256": sums}
         (new / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         for path in new.iterdir():
-            _fsync(path)
-        _fsync(new)
+            fsync(path)
+        fsync(new)
     except SafetensorError as error:
         shutil.rmtree(new, ignore_errors=True)
         raise OSError(f"{folder}: the checkpoint could not be written ({error})") from error
@@ -84,7 +84,7 @@ def save_checkpoint(
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     new.rename(folder)
-    _fsync(folder.parent)
+    fsync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -252,7 +252,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Have the system put a file's content, or a folder's names, on disk."""
     if path.is_dir() and os.name == "nt":
         return  # Windows has no handle on a folder to flush
     descriptor = os.open(path, os.O_RDONLY)

@@ -256,6 +256,7 @@ class Training:
             "best_step": self.best_step,
             "ema_updates": self.ema.updates if self.ema else 0,
         }
+        self.run.flush()
         save_checkpoint(
             self.run.last,
             self.pipeline.state_dict(),

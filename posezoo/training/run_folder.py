@@ -28,7 +28,7 @@ import tomli_w
 import torch
 
 from posezoo.settings import Settings
-from posezoo.training.checkpoint import is_there, settle
+from posezoo.training.checkpoint import fsync, is_there, settle
 
 
 class RunFolder:
@@ -99,7 +99,6 @@ class RunFolder:
         if weights:
             tables["weights"] = {"sources": [*weights], "notes": [*notes]}
         write_atomically(self._run, tomli_w.dumps(tables).encode())
-        self.figures.mkdir()
 
     def settings(self) -> Settings:
         """The settings in `run.toml`.
@@ -129,6 +128,12 @@ class RunFolder:
                 kept = [line for line in kept if json.loads(line)["step"] <= step]
                 write_atomically(path, "".join(kept).encode())
 
+    def flush(self) -> None:
+        """Put the log on disk: a checkpoint is never newer than the lines before it."""
+        for path in (self._metrics, self._timing):
+            if path.is_file():
+                fsync(path)
+
     def log(self, record: dict[str, Any]) -> None:
         """Add a line to `metrics.jsonl`."""
         self._append(self._metrics, record)
@@ -156,6 +161,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        fsync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -95,7 +95,7 @@ def test_a_kill_at_any_moment_of_saving_leaves_the_old_or_the_new_checkpoint(
 
         return call
 
-    monkeypatch.setattr(checkpoint, "_fsync", deadly(checkpoint._fsync))
+    monkeypatch.setattr(checkpoint, "fsync", deadly(checkpoint.fsync))
     monkeypatch.setattr(checkpoint, "_save", deadly(checkpoint._save))
     monkeypatch.setattr("pathlib.Path.rename", deadly(type(tmp_path).rename))
     try:
