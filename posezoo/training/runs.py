@@ -20,6 +20,7 @@ from posezoo.settings import Settings, disagreements, presets, resolve
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
+from posezoo.training.signals import StopRequest
 from posezoo.weights.starting import starting_weights
 
 
@@ -117,49 +118,70 @@ def start(
         ValueError: the settings do not fit together, the folder is taken, or the loss diverged.
         Stopped: a signal asked for it; the state is saved.
     """
-    torch.manual_seed(settings.seed)
-    pipeline = build_pipeline(settings.pipeline)
-    where = pick_device(device)
-    if workers is None:
-        workers = loader_workers(cpu=where.type == "cpu") if pipeline.has_image else 0
-    everyone: list[Logger] = [JsonLines(run), *loggers]
-    if TensorBoard.installed():
-        everyone.append(TensorBoard(run.path / "tensorboard"))
+    with StopRequest() as stop:
+        stop.at_once("before its first step")
+        torch.manual_seed(settings.seed)
+        pipeline = build_pipeline(settings.pipeline)
+        where = pick_device(device)
+        if workers is None:
+            workers = loader_workers(cpu=where.type == "cpu") if pipeline.has_image else 0
+        everyone: list[Logger] = [JsonLines(run), *loggers]
+        if TensorBoard.installed():
+            everyone.append(TensorBoard(run.path / "tensorboard"))
 
-    def note(text: str) -> None:
-        for logger in everyone:
-            logger.note(text)
+        def note(text: str) -> None:
+            for logger in everyone:
+                logger.note(text)
 
-    started: dict[str, Tensor] = {}
-    notes: list[str] = []
-    weights = run.weights() if resume else weights
-    for item in () if run.has_checkpoint else weights:
-        found = starting_weights(pipeline, item, warn=note)
-        started |= found.tensors
-        notes += found.notes
-    for text in notes:
-        note(text)
-    # Everything that can be refused is refused before the folder is touched.
-    training = Training(pipeline, settings, run, device=where, workers=workers, loggers=everyone)
-    with run.locked():
-        if not resume:
-            run.start(settings, weights=weights, notes=notes)
-        for text in run.settle():
+        started: dict[str, Tensor] = {}
+        notes: list[str] = []
+        weights = run.weights() if resume else weights
+        for item in () if run.has_checkpoint else weights:
+            found = starting_weights(pipeline, item, warn=note)
+            started |= found.tensors
+            notes += found.notes
+        for text in notes:
             note(text)
-        if run.has_checkpoint:
-            training.resume()
-        else:
-            run.rewind(0)
-            training.start(started)
-        with _threads(threads_beside(workers) if where.type == "cpu" else None):
-            training()
-        for logger in everyone:
-            logger.close()
-        evaluation = evaluate_run(run.path, device=where)
-        run.save_evaluation(evaluation.to_dict())
-        if draw:
-            draw_run(run, device=where)
+        # Everything that can be refused is refused before the folder is touched.
+        training = Training(
+            pipeline, settings, run, device=where, workers=workers, loggers=everyone
+        )
+        with run.locked():
+            stop.at_once(f"before a step; {run.path} can be gone on with by --resume")
+            if not resume:
+                run.start(settings, weights=weights, notes=notes)
+            for text in run.settle():
+                note(text)
+            if run.has_checkpoint:
+                training.resume()
+            else:
+                run.rewind(0)
+                training.start(started)
+            with _threads(threads_beside(workers) if where.type == "cpu" else None):
+                stop.noted()
+                _train(training, stop)
+                stop.at_once("the training is done and saved; --resume evaluates it")
+            for logger in everyone:
+                logger.close()
+            evaluation = evaluate_run(run.path, device=where)
+            run.save_evaluation(evaluation.to_dict())
+            if draw:
+                draw_run(run, device=where)
     return evaluation
+
+
+def _train(training: Training, stop: StopRequest) -> None:
+    """Train; torch has a RuntimeError for a loader's worker that ended."""
+    try:
+        training(stop)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error) or "Caught" in str(error):
+            raise
+        raise ValueError(
+            f"a loader worker ended: {str(error).splitlines()[0]} "
+            f"{training.saved or 'There is no checkpoint yet'}; go on with --resume, "
+            "with fewer --workers if memory ran out"
+        ) from error
 
 
 def _next_folder(name: str, *, resume: bool) -> Path:
