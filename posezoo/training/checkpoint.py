@@ -69,7 +69,9 @@ def save_checkpoint(
         sums = {path.name: _sha256(path) for path in sorted(new.iterdir())}
         manifest = {"schema": SCHEMA, "sha256": sums}
         (new / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        mode = (new / "manifest.json").stat().st_mode  # safetensors lets nobody else read
         for path in new.iterdir():
+            path.chmod(mode)
             fsync(path)
         fsync(new)
     except SafetensorError as error:

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import pytest
@@ -198,3 +199,14 @@ def test_an_empty_list_of_checksums_does_not_switch_the_check_off(tmp_path):
     (tmp_path / "best" / "manifest.json").write_text('{"sha256": {}}')
     with pytest.raises(ValueError, match="it has no sha256 of model"):
         load_pipeline(tmp_path / "best")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_who_may_read_a_checkpoint_is_said_by_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        save(tmp_path / "last", pipeline(), state=TrainingState(tensors={"a": torch.zeros(1)}))
+    finally:
+        os.umask(before)
+    assert {p.stat().st_mode & 0o777 for p in (tmp_path / "last").iterdir()} == {mode}
