@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import repeat
 
 import torch
@@ -20,7 +21,12 @@ from posezoo.evaluation.protocol import find_protocol
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_node
 from posezoo.settings import Settings
-from posezoo.training.checkpoint import TrainingState, load_state, save_checkpoint
+from posezoo.training.checkpoint import (
+    TrainingState,
+    load_state,
+    require_fit,
+    save_checkpoint,
+)
 from posezoo.training.ema import Ema
 from posezoo.training.finite import faulty_items, first_not_finite
 from posezoo.training.loggers import Logger
@@ -82,8 +88,13 @@ class Training:
             self.ema.restore(self.pipeline.state_dict(), updates=0)
 
     def resume(self) -> None:
-        """Take up the last checkpoint: weights, optimiser, schedule, averages, random numbers."""
+        """Take up the last checkpoint: weights, optimiser, schedule, averages, random numbers.
+
+        Raises:
+            ValueError: it is of another run, or this run's best one is gone.
+        """
         model, state = load_state(self.run.last)
+        self._require_own(state, model)
         self.pipeline.load_state_dict(model)
         self.step, self.best_step = state.values["step"], state.values["best_step"]
         self.best = float(state.values["best"])
@@ -95,6 +106,18 @@ class Training:
         if self.ema:
             self.ema.restore(_below("ema.", state.tensors), state.values["ema_updates"])
         self.restored = state
+
+    def _require_own(self, state: TrainingState, model: dict[str, Tensor]) -> None:
+        own, its = asdict(self.settings), state.values.get("settings", {})
+        if differ := [name for name in own if its.get(name, own[name]) != own[name]]:
+            said = ", ".join(f"{name}={its[name]}, run.toml has {own[name]}" for name in differ)
+            raise ValueError(f"{self.run.last} is of another run: {said}. Bring its own back")
+        require_fit(self.pipeline.state_dict(), model, origin=str(self.run.last))
+        if math.isfinite(float(state.values["best"])) and not self.run.best.exists():
+            raise ValueError(
+                f"{self.run.best}: missing, and {self.run.last} goes on after it. Bring it back, "
+                "or start a new run with another --out"
+            )
 
     def __call__(self, stop: StopRequest) -> None:
         """Train from `step` to the end.
@@ -275,6 +298,7 @@ class Training:
             tensors |= {f"ema.{name}": value for name, value in self.ema.state.items()}
         values = {
             "step": self.step,
+            "settings": asdict(self.settings),
             "schedule": optimizer.schedule.state(),
             "meter": meter.state(),
             "best": repr(self.best),

@@ -16,7 +16,7 @@ import os
 import platform
 import subprocess
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from importlib import metadata
@@ -82,9 +82,17 @@ class RunFolder:
         return [said for folder in (self.last, self.best) if (said := settle(folder))]
 
     def start(
-        self, settings: Settings, *, weights: Sequence[str] = (), notes: Sequence[str] = ()
+        self,
+        settings: Settings,
+        *,
+        weights: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        data: Mapping[str, str] | None = None,
     ) -> None:
-        """Write `run.toml` of a new run; `weights` are what it starts from, `notes` what they are.
+        """Write `run.toml` of a new run.
+
+        `weights` are what it starts from, `notes` what they are; `data` are the fingerprints of
+        the files that it reads.
 
         Raises:
             ValueError: the folder is not empty.
@@ -98,6 +106,8 @@ class RunFolder:
         tables: dict[str, Any] = {"settings": asdict(settings), "environment": environment()}
         if weights:
             tables["weights"] = {"sources": [*weights], "notes": [*notes]}
+        if data:
+            tables["data"] = dict(data)
         write_atomically(self._run, tomli_w.dumps(tables).encode())
 
     def settings(self) -> Settings:
@@ -113,6 +123,20 @@ class RunFolder:
             return Settings(**{f.name: table[f.name] for f in fields(Settings)})
         except (tomllib.TOMLDecodeError, KeyError) as error:
             raise ValueError(f"{self._run}: damaged or of another version ({error})") from error
+
+    def require_same_data(self, data: Mapping[str, str]) -> None:
+        """Compare the fingerprints of files with those of the run's start, where it has any.
+
+        Raises:
+            ValueError: a file is not what it was.
+        """
+        table = tomllib.loads(self._run.read_text(encoding="utf-8"))
+        then = table.get("data", {})
+        if changed := [path for path in data if then.get(path, data[path]) != data[path]]:
+            raise ValueError(
+                f"{changed[0]}: changed since the run in {self.path} began, which cannot go on "
+                "with other data. Bring the file back, or start a new run with another --out"
+            )
 
     def weights(self) -> list[str]:
         """What the run started from, as it was given."""

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from posezoo.assembly import build_dataset, build_pipeline
 from posezoo.cores import loader_workers, threads_beside
+from posezoo.data.fingerprint import fingerprint
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
-from posezoo.registry import NodeSpec, PipelineSpec
+from posezoo.registry import NodeSpec, PipelineSpec, parse_node
 from posezoo.settings import Settings, disagreements, presets, resolve
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
@@ -61,14 +62,17 @@ def plan(
     run = RunFolder(out or _next_folder(name, resume=resume))
     if resume:
         settings = run.settings()
-        if wrong := disagreements(
+        wrong = disagreements(
             settings,
             pipeline=pipeline,
             strategy=strategy,
             data=data,
             preset=preset,
             changes=changes,
-        ):
+        )
+        if epochs is not None and (steps := _steps(settings, epochs)) != settings.steps:
+            wrong.append(f"--epochs {epochs:g} is steps={steps}, the run has {settings.steps}")
+        if wrong:
             raise ValueError(
                 f"{run.path} cannot be resumed with other settings: {'; '.join(wrong)}. "
                 "Leave them out, or start a new run with another --out"
@@ -85,9 +89,7 @@ def plan(
         changes=changes,
     )
     if epochs is not None:
-        train = build_dataset(settings.data, split="train", pictures=False)
-        items = min(settings.limit or len(train), len(train))
-        settings = replace(settings, steps=max(1, math.ceil(epochs * items / settings.batch_size)))
+        settings = replace(settings, steps=_steps(settings, epochs))
     known = presets()
     notes = [f"preset {settings.preset}: {known[settings.preset]['summary']}"]
     if preset is None and has_image:
@@ -135,6 +137,11 @@ def start(
 
         started: dict[str, Tensor] = {}
         notes: list[str] = []
+        if resume and weights and list(weights) != run.weights():
+            raise ValueError(
+                f"{run.path} cannot be resumed with other --weights than {run.weights()}: leave "
+                "them out, or start a new run with another --out"
+            )
         weights = run.weights() if resume else weights
         for item in () if run.has_checkpoint else weights:
             found = starting_weights(pipeline, item, warn=note)
@@ -148,8 +155,11 @@ def start(
         )
         with run.locked():
             stop.at_once(f"before a step; {run.path} can be gone on with by --resume")
-            if not resume:
-                run.start(settings, weights=weights, notes=notes)
+            data = _fingerprints(settings)
+            if resume:
+                run.require_same_data(data)
+            else:
+                run.start(settings, weights=weights, notes=notes, data=data)
             for text in run.settle():
                 note(text)
             if run.has_checkpoint:
@@ -182,6 +192,19 @@ def _train(training: Training, stop: StopRequest) -> None:
             f"{training.saved or 'There is no checkpoint yet'}; go on with --resume, "
             "with fewer --workers if memory ran out"
         ) from error
+
+
+def _steps(settings: Settings, epochs: float) -> int:
+    train = build_dataset(settings.data, split="train", pictures=False)
+    items = min(settings.limit or len(train), len(train))
+    return max(1, math.ceil(epochs * items / settings.batch_size))
+
+
+def _fingerprints(settings: Settings) -> dict[str, str]:
+    """Of each file or folder that a parameter of the data or the strategy names."""
+    specs = [settings.strategy, settings.data, *filter(None, settings.mix.split(" + "))]
+    named = [str(value) for spec in specs for value in parse_node(spec.strip()).params.values()]
+    return {name: found for name in named if (found := fingerprint(Path(name)))}
 
 
 def _next_folder(name: str, *, resume: bool) -> Path:
