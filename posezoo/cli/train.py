@@ -61,9 +61,11 @@ def train(
     changes = given | dict(split_setting(item) for item in sets)
 
     with StopRequest() as stop:
-        stop.at_once("before it began")
+        # A signal meanwhile is only noted: torch's C++ aborts if an exception ends its import.
         from posezoo.cli.console import Console
         from posezoo.training.runs import plan, start
+
+        stop.at_once("before it began")
 
         run, settings, notes = plan(
             pipeline=spec,

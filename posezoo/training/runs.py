@@ -188,8 +188,8 @@ def _train(training: Training, stop: StopRequest) -> None:
         if "DataLoader worker" not in str(error) or "Caught" in str(error):
             raise
         raise ValueError(
-            f"a loader worker ended: {str(error).splitlines()[0]} "
-            f"{training.saved or 'There is no checkpoint yet'}; go on with --resume, "
+            f"a loader worker ended: {str(error).splitlines()[0].strip(' .')}; "
+            f"{training.saved or 'there is no checkpoint yet'}; go on with --resume, "
             "with fewer --workers if memory ran out"
         ) from error
 
