@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from posezoo import registry
-from posezoo.cli.options import device_option, plugin_option, workers_option
+from posezoo.cli.options import data_option, device_option, plugin_option, workers_option
 
 _EPILOG = """\b
 Examples:
@@ -19,7 +19,7 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("run", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
-@click.option("--data", metavar="NODE", help="Dataset.  [default: the run's own val split]")
+@data_option("the run's own val split")
 @click.option("--limit", type=click.IntRange(min=0), default=0, help="Pictures.  [default: all]")
 @device_option
 @workers_option

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from posezoo import registry
-from posezoo.cli.options import device_option, plugin_option, workers_option
+from posezoo.cli.options import data_option, device_option, plugin_option, workers_option
 
 if TYPE_CHECKING:
     from posezoo.evaluation.attribution import Attribution
@@ -23,7 +23,7 @@ Examples:
 
 @click.command(name="eval", epilog=_EPILOG)
 @click.argument("run", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--data", metavar="NODE", help="Dataset.  [default: the run's own val split]")
+@data_option("the run's own val split")
 @click.option("--protocol", default="poses", show_default=True, metavar="KEY", help="What counts.")
 @click.option("--flip", is_flag=True, help="Average with the mirrored person.")
 @click.option("--attribute", is_flag=True, help="Which part does the 3D error come from?")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from posezoo.cli.options import device_option, workers_option
+from posezoo.cli.options import data_option, device_option, workers_option
 
 _EPILOG = """\b
 Examples:
@@ -17,7 +17,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.option("--scale", default="smoke", show_default=True, help="How long: smoke, cpu or gpu.")
-@click.option("--data", metavar="NODE", help="Dataset.  [default: synthetic people]")
+@data_option("synthetic people")
 @click.option("--row", "rows", multiple=True, metavar="KEY", help="Only this row; repeatable.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Of each training.  [default: by scale]")
 @click.option(
