@@ -15,6 +15,8 @@ from posezoo.evaluation.evaluate import Evaluation
 from posezoo.evaluation.metric_table import METRICS, Metric, ranking_metric
 from posezoo.training.run_folder import RunFolder
 
+_SHOWN = 5  # people that a line names
+
 
 class Console:
     """A logger with a progress bar; plain lines where the output is not a terminal."""
@@ -97,11 +99,26 @@ def print_evaluation(evaluation: Evaluation) -> None:
         values = (f"{m.name} {evaluation.total[m.key]:.2f} {m.unit}" for m in others)
         click.echo("; ".join(values))
     protocol = evaluation.protocol
+    click.echo(f"pipeline {evaluation.pipeline}")
     click.echo(
         f"{evaluation.samples} poses of {evaluation.data}; "
         f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
         f"ground-truth inputs: {', '.join(evaluation.ground_truth_inputs)}"
     )
+    _warn_of_people_seen(evaluation)
+
+
+def _warn_of_people_seen(evaluation: Evaluation) -> None:
+    """Say it where the errors are of people whom the run knows."""
+    seen, people = evaluation.seen_people, len(evaluation.per_subject)
+    if seen is None:
+        click.echo("Whether it was trained on these people is not known: its data are not here.")
+    elif seen:
+        shown = ", ".join(seen[:_SHOWN]) + ", ..." * (len(seen) > _SHOWN)
+        click.echo(
+            f"TRAINED ON {len(seen)} of these {people} people ({shown}): "
+            "this is not the error on people who are new to it."
+        )
 
 
 def _cell(errors: dict[str, float], metric: Metric) -> str:

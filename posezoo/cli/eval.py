@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from posezoo import registry
-from posezoo.cli.options import data_option, device_option, plugin_option, workers_option
+from posezoo.cli.options import data_option, device_option, evaluation_workers_option, plugin_option
 
 if TYPE_CHECKING:
     from posezoo.evaluation.attribution import Attribution
 
 _EPILOG = """\b
 Examples:
-  posezoo eval runs/lifter --data mocap:path=poses17.h5,split=all --protocol actions --json
+  posezoo eval runs/lifter --data mocap:path=poses17.h5 --protocol actions --json
   posezoo eval runs/resnet50-hm+martinez --attribute
 """
 
@@ -29,7 +29,7 @@ Examples:
 @click.option("--attribute", is_flag=True, help="Which part does the 3D error come from?")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @device_option
-@workers_option
+@evaluation_workers_option
 @plugin_option
 def evaluate(
     run: Path,
@@ -39,7 +39,7 @@ def evaluate(
     attribute: bool,
     as_json: bool,
     device: str,
-    workers: int | None,
+    workers: int,
     plugins: tuple[Path, ...],
 ) -> None:
     """Evaluate the best checkpoint of the run in DIR."""
@@ -50,7 +50,7 @@ def evaluate(
     from posezoo.evaluation.evaluate import Evaluation, evaluate_run
     from posezoo.training.runs import pick_device
 
-    where, loaders = pick_device(device), workers or 0
+    where, loaders = pick_device(device), workers
     result: Evaluation | Attribution
     if attribute:
         if flip:

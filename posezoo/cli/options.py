@@ -18,7 +18,15 @@ device_option = click.option(
 workers_option = click.option(
     "--workers",
     type=click.IntRange(min=0),
-    help="Processes that load data.  [default: one per spare core where there are pictures]",
+    help="Processes that load data.  [default: half of the cores for pictures beside a CPU, all "
+    "but one beside a GPU, none without pictures]",
+)
+evaluation_workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Processes that load data; 0 loads it between the steps.",
 )
 plugin_option = click.option(
     "--plugin",

@@ -7,7 +7,7 @@ as it says.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from posezoo.contracts import Batch, Dataset
 from posezoo.data.loading import ordered_batches
-from posezoo.evaluation.bootstrap import bootstrap
+from posezoo.evaluation.bootstrap import Cells, bootstrap
 from posezoo.evaluation.protocol import Aggregate, Protocol
 from posezoo.pipeline import Pipeline
 
@@ -30,6 +30,10 @@ class PerPose:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def people(self, *, among: Collection[str]) -> tuple[str, ...]:
+        """Those of the poses who are among these, sorted."""
+        return tuple(sorted({subject for subject, _, _ in self.names} & set(among)))
 
     def by(self, aggregate: Aggregate) -> dict[str, dict[str, float]]:
         """The mean of each error in each group, in the order of their names."""
@@ -55,8 +59,12 @@ class PerPose:
 
     def interval(self, name: str, aggregate: Aggregate) -> tuple[float, float]:
         """The 95 % interval of that mean, by bootstrap over sequences."""
+        return bootstrap(self.cells(name, aggregate))
+
+    def cells(self, name: str, aggregate: Aggregate) -> Cells:
+        """That error by sequence and group."""
         sequences = [sequence for _, _, sequence in self.names]
-        return bootstrap(self.errors[name], sequences, self._groups(aggregate))
+        return Cells.of(self.errors[name], sequences, self._groups(aggregate))
 
     def _groups(self, aggregate: Aggregate) -> list[str]:
         if aggregate == "poses":

@@ -63,3 +63,28 @@ def test_a_flipped_byte_in_the_weights_is_refused(lifter_run, tmp_path, invoke):
     result = invoke("eval", copy)
     assert result.exit_code == 2
     assert "damaged" in result.output
+
+
+def test_people_that_the_run_was_trained_on_are_named(lifter_run, invoke, tmp_path):
+    own = json.loads(invoke("eval", lifter_run, "--json").output)
+    assert own["seen_people"] == []
+    assert "TRAINED ON" not in invoke("eval", lifter_run).output
+    everybody = ("eval", lifter_run, "--data", "synthetic:split=all,items=60")
+    seen = json.loads(invoke(*everybody, "--json").output)
+    assert seen["seen_people"]
+    assert not {*own["per_subject"]} & {*seen["seen_people"]}
+    share = f"TRAINED ON {len(seen['seen_people'])} of these {len(seen['per_subject'])} people ("
+    assert share in invoke(*everybody).output
+    (tmp_path / "seen.json").write_text(json.dumps(seen))
+    answer = invoke("compare", tmp_path / "seen.json", tmp_path / "seen.json")
+    assert answer.exit_code == 1 and "was trained on" in answer.output
+
+
+def test_words_that_matter_in_training_only_do_not_change_what_is_evaluated(lifter_run, invoke):
+    def evaluated(data):
+        return json.loads(invoke("eval", lifter_run, "--data", data, "--json").output)["items"]
+
+    plain = evaluated("synthetic:items=24")
+    assert evaluated("synthetic:items=24,split=val") == plain
+    assert evaluated("synthetic:items=23") != plain
+    assert evaluated("synthetic:items=24,split=train") != plain
