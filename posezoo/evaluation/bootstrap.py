@@ -8,7 +8,7 @@ for one is hard for the other, and their difference is known far better than eit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -60,6 +60,19 @@ class Cells:
         """
         return cls(**table)
 
+    @classmethod
+    def pooled(cls, runs: Sequence[Cells]) -> Cells:
+        """The mean error of several runs on the same poses, such as those of other seeds.
+
+        Raises:
+            ValueError: they are not of the same sequences.
+        """
+        first = runs[0]
+        for other in runs:
+            _require_same(first, other)
+        total = [sum(sums) / len(runs) for sums in zip(*(run.total for run in runs), strict=True)]
+        return replace(first, total=total)
+
     def to_dict(self) -> dict[str, Any]:
         """As it stands in eval.json."""
         return asdict(self)
@@ -90,9 +103,13 @@ def paired(one: Cells, other: Cells) -> tuple[float, float]:
     Raises:
         ValueError: they are not of the same sequences.
     """
+    _require_same(one, other)
+    return _interval(one.drawn_means() - other.drawn_means())
+
+
+def _require_same(one: Cells, other: Cells) -> None:
     if (one.sequences, one.groups, one.place) != (other.sequences, other.groups, other.place):
         raise ValueError("a paired interval needs errors of the same sequences")
-    return _interval(one.drawn_means() - other.drawn_means())
 
 
 def _interval(means: Tensor) -> tuple[float, float]:

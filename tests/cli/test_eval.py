@@ -88,3 +88,18 @@ def test_words_that_matter_in_training_only_do_not_change_what_is_evaluated(lift
     assert evaluated("synthetic:items=24,split=val") == plain
     assert evaluated("synthetic:items=23") != plain
     assert evaluated("synthetic:items=24,split=train") != plain
+
+
+def test_motion_is_the_same_data_in_other_training_words(lifter_run, invoke, make_mocap, tmp_path):
+    """balance, mirror and scale make training items; those evaluated are the same."""
+    plain = f"mocap:path={make_mocap(tmp_path / 'walk_poses17.h5')}"
+    files = []
+    for number, words in enumerate(("", ",balance=0.5,mirror=true,scale=0.1")):
+        files.append(tmp_path / f"{number}.json")
+        found = invoke("eval", lifter_run, "--data", plain + words, "--json")
+        assert found.exit_code == 0, found.output
+        files[-1].write_text(found.output)
+    one, two = (json.loads(file.read_text()) for file in files)
+    assert one["data"] != two["data"] and one["items"] == two["items"]
+    answer = invoke("compare", *files)
+    assert answer.exit_code == 0 and "not significant" in answer.output
