@@ -67,23 +67,30 @@ class Console:
     def close(self) -> None:
         """The bar stops when the context ends."""
 
+    def evaluating(self, done: int, total: int) -> None:
+        """Move the bar of the evaluation at the end."""
+        text = f"evaluating the best checkpoint {self.rate}"
+        self.progress.update(self.task, completed=done, total=total, description=text)
+
     def report(self, run: RunFolder, evaluation: Evaluation) -> None:
         """What came of the run."""
         print_evaluation(evaluation)
         self.note(f"run folder: {run.path}  (figures/, best/, metrics.jsonl)")
-        self.note(f"again: posezoo eval {run.path}")
+        self.note(f"again: posezoo eval {run.path}  (--detail: by action, subject and joint)")
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
-    """Errors by action, subject and joint, then in all, as a table."""
+def print_evaluation(evaluation: Evaluation, *, detail: bool = False) -> None:
+    """Errors as a table: in all, after those by action, subject and joint where they are asked."""
     columns = [METRICS[key] for key in evaluation.total if METRICS[key].column]
     labels = [metric.label for metric in columns]
-    groups = {
-        "action": evaluation.per_action,
-        "subject": evaluation.per_subject,
-        "joint": evaluation.per_joint,
-        "all": {"": evaluation.total},
-    }
+    groups = {"all": {"": evaluation.total}}
+    if detail:
+        groups = {
+            "action": evaluation.per_action,
+            "subject": evaluation.per_subject,
+            "joint": evaluation.per_joint,
+            **groups,
+        }
     rows = [
         (f"{kind} {name}", *(_cell(errors, metric) for metric in columns))
         for kind, group in groups.items()

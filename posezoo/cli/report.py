@@ -49,6 +49,7 @@ def report(
     Killed, it goes on where it stood when called again; variants that are the same training are
     trained once. A training that fails is reported and skipped.
     """
+    from posezoo.cli.bars import Trainings
     from posezoo.report.definition import read_report
     from posezoo.report.merging import merged
     from posezoo.report.page import FILES, write_page
@@ -66,6 +67,7 @@ def report(
         if jobs > 1:
             work_together(trials, jobs, workers=workers)
         else:
-            work(trials, workers=workers, say=click.echo)
+            with Trainings("trainings", len(steps)) as bar:
+                work(trials, workers=workers, say=bar.said, loggers=[bar])
     click.echo(write_page(page))
     click.echo(f"{out}: {', '.join(FILES)}, figures; runs in trials/")

@@ -76,6 +76,9 @@ def sweep(
     if study.unfinished and jobs > 1:
         work_together(folder, jobs, **options)
     elif study.unfinished:
-        work(folder, say=click.echo, **options)
+        from posezoo.cli.bars import Trainings
+
+        with Trainings("trainings", study.unfinished * study.sweep.seeds) as bar:
+            work(folder, say=bar.said, loggers=[bar], **options)
     click.echo(write_report(study))
     click.echo(f"{folder}: table.md, table.csv, table.html, plot.png; runs in trials/")

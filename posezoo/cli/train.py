@@ -95,6 +95,7 @@ def train(
             resume=resume,
             weights=weights or (run_of(config).weights() if config else ()),
             loggers=[console],
+            progress=console.evaluating,
         )
     console.report(run, evaluation)
 

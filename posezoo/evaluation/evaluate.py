@@ -18,7 +18,7 @@ from posezoo.evaluation.evaluated import Fingerprint, people_trained_on
 from posezoo.evaluation.flip import predict_with_flip
 from posezoo.evaluation.metric_table import METRICS
 from posezoo.evaluation.open_run import open_run
-from posezoo.evaluation.per_pose import collect
+from posezoo.evaluation.per_pose import Progress, collect
 from posezoo.evaluation.protocol import Protocol, find_protocol
 from posezoo.pipeline import Pipeline
 
@@ -76,6 +76,7 @@ def evaluate(
     flip: bool = False,
     lead: int = 0,
     trained_on: Collection[str] | None = (),
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Run the pipeline over the dataset's items, in order; joints not labelled do not count.
 
@@ -105,6 +106,7 @@ def evaluate(
         bf16=bf16,
         workers=workers,
         max_samples=max_samples,
+        progress=progress,
     )
     total = found.mean(protocol.aggregate)
     unknown = [name for name, value in total.items() if math.isnan(value)]
@@ -140,6 +142,7 @@ def evaluate_run(
     device: torch.device,
     workers: int = 0,
     flip: bool = False,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate the best checkpoint of a run on its own val split, or on `data`.
 
@@ -159,6 +162,7 @@ def evaluate_run(
         flip=flip,
         lead=run.lead,
         trained_on=people_trained_on(run.settings),
+        progress=progress,
     )
 
 

@@ -19,6 +19,8 @@ from posezoo.evaluation.bootstrap import Cells, bootstrap
 from posezoo.evaluation.protocol import Aggregate, Protocol
 from posezoo.pipeline import Pipeline
 
+Progress = Callable[[int, int], None]  # is told how many items are done, and of how many
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerPose:
@@ -84,6 +86,7 @@ def collect(
     bf16: bool = False,
     workers: int = 0,
     max_samples: int = 0,
+    progress: Progress | None = None,
 ) -> PerPose:
     """The errors of the items that the protocol counts, in order.
 
@@ -96,15 +99,17 @@ def collect(
     step = protocol.stride
     if max_samples:
         step *= max(1, -(-len(dataset) // (step * max_samples)))
-    loader = ordered_batches(
-        dataset, indices=range(0, len(dataset), step), batch_size=batch_size, workers=workers
-    )
+    indices, done = range(0, len(dataset), step), 0
+    loader = ordered_batches(dataset, indices=indices, batch_size=batch_size, workers=workers)
     found: list[dict[str, Tensor]] = []
     names: list[tuple[str, str, str]] = []
     training = pipeline.training
     pipeline.eval()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for loaded in loader:
+            done += len(loaded)
+            if progress is not None:
+                progress(done, len(indices))
             batch = _counted(loaded, protocol)
             if not len(batch):
                 continue

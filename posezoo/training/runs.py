@@ -15,6 +15,7 @@ from posezoo.assembly import build_dataset, build_pipeline
 from posezoo.cores import loader_workers, threads_beside
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
+from posezoo.evaluation.per_pose import Progress
 from posezoo.registry import NodeSpec, PipelineSpec, find, parse_pipeline
 from posezoo.registry.values import to_text
 from posezoo.settings import Settings, disagreements, presets, repeat, resolve
@@ -160,11 +161,13 @@ def start(
     weights: Sequence[str] = (),
     loggers: Sequence[Logger] = (),
     draw: bool = True,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Train, or go on training, then evaluate the best checkpoint and draw what it predicts.
 
     `weights` are what parts start from (posezoo.weights.starting); a resumed run knows its own.
     `draw=False` leaves the picture out, which costs a tiny run more than its training.
+    `progress` is told of the evaluation at the end.
 
     Raises:
         ValueError: the settings do not fit together, the folder is taken, or the loss diverged.
@@ -206,7 +209,7 @@ def start(
             training()
         for logger in everyone:
             logger.close()
-        evaluation = evaluate_run(run.path, device=where)
+        evaluation = evaluate_run(run.path, device=where, progress=progress)
         run.save_evaluation(evaluation.to_dict())
         if draw:
             draw_run(run, device=where)

@@ -35,9 +35,15 @@ def test_other_data_and_protocols_can_be_asked_for(lifter_run, invoke):
 
 
 def test_the_table_names_every_joint_and_the_protocol(lifter_run, invoke):
-    output = invoke("eval", lifter_run).output
+    output = invoke("eval", lifter_run, "--detail").output
     assert "joint left_wrist" in output
     assert "protocol poses (" in output
+
+
+def test_without_detail_the_table_fits_a_screen(lifter_run, invoke):
+    output = invoke("eval", lifter_run).output
+    assert "joint left_wrist" not in output and "\nall " in output
+    assert output.count("\n") <= 24
 
 
 def test_mistakes_are_one_clear_line(lifter_run, tmp_path, invoke):

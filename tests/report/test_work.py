@@ -181,7 +181,8 @@ def test_detectors_of_the_scale_start_from_one_backbone_and_others_do_not(tmp_pa
     working.work(trials, workers=0, say=lambda _: None)
     ours, other = trials
     assert ours.done and other.done, (ours.failure, other.failure)
-    assert given == {"resnet18": tmp_path / "start.safetensors", "resnet34": None}
+    start = [f"backbone={tmp_path / 'start.safetensors'}"]
+    assert given == {"resnet18": start, "resnet34": ()}
     first, second = read_lines(trials, rows[0])
     assert (first.note, second.note) == ("", "from random weights")
     write_page(trials)
