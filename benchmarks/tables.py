@@ -31,6 +31,80 @@ STATIC_HEADINGS = (
 COMPARED = ("row", "shape", "then ms", "now ms", "now / then")
 
 
+BRIEF = ("operation", "shape", "type", "mode", "ours ms", "best other", "ms", "ratio", "gate")
+LEGEND = (
+    "ours ms: best time of posezoo's own path, the first where it has several.",
+    "best other: the fastest other formulation that passed its gate, and its ms.",
+    "ratio: its time over ours; above 1, ours is faster.",
+    "gate: equal to the reference within the stated tolerance; what is not is counted as wrong.",
+    "--detail and --json: every formulation, spread, bandwidth, launches and memory.",
+)
+_WIDEST = {0: 22, 5: 14}  # column: most characters, so that a line has at most 100
+_SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "forward": "fwd"}
+_SHORT |= {"backward": "bwd"}
+
+
+def brief(rows: list[Row]) -> list[tuple[str, ...]]:
+    """A line for each operation, shape, type and mode: ours, the best other, and their ratio."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        # A formulation that was refused has no mode: it counts in every mode of its operation.
+        key = (_operation(row), "x".join(map(str, row.shape or ())), row.dtype or "")
+        groups.setdefault(key, []).append(row)
+    lines = []
+    for key, found in groups.items():
+        refused = sum(row.gate != "pass" for row in found)
+        gate = f"{refused} wrong" if refused else "pass"
+        for mode in dict.fromkeys(row.mode or "" for row in found if row.gate == "pass"):
+            own = [row for row in found if row.gate == "pass" and (row.mode or "") == mode]
+            lines.append(tuple(map(_cut, range(9), (*key, mode, *_against(own), gate))))
+        if refused == len(found):
+            lines.append(tuple(map(_cut, range(9), (*key, "", "", "", "", "", gate))))
+    return lines
+
+
+def summary(rows: list[Row]) -> tuple[str, str, str]:
+    """Where ours is faster, where it is slower, and what failed its gate."""
+    ratios = {f"{line[0]} {line[1]} {line[3]}": line[7] for line in brief(rows) if line[7]}
+    faster = sum(float(ratio) > 1 for ratio in ratios.values())
+    slower = [name for name, ratio in ratios.items() if float(ratio) < 1]
+    refused = [f"{row.operation}: {row.implementation}" for row in rows if row.gate != "pass"]
+    return (
+        f"Faster than the best other in {faster} of {len(ratios)} comparisons.",
+        f"Slower in {len(slower)}{': ' if slower else ''}{_some(slower)}.",
+        f"Refused by their gate: {len(refused)}{': ' if refused else ''}{_some(refused)}.",
+    )
+
+
+def _against(rows: list[Row]) -> tuple[str, str, str, str]:
+    """Ours, who is the best other, its time, and the ratio."""
+    ours = next((row for row in rows if row.implementation.startswith("posezoo")), rows[0])
+    if ours.best_ms is None:
+        value = "" if ours.value is None else f"{ours.value:.4g} {ours.unit}"
+        return value, "", "", ""
+    others = [row for row in rows if row.best_ms and not row.implementation.startswith("posezoo")]
+    if not others or ours in others:
+        return f"{ours.best_ms:.4g}", "", "", ""
+    best = min(others, key=lambda row: row.best_ms or 0.0)
+    assert best.best_ms is not None
+    ratio = best.best_ms / ours.best_ms
+    return f"{ours.best_ms:.4g}", best.implementation, f"{best.best_ms:.4g}", f"{ratio:.2f}"
+
+
+def _operation(row: Row) -> str:
+    return ", ".join(filter(None, (row.operation, row.setting)))
+
+
+def _some(names: list[str], most: int = 2) -> str:
+    return "; ".join(names[:most]) + "; ..." * (len(names) > most)
+
+
+def _cut(column: int, text: str) -> str:
+    text = _SHORT.get(text, text)
+    most = _WIDEST.get(column, len(text))
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def cells(row: Row) -> tuple[str, ...]:
     note = "" if row.gate == "pass" else row.gate
     if row.value is not None:
@@ -40,8 +114,7 @@ def cells(row: Row) -> tuple[str, ...]:
         *(row.floor_us, row.copy_percent, row.kernels, row.moved_mb, row.peak_mb),
     )
     shape = "x".join(map(str, row.shape or ()))
-    operation = ", ".join(filter(None, (row.operation, row.setting)))
-    texts = (operation, row.implementation, shape, row.dtype or "", row.mode or "")
+    texts = (_operation(row), row.implementation, shape, row.dtype or "", row.mode or "")
     return *texts, *("" if n is None else f"{n:.4g}" for n in numbers), note
 
 

@@ -59,6 +59,11 @@ _SPECS = ("pipeline", "strategy", "data", "preset")
 _SETTABLE = tuple(f.name for f in fields(Settings) if f.name not in _SPECS)
 
 
+def settable() -> tuple[str, ...]:
+    """The names of a run's own settings."""
+    return _SETTABLE
+
+
 def presets() -> dict[str, dict[str, Any]]:
     """The tables of `presets.toml`: a summary and settings each."""
     text = resources.files("posezoo").joinpath("presets.toml").read_text(encoding="utf-8")
@@ -129,6 +134,30 @@ def resolve(
     )
 
 
+def repeat(
+    settings: Settings,
+    *,
+    strategy: NodeSpec | None,
+    data: NodeSpec | None,
+    preset: str,
+    changes: dict[str, str],
+) -> Settings:
+    """The settings of a run again, with what is said otherwise.
+
+    Raises:
+        SpecError: as `resolve`.
+    """
+    own = {name: values.to_text(getattr(settings, name)) for name in _SETTABLE}
+    again = resolve(
+        pipeline=registry.parse_pipeline(settings.pipeline),
+        strategy=strategy or registry.parse_node(settings.strategy),
+        data=data or registry.parse_node(settings.data),
+        preset=preset,
+        changes=own | changes,
+    )
+    return replace(again, preset=settings.preset)
+
+
 def disagreements(
     settings: Settings,
     *,
@@ -172,6 +201,10 @@ def _flaw(name: str, nodes: dict[str, NodeSpec]) -> str:
         return "" if part in known else f"this run has no '{part}'; it has {', '.join(known)}"
     if name in _SETTABLE:
         return ""
+    owners = [kind for kind, n in nodes.items() if name in registry.find(kind, n.key).parameters()]
+    if owners:
+        written = " or ".join(f"{_PREFIXES.get(kind, kind)}.{name}" for kind in owners)
+        return f"a setting of a part is written with the part: {written}"
     hint = did_you_mean(name, _SETTABLE)
     return f"unknown setting.{hint} Known: {', '.join(_SETTABLE)}, and PART.PARAMETER"
 

@@ -25,6 +25,7 @@ LONGEST = 400  # lines of a file; most should stay under 300
 # A part of posezoo, and the parts that it imports: all of them and no others. A new edge is a line
 # in the diff of this table.
 PLAN: dict[str, str] = {
+    "__main__": "cli",
     "camera": "",
     "cores": "",
     "geometry": "",
@@ -51,7 +52,8 @@ PLAN: dict[str, str] = {
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
-        "assembly contracts cores data evaluation pipeline registry settings skeleton weights"
+        "assembly contracts cores data evaluation hints pipeline posezoo registry settings "
+        "skeleton weights"
     ),
     "evaluation": (
         "assembly camera contracts data geometry hints metrics pipeline registry settings "
@@ -71,8 +73,8 @@ PLAN: dict[str, str] = {
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation inference ops posezoo registry report scaffold skeleton sweep "
-        "testing training weights"
+        "cores data evaluation hints inference ops posezoo registry report scaffold settings "
+        "skeleton sweep testing training weights"
     ),
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")

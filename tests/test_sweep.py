@@ -1,12 +1,15 @@
 import csv
 import io
+import json
 import multiprocessing
 import random
 import signal
 import time
 
 import pytest
+import torch
 
+from posezoo.evaluation.bootstrap import Cells
 from posezoo.sweep.definition import Axis, Sweep
 from posezoo.training.run_folder import RunFolder
 
@@ -208,6 +211,31 @@ def test_mean_and_spread_over_seeds_are_those_of_the_runs(tmp_path):
     ]  # fmt: skip
     assert "<td>30.00 ± 26.46</td>" in (tmp_path / "table.html").read_text()
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_says_how_much_worse_a_trial_is_over_the_same_sequences(tmp_path):
+    """Two seeds each. Trial 2 is 2 mm worse on every sequence, trial 3 on half of them 12, else -8.
+
+    The mean over the seeds counts: +5 mm with one seed and -1 with the other are +2.
+    """
+    hard = [20.0, 60.0, 100.0, 140.0] * 5
+    names, group = [f"s{k:02}" for k in range(20)], ["all"] * 20
+    study = Study(tmp_path, sweep(Axis.grid("lr=1e-3,2e-3,3e-3"), seeds=2))
+    for trial, change in enumerate(
+        (lambda k, seed: 0, lambda k, seed: (5, -1)[seed], lambda k, seed: (12, -8)[k % 2])
+    ):
+        with study.claim() as claim:
+            for seed, run in enumerate(study.runs(trial)):
+                errors = torch.tensor([[e + change(k, seed)] for k, e in enumerate(hard)])
+                cells = {"mpjpe_mm": Cells.of(errors, names, group).to_dict()}
+                run.mkdir()
+                (run / "eval.json").write_text(json.dumps({"items": "abc", "cells": cells}))
+            mean = 80.0 + 2 * bool(trial)
+            claim.finish([{"mpjpe_mm": mean}] * 2, mean)
+    text = write_report(study)
+    assert "worse than the best, 95 % over sequences" in text
+    assert "| 2 | 2e-3 | 82.00 ± 0.00 | 2.00 to 2.00 |" in text
+    assert ": not significant |" in text.splitlines()[4]
 
 
 def test_points_are_drawn_by_number_within_their_limits(tmp_path):

@@ -26,6 +26,7 @@ _GROUPS = ("kernels", "codec", "pipeline", "loader")
 @device_option
 @click.option("--compiled", is_flag=True, help="Also time torch.compile; the first takes a minute.")
 @click.option("--seconds", default=0.5, show_default=True, help="Time for each formulation.")
+@click.option("--detail", is_flag=True, help="A line for each formulation, with all columns.")
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Write the run as data.")
 @click.option(
     "--compare",
@@ -39,6 +40,7 @@ def bench(
     seconds: float,
     output: Path | None,
     compare: Path | None,
+    detail: bool,
 ) -> None:
     """Time the formulations of each operation in one run; a wrong one gets no speed.
 
@@ -46,10 +48,17 @@ def bench(
     pipeline, loader; all if none is named. On a CPU it is CPU time of one thread, turn by turn:
     compare ratios, not milliseconds.
     """
+    from posezoo.cli.bars import Bar
+
     options = {"seconds": seconds, "compiled": compiled, "output": output, "compare": compare}
-    for table in _report().run(groups or _GROUPS, device, **options):
-        click.echo(f"\n{table.title}")
-        print_table(table.lines, headings=table.headings)
+    with Bar("starting") as bar:
+        options |= {"detail": detail, "heard": lambda row: bar.measured(row.operation)}
+        for table in _report().run(groups or _GROUPS, device, **options):
+            click.echo(f"\n{table.title}")
+            if table.headings:
+                print_table(table.lines, headings=table.headings)
+            for line in table.below:
+                click.echo(line)
 
 
 def _report() -> ModuleType:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from posezoo.evaluation.metric_table import COMPARED
+from posezoo.evaluation.metric_table import COMPARED, METRICS, Metric
 
 if TYPE_CHECKING:
-    from posezoo.evaluation.compare import Score
+    from posezoo.evaluation.compare import Difference, Score
 
 _EPILOG = """\b
 Examples:
@@ -46,6 +47,9 @@ def compare(ctx: click.Context, runs: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps(found.to_dict(), indent=1))
         ctx.exit(1 if found.obstacles else 0)
     print_table([_row(score) for score in found.scores], headings=_HEADINGS)
+    for score in found.scores:
+        if "pipeline" in score.result:
+            click.echo(f"{score.path}: {score.result['pipeline']}")
     if found.obstacles:
         click.echo("Not ranked: these numbers cannot be compared.", err=True)
         for line in found.obstacles:
@@ -55,12 +59,19 @@ def compare(ctx: click.Context, runs: tuple[Path, ...], as_json: bool) -> None:
         for line in found.commands:
             click.echo(f"  {line}", err=True)
         ctx.exit(1)
-    best = found.scores[0].path
-    if found.ties:
-        names = ", ".join(str(each.path) for each in found.ties)
-        click.echo(f"Best: {best}, but its interval overlaps with {names}'s: not significant.")
+    click.echo(f"Best: {found.scores[0].path}")
+    for each in found.differences:
+        click.echo(f"  {_in_words(each, METRICS[found.metric])}")
+
+
+def _in_words(found: Difference, metric: Metric) -> str:
+    """By how much a run is worse, and whether that may be chance."""
+    if math.isinf(found.low):  # of an older version, without its errors by sequence
+        how = "its interval is apart" if found.significant else "intervals overlap"
     else:
-        click.echo(f"Best: {best}; no other interval reaches its own.")
+        how = f"95 % {found.low:.2f} to {found.high:.2f}, over the same sequences"
+    verdict = "" if found.significant else ": not significant"
+    return f"{found.score.path} is {found.mean:.2f} {metric.unit} worse ({how}){verdict}"
 
 
 def _row(score: Score) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from posezoo.evaluation.evaluate import Evaluation
 from posezoo.evaluation.metric_table import METRICS, Metric, ranking_metric
 from posezoo.training.run_folder import RunFolder
 
+_SHOWN = 5  # people that a line names
+
 
 class Console:
     """A logger with a progress bar; plain lines where the output is not a terminal."""
@@ -65,23 +67,30 @@ class Console:
     def close(self) -> None:
         """The bar stops when the context ends."""
 
+    def evaluating(self, done: int, total: int) -> None:
+        """Move the bar of the evaluation at the end."""
+        text = f"evaluating the best checkpoint {self.rate}"
+        self.progress.update(self.task, completed=done, total=total, description=text)
+
     def report(self, run: RunFolder, evaluation: Evaluation) -> None:
         """What came of the run."""
         print_evaluation(evaluation)
         self.note(f"run folder: {run.path}  (figures/, best/, metrics.jsonl)")
-        self.note(f"again: posezoo eval {run.path}")
+        self.note(f"again: posezoo eval {run.path}  (--detail: by action, subject and joint)")
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
-    """Errors by action, subject and joint, then in all, as a table."""
+def print_evaluation(evaluation: Evaluation, *, detail: bool = False) -> None:
+    """Errors as a table: in all, after those by action, subject and joint where they are asked."""
     columns = [METRICS[key] for key in evaluation.total if METRICS[key].column]
     labels = [metric.label for metric in columns]
-    groups = {
-        "action": evaluation.per_action,
-        "subject": evaluation.per_subject,
-        "joint": evaluation.per_joint,
-        "all": {"": evaluation.total},
-    }
+    groups = {"all": {"": evaluation.total}}
+    if detail:
+        groups = {
+            "action": evaluation.per_action,
+            "subject": evaluation.per_subject,
+            "joint": evaluation.per_joint,
+            **groups,
+        }
     rows = [
         (f"{kind} {name}", *(_cell(errors, metric) for metric in columns))
         for kind, group in groups.items()
@@ -97,11 +106,26 @@ def print_evaluation(evaluation: Evaluation) -> None:
         values = (f"{m.name} {evaluation.total[m.key]:.2f} {m.unit}" for m in others)
         click.echo("; ".join(values))
     protocol = evaluation.protocol
+    click.echo(f"pipeline {evaluation.pipeline}")
     click.echo(
         f"{evaluation.samples} poses of {evaluation.data}; "
         f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
         f"ground-truth inputs: {', '.join(evaluation.ground_truth_inputs)}"
     )
+    _warn_of_people_seen(evaluation)
+
+
+def _warn_of_people_seen(evaluation: Evaluation) -> None:
+    """Say it where the errors are of people whom the run knows."""
+    seen, people = evaluation.seen_people, len(evaluation.per_subject)
+    if seen is None:
+        click.echo("Whether it was trained on these people is not known: its data are not here.")
+    elif seen:
+        shown = ", ".join(seen[:_SHOWN]) + ", ..." * (len(seen) > _SHOWN)
+        click.echo(
+            f"TRAINED ON {len(seen)} of these {people} people ({shown}): "
+            "this is not the error on people who are new to it."
+        )
 
 
 def _cell(errors: dict[str, float], metric: Metric) -> str:

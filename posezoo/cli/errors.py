@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from posezoo import registry
-from posezoo.cli.options import device_option, plugin_option, workers_option
+from posezoo.cli.options import data_option, device_option, evaluation_workers_option, plugin_option
 
 _EPILOG = """\b
 Examples:
@@ -19,10 +19,10 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.argument("run", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
-@click.option("--data", metavar="NODE", help="Dataset.  [default: the run's own val split]")
+@data_option("the run's own val split")
 @click.option("--limit", type=click.IntRange(min=0), default=0, help="Pictures.  [default: all]")
 @device_option
-@workers_option
+@evaluation_workers_option
 @plugin_option
 def errors(
     run: Path,
@@ -30,7 +30,7 @@ def errors(
     data: str | None,
     limit: int,
     device: str,
-    workers: int | None,
+    workers: int,
     plugins: tuple[Path, ...],
 ) -> None:
     """Fit an error model to what the detector of the run in DIR finds on people.
@@ -45,7 +45,7 @@ def errors(
     from posezoo.training.runs import pick_device
 
     model, found = fit_errors(
-        run, data=data, limit=limit, device=pick_device(device), workers=workers or 0
+        run, data=data, limit=limit, device=pick_device(device), workers=workers
     )
     if found.trained_on:
         click.echo(

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from posezoo import registry
-from posezoo.cli.options import device_option, plugin_option, workers_option
+from posezoo.cli.options import data_option, device_option, evaluation_workers_option, plugin_option
 
 if TYPE_CHECKING:
     from posezoo.evaluation.attribution import Attribution
 
 _EPILOG = """\b
 Examples:
-  posezoo eval runs/lifter --data mocap:path=poses17.h5,split=all --protocol actions --json
+  posezoo eval runs/lifter --data mocap:path=poses17.h5 --protocol actions --json
   posezoo eval runs/resnet50-hm+martinez --attribute
 """
 
 
 @click.command(name="eval", epilog=_EPILOG)
 @click.argument("run", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--data", metavar="NODE", help="Dataset.  [default: the run's own val split]")
+@data_option("the run's own val split")
 @click.option("--protocol", default="poses", show_default=True, metavar="KEY", help="What counts.")
 @click.option("--flip", is_flag=True, help="Average with the mirrored person.")
 @click.option("--attribute", is_flag=True, help="Which part does the 3D error come from?")
+@click.option("--detail", is_flag=True, help="Also by action, subject and joint.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @device_option
-@workers_option
+@evaluation_workers_option
 @plugin_option
 def evaluate(
     run: Path,
@@ -37,33 +38,35 @@ def evaluate(
     protocol: str,
     flip: bool,
     attribute: bool,
+    detail: bool,
     as_json: bool,
     device: str,
-    workers: int | None,
+    workers: int,
     plugins: tuple[Path, ...],
 ) -> None:
     """Evaluate the best checkpoint of the run in DIR."""
     for file in plugins:
         registry.load_plugin_file(file)
+    from posezoo.cli.bars import Bar
     from posezoo.cli.console import print_evaluation
     from posezoo.evaluation.attribution import attribute_run
     from posezoo.evaluation.evaluate import Evaluation, evaluate_run
     from posezoo.training.runs import pick_device
 
-    where, loaders = pick_device(device), workers or 0
+    where = pick_device(device)
     result: Evaluation | Attribution
-    if attribute:
-        if flip:
-            raise click.UsageError("--attribute takes the pictures as they are: leave out --flip")
-        result = attribute_run(run, data=data, protocol=protocol, device=where, workers=loaders)
-    else:
-        result = evaluate_run(
-            run, data=data, protocol=protocol, device=where, workers=loaders, flip=flip
-        )
+    if attribute and flip:
+        raise click.UsageError("--attribute takes the pictures as they are: leave out --flip")
+    same: dict[str, Any] = {"data": data, "protocol": protocol, "device": where}
+    with Bar("evaluating") as bar:
+        if attribute:
+            result = attribute_run(run, workers=workers, progress=bar, **same)
+        else:
+            result = evaluate_run(run, workers=workers, progress=bar, flip=flip, **same)
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=1))
     elif isinstance(result, Evaluation):
-        print_evaluation(result)
+        print_evaluation(result, detail=detail)
     else:
         _print_attribution(result)
 

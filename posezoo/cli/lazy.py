@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from posezoo.hints import did_you_mean
+
 
 class LazyGroup(click.Group):
     """A group from a table: command -> (where it lives, its line in `--help`)."""
@@ -26,6 +28,16 @@ class LazyGroup(click.Group):
         module, _, name = self.table[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names, or say which one is near."""
+        word = args[0]
+        if not word.startswith("-") and word not in self.table:
+            hint = did_you_mean(word, self.table)
+            ctx.fail(f"No such command '{word}'.{hint} See: {ctx.command_path} --help")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table's own lines, so that `--help` imports no command."""

@@ -10,6 +10,7 @@ import click
 from posezoo import registry
 from posezoo.cli.options import plugin_option
 from posezoo.cli.tables import print_table
+from posezoo.hints import did_you_mean
 
 
 @click.command(
@@ -32,8 +33,17 @@ def list_entries(
     else:
         rows = [(entry.kind, entry.key, entry.summary, entry.origin) for entry in found]
         print_table(rows, headings=("kind", "key", "summary", "origin"))
+    if not found and pattern:
+        click.echo(_nothing_fits(pattern), err=True)
     for problem in registry.problems():
         click.echo(f"warning: plugin left out: {problem}", err=True)
+
+
+def _nothing_fits(pattern: str) -> str:
+    kind = pattern.lower().removesuffix("s")
+    if kind in registry.KINDS:
+        return f"no key fits '{pattern}', which is a kind: posezoo list --kind {kind}"
+    return f"no key fits '{pattern}'.{did_you_mean(pattern, [e.key for e in registry.entries()])}"
 
 
 def _as_json(entry: registry.Entry) -> dict[str, object]:

@@ -18,7 +18,15 @@ device_option = click.option(
 workers_option = click.option(
     "--workers",
     type=click.IntRange(min=0),
-    help="Processes that load data.  [default: one per spare core where there are pictures]",
+    help="Processes that load data.  [default: half of the cores for pictures beside a CPU, all "
+    "but one beside a GPU, none without pictures]",
+)
+evaluation_workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Processes that load data; 0 loads it between the steps.",
 )
 plugin_option = click.option(
     "--plugin",
@@ -29,11 +37,35 @@ plugin_option = click.option(
 )
 
 
+def _dataset(ctx: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Refuse the name of a file where a dataset is to be named, and say how it becomes one."""
+    file = Path((text or "").partition(":")[0])
+    if how := _BECOMES_DATA.get(file.suffix.lower()):
+        raise click.BadParameter(f"'{file}' is a file, not a dataset: {how.format(file)}")
+    return text
+
+
+_PICTURE = "find people in it with posezoo predict {} --out results"
+_CONVERT = "posezoo data convert --from FORMAT {} poses.h5, then --data store:path=poses.h5"
+_BECOMES_DATA = {
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".mp4", ".mov", ".avi"), _PICTURE),
+    **dict.fromkeys((".npz", ".npy", ".pkl", ".mat", ".csv", ".bvh", ".amc"), _CONVERT),
+    ".json": _CONVERT.replace("FORMAT", "coco"),
+    ".h5": "--data store:path={0}, or mocap:path={0} for motion without pictures",
+}
+
+
+def data_option(default: str) -> Callable[..., Any]:
+    """`--data NODE`, which answers the name of a file with what to do with it."""
+    help_ = f"Dataset.  [default: {default}]"
+    return click.option("--data", metavar="NODE", callback=_dataset, help=help_)
+
+
 _TRAINING = (
     click.option(
         "--strategy", metavar="NODE", help="How it learns.  [default: multitask or separate]"
     ),
-    click.option("--data", metavar="NODE", help="Dataset.  [default: synthetic]"),
+    data_option("synthetic"),
     click.option(
         "--preset", metavar="NAME", help="Named settings.  [default: laptop, gpu or lifter]"
     ),
@@ -48,6 +80,26 @@ _TRAINING = (
     workers_option,
     plugin_option,
 )
+
+
+class TrainingCommand(click.Command):
+    """A command whose help ends in the presets, and in the settings that --set takes."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them below the options."""
+        super().format_options(ctx, formatter)
+        from posezoo.settings import presets, settable
+
+        with formatter.section("Presets"):
+            formatter.write_dl([(name, each["summary"]) for name, each in presets().items()])
+        with formatter.section("Settings of --set"):
+            formatter.write_dl(
+                [
+                    ("of the run", ", ".join(settable())),
+                    ("of a part", "PART.NAME, as in lifter.dropout; posezoo info KEY lists NAMEs"),
+                    ("PART", "backbone, head, lifter, strategy, data"),
+                ]
+            )
 
 
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:

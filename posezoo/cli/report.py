@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from posezoo.cli.options import device_option, workers_option
+from posezoo.cli.options import data_option, device_option, workers_option
 
 _EPILOG = """\b
 Examples:
@@ -17,7 +17,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @click.option("--scale", default="smoke", show_default=True, help="How long: smoke, cpu or gpu.")
-@click.option("--data", metavar="NODE", help="Dataset.  [default: synthetic people]")
+@data_option("synthetic people")
 @click.option("--row", "rows", multiple=True, metavar="KEY", help="Only this row; repeatable.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Of each training.  [default: by scale]")
 @click.option(
@@ -44,22 +44,30 @@ def report(
 ) -> None:
     """Run the source report's comparisons and write README.md, table.csv, report.json and figures.
 
+    With --row, the rows that stand in --out already stay on its page.
+
     Killed, it goes on where it stood when called again; variants that are the same training are
     trained once. A training that fails is reported and skipped.
     """
+    from posezoo.cli.bars import Trainings
     from posezoo.report.definition import read_report
+    from posezoo.report.merging import merged
     from posezoo.report.page import FILES, write_page
     from posezoo.report.trials import Trials
     from posezoo.report.work import work, work_together
 
     chosen = read_report(scale, data=data, seeds=seeds or 0, only=rows)
     trials = Trials(chosen, out, device=device, weights=weights)
+    page = merged(trials, read_report(scale, data=data, seeds=seeds or 0)) if rows else trials
     count = len({trial.run.path for trial in trials})
+    steps = {t.run.path: t.settings.steps for t in trials if not t.done and not t.failure}
     click.echo(f"rows {len(chosen.rows)}, trainings {count}, scale {scale}: {chosen.summary}")
     if not page_only:
+        click.echo(f"to do: {len(steps)} trainings, {sum(steps.values()):,} steps in all")
         if jobs > 1:
             work_together(trials, jobs, workers=workers)
         else:
-            work(trials, workers=workers, say=click.echo)
-    click.echo(write_page(trials))
+            with Trainings("trainings", len(steps)) as bar:
+                work(trials, workers=workers, say=bar.said, loggers=[bar])
+    click.echo(write_page(page))
     click.echo(f"{out}: {', '.join(FILES)}, figures; runs in trials/")

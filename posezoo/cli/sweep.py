@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from posezoo import registry
-from posezoo.cli.options import split_setting, training_options
+from posezoo.cli.options import TrainingCommand, split_setting, training_options
 
 _EPILOG = """\b
 Examples:
@@ -19,7 +19,7 @@ Examples:
 _PLAIN = {"seeds"}  # has a value even where nobody gave one
 
 
-@click.command(epilog=_EPILOG)
+@click.command(cls=TrainingCommand, epilog=_EPILOG)
 @click.argument("pipeline", metavar="[PIPELINE]", required=False)
 @click.option("--study", "folder", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--grid", multiple=True, metavar="KEY=A,B", help="Values of a setting, all in turn.")
@@ -76,6 +76,9 @@ def sweep(
     if study.unfinished and jobs > 1:
         work_together(folder, jobs, **options)
     elif study.unfinished:
-        work(folder, say=click.echo, **options)
+        from posezoo.cli.bars import Trainings
+
+        with Trainings("trainings", study.unfinished * study.sweep.seeds) as bar:
+            work(folder, say=bar.said, loggers=[bar], **options)
     click.echo(write_report(study))
     click.echo(f"{folder}: table.md, table.csv, table.html, plot.png; runs in trials/")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from posezoo import registry
-from posezoo.cli.options import split_setting, training_options
+from posezoo.cli.options import TrainingCommand, split_setting, training_options
 from posezoo.training.signals import StopRequest
 
 _EPILOG = """\b
@@ -16,11 +16,18 @@ Examples:
   posezoo train resnet50-hm+martinez --strategy multitask
   posezoo train resnet50-hm --weights backbone=resnet50-11ad3fa6.pth
   posezoo train martinez --data mocap:path=poses17.h5 --steps 5000 --out runs/lifter
+  posezoo train --config runs/lifter/run.toml --out runs/again
 """
 
 
-@click.command(epilog=_EPILOG)
-@click.argument("pipeline", metavar="PIPELINE")
+@click.command(cls=TrainingCommand, epilog=_EPILOG)
+@click.argument("pipeline", metavar="[PIPELINE]", required=False)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="RUN.TOML",
+    help="Repeat the run of that file, but for the options given here.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
 @training_options
 @click.option("--seed", type=int, help="Of weights, order and data.")
@@ -33,7 +40,8 @@ Examples:
 @click.option("--overfit-one-batch", is_flag=True, default=None, help="Repeat the first batch.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 def train(
-    pipeline: str,
+    pipeline: str | None,
+    config: Path | None,
     strategy: str | None,
     data: str | None,
     out: Path | None,
@@ -54,7 +62,9 @@ def train(
     """
     for file in plugins:
         registry.load_plugin_file(file)
-    spec = registry.parse_pipeline(pipeline)
+    if (pipeline is None) == (config is None):
+        raise click.UsageError(_what_to_name())
+    spec = registry.parse_pipeline(pipeline) if pipeline else None
     strategy_node = registry.parse_node(strategy) if strategy else None
     data_node = registry.parse_node(data) if data else None
     given = {name: str(value).lower() for name, value in flags.items() if value is not None}
@@ -63,12 +73,13 @@ def train(
     with StopRequest() as stop:
         # A signal meanwhile is only noted: torch's C++ aborts if an exception ends its import.
         from posezoo.cli.console import Console
-        from posezoo.training.runs import plan, start
+        from posezoo.training.runs import plan, run_of, start
 
         stop.at_once("before it began")
 
         run, settings, notes = plan(
             pipeline=spec,
+            config=config,
             strategy=strategy_node,
             data=data_node,
             preset=preset,
@@ -87,7 +98,20 @@ def train(
                 device=device,
                 workers=workers,
                 resume=resume,
-                weights=weights,
+                weights=weights or (run_of(config).weights() if config else ()),
                 loggers=[console],
+                progress=console.evaluating,
             )
     console.report(run, evaluation)
+
+
+def _what_to_name() -> str:
+    """An example, and the keys that can stand in it."""
+    keys = "\n".join(
+        f"  {kind}s: {', '.join(entry.key for entry in registry.entries(kind))}"
+        for kind in ("backbone", "head", "lifter")
+    )
+    return (
+        "name one pipeline, backbone-head+lifter or a lifter alone, or --config RUN.TOML:\n"
+        f"  posezoo train resnet50-hm+martinez\n{keys}"
+    )

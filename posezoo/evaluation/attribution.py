@@ -20,7 +20,7 @@ from torch import Tensor
 
 from posezoo.contracts import Batch, Dataset
 from posezoo.evaluation.open_run import open_run
-from posezoo.evaluation.per_pose import collect
+from posezoo.evaluation.per_pose import Progress, collect
 from posezoo.evaluation.protocol import Protocol, find_protocol
 from posezoo.geometry import procrustes_align, root_relative
 from posezoo.metrics import mpjpe, pa_mpjpe
@@ -95,6 +95,7 @@ def attribute(
     device: torch.device,
     bf16: bool = False,
     workers: int = 0,
+    progress: Progress | None = None,
 ) -> Attribution:
     """Split the MPJPE of a pipeline that predicts 3D, over the poses that the protocol counts.
 
@@ -111,6 +112,7 @@ def attribute(
         device=device,
         bf16=bf16,
         workers=workers,
+        progress=progress,
     )
     if found.errors["total"].isnan().all():
         raise ValueError(f"{data}: no joint is labelled in 3D; attribute on data with 3D truth")
@@ -142,6 +144,7 @@ def attribute_run(
     protocol: str = "poses",
     device: torch.device,
     workers: int = 0,
+    progress: Progress | None = None,
 ) -> Attribution:
     """`attribute` of a run's best checkpoint on its own val split, or on `data`.
 
@@ -158,6 +161,7 @@ def attribute_run(
         device=device,
         bf16=run.bf16,
         workers=workers,
+        progress=progress,
     )
 
 

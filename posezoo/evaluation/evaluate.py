@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from posezoo import metrics
 from posezoo.contracts import Batch, Dataset
+from posezoo.evaluation.bootstrap import Cells
+from posezoo.evaluation.evaluated import Fingerprint, people_trained_on
 from posezoo.evaluation.flip import predict_with_flip
 from posezoo.evaluation.metric_table import METRICS
 from posezoo.evaluation.open_run import open_run
-from posezoo.evaluation.per_pose import collect
+from posezoo.evaluation.per_pose import Progress, collect
 from posezoo.evaluation.protocol import Protocol, find_protocol
 from posezoo.pipeline import Pipeline
 
@@ -26,12 +28,16 @@ class Evaluation:
     """Errors averaged as the protocol says, in all and by joint, action and subject."""
 
     protocol: Protocol
+    pipeline: str  # its whole spec
     data: str
+    items: str  # a hash of what was evaluated (posezoo.evaluation.evaluated)
+    seen_people: tuple[str, ...] | None  # those evaluated that it was trained on; None: not known
     flip: bool  # averaged with the mirrored person
     ground_truth_inputs: tuple[str, ...]  # what of the truth the pipeline is given
     samples: int  # poses
     total: dict[str, float]  # by keys of `METRICS`
     interval: dict[str, tuple[float, float]]  # 95 %, by bootstrap over sequences
+    cells: dict[str, Cells]  # the errors that runs are ranked by, by sequence
     per_joint: dict[str, dict[str, float]]
     per_action: dict[str, dict[str, float]]
     per_subject: dict[str, dict[str, float]]
@@ -44,11 +50,15 @@ class Evaluation:
             "ground_truth_inputs": self.ground_truth_inputs,
             "samples": self.samples,
             "interval": self.interval,
+            "pipeline": self.pipeline,
             "data": self.data,
+            "items": self.items,
+            "seen_people": self.seen_people,
             "protocol": self.protocol.to_dict(),
             "per_joint": self.per_joint,
             "per_action": self.per_action,
             "per_subject": self.per_subject,
+            "cells": {name: each.to_dict() for name, each in self.cells.items()},
         }
 
 
@@ -65,27 +75,38 @@ def evaluate(
     max_samples: int = 0,
     flip: bool = False,
     lead: int = 0,
+    trained_on: Collection[str] | None = (),
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Run the pipeline over the dataset's items, in order; joints not labelled do not count.
 
     `max_samples` takes that many items spread evenly over the split instead (0: all). `flip`
     averages with what it makes of the mirrored person. `lead` is how many frames of each clip only
-    serve the velocity of those after them. The pipeline is left in the mode in which it came.
+    serve the velocity of those after them. `trained_on` are the people that the pipeline was
+    trained on, None if nobody knows. The pipeline is left in the mode in which it came.
 
     Raises:
         ValueError: the data has no truth for something that the pipeline predicts.
     """
+    items = Fingerprint(with_2d=not pipeline.has_image)
+
+    def errors(batch: Batch) -> dict[str, Tensor]:
+        truth = pipeline.predicted_frames(batch)
+        items.add(truth.frames(lead, truth.joints3d.shape[1]))
+        return _errors(pipeline, batch, root=protocol.root, flip=flip, lead=lead)
+
     found = collect(
         pipeline,
         dataset,
         protocol,
-        partial(_errors, pipeline, root=protocol.root, flip=flip, lead=lead),
+        errors,
         data=data,
         batch_size=batch_size,
         device=device,
         bf16=bf16,
         workers=workers,
         max_samples=max_samples,
+        progress=progress,
     )
     total = found.mean(protocol.aggregate)
     unknown = [name for name, value in total.items() if math.isnan(value)]
@@ -96,13 +117,17 @@ def evaluate(
     total = {name: value for name, value in total.items() if name not in unknown}
     return Evaluation(
         protocol=protocol,
+        pipeline=str(pipeline.spec),
         data=data,
+        items=items.text,
+        seen_people=None if trained_on is None else found.people(among=trained_on),
         flip=flip,
         # Pictures are cropped around the true joints, and the lens is always known.
         ground_truth_inputs=("2D box" if pipeline.has_image else "2D joints", "camera"),
         samples=len(found),
         total=total,
         interval={name: found.interval(name, protocol.aggregate) for name in total},
+        cells={k: found.cells(k, protocol.aggregate) for k in total if METRICS[k].ranks},
         per_joint=found.by_joint(),
         per_action=found.by("action"),
         per_subject=found.by("subject"),
@@ -117,6 +142,7 @@ def evaluate_run(
     device: torch.device,
     workers: int = 0,
     flip: bool = False,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate the best checkpoint of a run on its own val split, or on `data`.
 
@@ -135,6 +161,8 @@ def evaluate_run(
         workers=workers,
         flip=flip,
         lead=run.lead,
+        trained_on=people_trained_on(run.settings),
+        progress=progress,
     )
 
 

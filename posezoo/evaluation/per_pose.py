@@ -7,7 +7,7 @@ as it says.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +15,11 @@ from torch import Tensor
 
 from posezoo.contracts import Batch, Dataset
 from posezoo.data.loading import ordered_batches
-from posezoo.evaluation.bootstrap import bootstrap
+from posezoo.evaluation.bootstrap import Cells, bootstrap
 from posezoo.evaluation.protocol import Aggregate, Protocol
 from posezoo.pipeline import Pipeline
+
+Progress = Callable[[int, int], None]  # is told how many items are done, and of how many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,10 @@ class PerPose:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def people(self, *, among: Collection[str]) -> tuple[str, ...]:
+        """Those of the poses who are among these, sorted."""
+        return tuple(sorted({subject for subject, _, _ in self.names} & set(among)))
 
     def by(self, aggregate: Aggregate) -> dict[str, dict[str, float]]:
         """The mean of each error in each group, in the order of their names."""
@@ -55,8 +61,12 @@ class PerPose:
 
     def interval(self, name: str, aggregate: Aggregate) -> tuple[float, float]:
         """The 95 % interval of that mean, by bootstrap over sequences."""
+        return bootstrap(self.cells(name, aggregate))
+
+    def cells(self, name: str, aggregate: Aggregate) -> Cells:
+        """That error by sequence and group."""
         sequences = [sequence for _, _, sequence in self.names]
-        return bootstrap(self.errors[name], sequences, self._groups(aggregate))
+        return Cells.of(self.errors[name], sequences, self._groups(aggregate))
 
     def _groups(self, aggregate: Aggregate) -> list[str]:
         if aggregate == "poses":
@@ -76,6 +86,7 @@ def collect(
     bf16: bool = False,
     workers: int = 0,
     max_samples: int = 0,
+    progress: Progress | None = None,
 ) -> PerPose:
     """The errors of the items that the protocol counts, in order.
 
@@ -88,15 +99,17 @@ def collect(
     step = protocol.stride
     if max_samples:
         step *= max(1, -(-len(dataset) // (step * max_samples)))
-    loader = ordered_batches(
-        dataset, indices=range(0, len(dataset), step), batch_size=batch_size, workers=workers
-    )
+    indices, done = range(0, len(dataset), step), 0
+    loader = ordered_batches(dataset, indices=indices, batch_size=batch_size, workers=workers)
     found: list[dict[str, Tensor]] = []
     names: list[tuple[str, str, str]] = []
     training = pipeline.training
     pipeline.eval()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for loaded in loader:
+            done += len(loaded)
+            if progress is not None:
+                progress(done, len(indices))
             batch = _counted(loaded, protocol)
             if not len(batch):
                 continue

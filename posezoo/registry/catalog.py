@@ -30,6 +30,7 @@ _PLACES = {
     "strategy": "give it to --strategy",
     "dataset": "give it to --data",
 }
+_A_HEAD = "hm"  # shown to somebody who left it out
 _scripts: dict[str, Entry] = {}  # what `add` has added, by key
 
 
@@ -113,14 +114,34 @@ def parse_pipeline(text: str) -> PipelineSpec:
         SpecError: the text breaks the grammar; the message marks the place with '^'.
     """
     spec = grammar.parse_pipeline(text)
-    if (alone := spec.alone) is not None and _is_detector(alone.key):
+    if (alone := spec.alone) is not None and _is_a("detector", alone.key):
         return PipelineSpec(detector=alone)
+    if spec.detector is not None:
+        _refuse_backbone(spec.detector, spec.lifter)
     return spec
 
 
-def _is_detector(key: str) -> bool:
+def _is_a(kind: str, key: str) -> bool:
     known = [e for e in _all().values() if key in (e.key, _short(e.key))]
-    return bool(known) and all(e.kind == "detector" for e in known)
+    return bool(known) and all(e.kind == kind for e in known)
+
+
+def _refuse_backbone(first: NodeSpec, lifter: NodeSpec | None) -> None:
+    """What stands where a detector should: a backbone without its head, or the two run together."""
+    rest = f"+{lifter}" if lifter else ""
+    if _is_a("backbone", first.key):
+        raise SpecError(
+            f"'{first.key}' is a backbone, and you left out the head: {first}-{_A_HEAD}{rest} "
+            "(others: posezoo list --kind head)"
+        )
+    cuts = range(1, 0 if _is_a("detector", first.key) else len(first.key))
+    halves = [(first.key[:cut], first.key[cut:]) for cut in cuts]
+    for backbone, head in halves:
+        if _is_a("backbone", backbone) and _is_a("head", head):
+            raise SpecError(
+                f"unknown detector '{first.key}': '-' stands between backbone and head: "
+                f"{backbone}-{NodeSpec(head, first.tag, first.params)}{rest}"
+            )
 
 
 def resolve_pipeline(spec: PipelineSpec | str) -> dict[str, Choice]:
@@ -215,6 +236,12 @@ def _require_kind(kind: str) -> None:
 
 
 def _unknown(kind: str | None, key: str) -> str:
+    plugin, slash, _ = key.partition("/")
+    if slash and not any(each.startswith(f"{plugin}/") for each in _all()):
+        return (
+            f"unknown {kind or 'key'} '{key}': no plugin '{plugin}' is installed here. Install its "
+            "package with pip, or name its file: --plugin FILE.py"
+        )
     keys = [e.key for e in entries(kind)]
     hint = did_you_mean(key, keys) or did_you_mean(key, [e.key for e in entries()])
     listing = f"posezoo list --kind {kind}" if kind else "posezoo list"

@@ -163,6 +163,9 @@ def _starts_with_letter(text: str) -> bool:
 
 def _node(text: str, start: int, end: int) -> NodeSpec:
     head = _HEAD.match(text, start, end)
+    typed = re.split("[:.]", text[start:end])[0]
+    if typed != typed.lower() and is_key(typed.lower()):
+        _fail(text, start, f"a key is {KEY_RULE}: write '{typed.lower()}'")
     if head is None:
         _fail(text, start, f"expected a key: {KEY_RULE}")
     place = head.end()

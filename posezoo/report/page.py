@@ -44,7 +44,7 @@ def write_page(trials: Trials) -> str:
     )
     kept = {
         "scale": trials.report.scale,
-        "data": _plain(trials.report.data),
+        "data": plain_data(trials.report.data),
         "seeds": trials.report.seeds,
         "environment": environment(),
         "verdicts": {key: verdict.answer for key, verdict in verdicts.items()},
@@ -66,14 +66,15 @@ def _head(trials: Trials) -> list[str]:
     commits = sorted({trial.commit for trial in trials if trial.done and trial.commit})
     versions = where["versions"]
     machine = where["gpu"] or f"{where['processor']}, one process a core"
-    again = f"posezoo report --scale {report.scale} --data {_plain(report.data)}"
+    again = f"posezoo report --scale {report.scale} --data {plain_data(report.data)}"
     return [
         "# The source report, reproduced",
         "",
         f"Written by `{again}` on {date.today()}; do not edit.",
         "",
         f"- scale: {report.scale}, {report.summary}",
-        f"- data: `{_plain(report.data)}`; errors are of its `val` people, whom no training saw",
+        f"- data: `{plain_data(report.data)}`; errors are of its `val` people, whom no training "
+        "saw",
         *_start(trials),
         f"- seeds: {report.seeds}; ± is the standard deviation over them",
         f"- commits: {', '.join(commit[:7] for commit in commits) or 'none'}; "
@@ -176,7 +177,7 @@ def _rows(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(cells) + " |" for cells in (headings, marks, *lines)]
 
 
-def _plain(data: str) -> str:
+def plain_data(data: str) -> str:
     """The data without the folders of this machine."""
     node = parse_node(data)
     names = {

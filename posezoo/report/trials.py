@@ -87,6 +87,11 @@ class Trials:
         self.start = None if weights else report.starting_detector(device=device)
         self.weights = folder / "start.safetensors" if self.start else weights
 
+    def of(self, report: Report) -> Trials:
+        """Trials of other rows in the same folder."""
+        weights = None if self.start else self.weights
+        return Trials(report, self.folder, device=self.device, weights=weights)
+
     def __iter__(self) -> Iterator[Trial]:
         """Every variant of every row with seed 0, then with seed 1, and so on."""
         for seed in range(self.report.seeds):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from posezoo.report.cost import measure
 from posezoo.report.trials import Trial, Trials
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import load_pipeline
+from posezoo.training.loggers import Logger
 from posezoo.training.processes import run_in_processes
 from posezoo.training.run_folder import RunFolder, write_atomically
 from posezoo.training.runs import pick_device, start
@@ -34,6 +35,7 @@ def work(
     workers: int | None = None,
     threads: int = 0,
     say: Callable[[str], None] = print,
+    loggers: Sequence[Logger] = (),
 ) -> None:
     """Train what nobody has trained and nobody else is training."""
     if threads:
@@ -41,7 +43,7 @@ def work(
     for trial in list(trials):  # what cannot be planned is refused before anything is trained
         with _held(trial.run.path) as mine:
             if mine and not trial.done and not trial.failure:
-                _try(trials, trial, workers, say)
+                _try(trials, trial, workers, say, loggers)
 
 
 def work_together(trials: Trials, jobs: int, *, workers: int | None) -> None:
@@ -55,12 +57,18 @@ def work_together(trials: Trials, jobs: int, *, workers: int | None) -> None:
     run_in_processes(work, jobs, trials, again=again, workers=workers or 0)
 
 
-def _try(trials: Trials, trial: Trial, workers: int | None, say: Callable[[str], None]) -> None:
+def _try(
+    trials: Trials,
+    trial: Trial,
+    workers: int | None,
+    say: Callable[[str], None],
+    loggers: Sequence[Logger],
+) -> None:
     head = f"{trial.row.key}: {trial.variant}, seed {trial.seed}"
     try:
         if str(trials.errors) in trial.settings.strategy:
             _make_errors(trials, workers)
-        _train(trials, trial, workers)
+        _train(trials, trial, workers, loggers)
     except (ValueError, RuntimeError) as error:  # torch's out-of-memory is a RuntimeError
         why = " ".join(str(error).split())
         trial.run.path.mkdir(parents=True, exist_ok=True)
@@ -71,11 +79,11 @@ def _try(trials: Trials, trial: Trial, workers: int | None, say: Callable[[str],
     say(head + "".join(f", {k} {total[k]:.2f}" for k in COMPARED if k in total))
 
 
-def _train(trials: Trials, trial: Trial, workers: int | None) -> None:
+def _train(trials: Trials, trial: Trial, workers: int | None, loggers: Sequence[Logger]) -> None:
     where = pick_device(trials.device)
     if not trial.run.exists and trial.run.path.exists():
         shutil.rmtree(trial.run.path)  # killed before there was anything to go on from
-    _finish(trials, trial.settings, workers)
+    _finish(trials, trial.settings, workers, loggers)
     trial.write("cost", measure(trial.settings, where).to_dict())
     trial.write("seen", _on_people_trained_on(trial, where))
 
@@ -117,7 +125,9 @@ def _make_start(trials: Trials, settings: Settings, file: Path, workers: int | N
             write_atomically(file, save(weights))
 
 
-def _finish(trials: Trials, settings: Settings, workers: int | None) -> RunFolder:
+def _finish(
+    trials: Trials, settings: Settings, workers: int | None, loggers: Sequence[Logger] = ()
+) -> RunFolder:
     """Train and evaluate a run, or go on with it, unless that is done."""
     run = RunFolder(trials.path(settings))
     if (run.path / "eval.json").is_file():
@@ -134,6 +144,7 @@ def _finish(trials: Trials, settings: Settings, workers: int | None) -> RunFolde
         workers=workers,
         resume=run.exists,
         weights=[f"backbone={weights}"] if weights else (),
+        loggers=loggers,
         draw=False,
     )
     return run

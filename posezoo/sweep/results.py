@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from posezoo.evaluation.bootstrap import Cells, paired
 from posezoo.evaluation.metric_table import COMPARED, METRICS, ranking_metric
 from posezoo.sweep.study import Study
 
@@ -18,6 +21,16 @@ class Row:
     point: dict[str, str]
     errors: dict[str, tuple[float, ...]]  # of each seed; empty where it was stopped or failed
     note: str  # why there are none
+    items: str = ""  # a hash of what every seed was evaluated on; "" if they differ
+    cells: dict[str, Cells] = field(default_factory=dict)  # errors by sequence, over the seeds
+
+    def worse_than(self, best: Row, metric: str) -> tuple[float, float] | None:
+        """The 95 % interval of by how much, over the same sequences; None of other poses."""
+        if not self.items or self.items != best.items:
+            return None
+        if not METRICS[metric].higher_is_better:
+            return paired(self.cells[metric], best.cells[metric])
+        return paired(best.cells[metric], self.cells[metric])
 
     def mean(self, name: str) -> float:
         """Over the seeds."""
@@ -37,8 +50,11 @@ def read_rows(study: Study) -> list[Row]:
             continue
         results = trial.user_attrs.get("results", [])
         names = [name for name in COMPARED if results and name in results[0]]
+        items, cells = _by_sequence(study.runs(trial.number)) if results else ("", {})
         rows.append(
             Row(
+                items=items,
+                cells=cells,
                 number=trial.number + 1,
                 point=study.point(trial),
                 errors={name: tuple(each[name] for each in results) for name in names},
@@ -46,6 +62,18 @@ def read_rows(study: Study) -> list[Row]:
             )
         )
     return rows
+
+
+def _by_sequence(runs: Sequence[Path]) -> tuple[str, dict[str, Cells]]:
+    """What the seeds of a trial were evaluated on, and their mean errors by sequence."""
+    files = [run / "eval.json" for run in runs]
+    found = [json.loads(f.read_text(encoding="utf-8")) for f in files if f.is_file()]
+    items = {each.get("items", "") for each in found}
+    if len(items) != 1 or "" in items:
+        return "", {}
+    names = found[0]["cells"]
+    pooled = {n: Cells.pooled([Cells.read(each["cells"][n]) for each in found]) for n in names}
+    return items.pop(), pooled
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:

@@ -96,8 +96,15 @@ class Study:
         """What a trial tries, as the command line would have it."""
         return {axis.name: axis.text(trial.params[axis.name]) for axis in self.sweep.axes}
 
+    def runs(self, number: int) -> list[Path]:
+        """The run folders of a trial, one a seed."""
+        return [self._path(number) / f"seed{seed}" for seed in range(self.sweep.seeds)]
+
+    def _path(self, number: int) -> Path:
+        return self.folder / "trials" / f"{number:03d}"
+
     def _hold(self, number: int) -> Claim | None:
-        path = self.folder / "trials" / f"{number:03d}"
+        path = self._path(number)
         path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path / ".lock", timeout=0)
         try:

@@ -15,6 +15,8 @@ from posezoo.training.run_folder import write_atomically
 
 _FILES = ("table.md", "table.csv", "table.html", "plot.png")
 
+_WORSE = "worse than the best, 95 % over sequences"
+
 
 def write_report(study: Study) -> str:
     """Write `_FILES` into the study's folder; returns the markdown."""
@@ -40,8 +42,20 @@ def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             mean = f"{row.mean(name):.2f}" if name in row.errors else ""
             spread = row.spread(name) if name in row.errors else None
             errors.append(mean if spread is None else f"{mean} ± {spread:.2f}")
-        lines.append([str(row.number), *row.point.values(), *errors, row.note])
-    return ["trial", *axes, *(COMPARED[name] for name in names), ""], lines
+        lines.append([str(row.number), *row.point.values(), *errors, _worse(rows, row), row.note])
+    return ["trial", *axes, *(COMPARED[name] for name in names), _WORSE, ""], lines
+
+
+def _worse(rows: Sequence[Row], row: Row) -> str:
+    """By how much a trial is worse than the best, in words; "" where that is not known."""
+    order, metric = ranked(rows), metric_of(rows)
+    if metric is None or row not in order or row is order[0]:
+        return ""
+    interval = row.worse_than(order[0], metric)
+    if interval is None:
+        return ""
+    low, high = interval
+    return f"{low:.2f} to {high:.2f}" + (": not significant" if low <= 0 else "")
 
 
 def _words(study: Study, rows: Sequence[Row]) -> list[str]:

@@ -14,6 +14,7 @@ from posezoo import registry
 from posezoo.evaluation.evaluate import Evaluation
 from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.sweep.study import Claim, Study
+from posezoo.training.loggers import Logger
 from posezoo.training.processes import run_in_processes
 from posezoo.training.run_folder import RunFolder
 from posezoo.training.runs import start
@@ -26,6 +27,7 @@ def work(
     plugins: Sequence[Path] = (),
     threads: int = 0,
     say: Callable[[str], None] = print,
+    loggers: Sequence[Logger] = (),
 ) -> None:
     """Take trial after trial until none is free; the definition is in the folder.
 
@@ -40,7 +42,7 @@ def work(
     study = Study(folder)
     while (claim := study.claim()) is not None:
         with claim:
-            _try(study, claim, workers, say)
+            _try(study, claim, workers, say, loggers)
 
 
 def work_together(folder: Path, jobs: int, **options: Any) -> None:
@@ -54,13 +56,19 @@ def work_together(folder: Path, jobs: int, **options: Any) -> None:
     run_in_processes(work, jobs, folder, again=again, **options)
 
 
-def _try(study: Study, claim: Claim, workers: int | None, say: Callable[[str], None]) -> None:
+def _try(
+    study: Study,
+    claim: Claim,
+    workers: int | None,
+    say: Callable[[str], None],
+    loggers: Sequence[Logger],
+) -> None:
     words = " ".join(f"{name}={value}" for name, value in claim.point.items())
     head = f"trial {claim.number + 1}/{study.sweep.count} {words}"
     results: list[dict[str, float]] = []
     try:
         for seed in range(study.sweep.seeds):
-            results.append(_train(study, claim, seed, workers))
+            results.append(_train(study, claim, seed, workers, loggers))
             metric = METRICS[ranking_metric(results[0]) or ""]
             say(f"{head} seed {seed}: {metric.key} {results[-1][metric.key]:.2f}")
     except _Hopeless as found:
@@ -75,7 +83,9 @@ def _try(study: Study, claim: Claim, workers: int | None, say: Callable[[str], N
         claim.finish(results, sum(losses) / len(losses))
 
 
-def _train(study: Study, claim: Claim, seed: int, workers: int | None) -> dict[str, float]:
+def _train(
+    study: Study, claim: Claim, seed: int, workers: int | None, loggers: Sequence[Logger]
+) -> dict[str, float]:
     """The errors of one run, trained from where it stands."""
     run = RunFolder(claim.path / f"seed{seed}")
     done = run.path / "eval.json"
@@ -86,13 +96,14 @@ def _train(study: Study, claim: Claim, seed: int, workers: int | None) -> dict[s
         shutil.rmtree(run.path)  # killed before there was anything to go on from
     resume = run.exists
     run, settings = study.sweep.plan(claim.point, seed=seed, out=run.path, resume=resume)
+    watch = [_Watch(claim, settings.steps, study.sweep.prune)] if seed == 0 else []
     evaluation = start(
         run,
         settings,
         device=study.sweep.device,
         workers=workers,
         resume=resume,
-        loggers=[_Watch(claim, settings.steps, study.sweep.prune)] if seed == 0 else [],
+        loggers=[*loggers, *watch],
     )
     return evaluation.total
 

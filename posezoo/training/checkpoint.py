@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import posezoo
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
 from posezoo.registry import PipelineSpec, parse_pipeline
@@ -58,6 +59,7 @@ def save_checkpoint(
         new.mkdir(parents=True)
         about = {
             "schema": SCHEMA,
+            "version": posezoo.__version__,
             "pipeline": str(pipeline.spec),
             "skeleton": pipeline.skeleton.name,
             "provenance": json.dumps(provenance, sort_keys=True),
@@ -127,14 +129,21 @@ def load_pipeline(folder: Path | str) -> Pipeline:
     file = path / "model.safetensors"
     about = _metadata(file)
     if about.get("schema") != SCHEMA:
-        raise ValueError(f"{file}: schema {about.get('schema')!r}, expected {SCHEMA!r}")
+        raise ValueError(
+            f"{file}: schema {about.get('schema')!r}, expected {SCHEMA!r}; {_versions(about)}"
+        )
     spec = unfetched = parse_pipeline(about["pipeline"])
     if spec.backbone is not None and "pretrained" in spec.backbone.params:
         # Not to be fetched again, only to be replaced by the checkpoint's own.
         unfetched = replace(spec, backbone=spec.backbone.with_params(pretrained=False))
-    pipeline = build_pipeline(unfetched, skeleton=get_skeleton(about["skeleton"]))
+    try:
+        pipeline = build_pipeline(unfetched, skeleton=get_skeleton(about["skeleton"]))
+        load_weights(pipeline, load_file(file), origin=str(file))
+    except ValueError as error:
+        if about.get("version") == posezoo.__version__:
+            raise
+        raise ValueError(f"{error} ({file} was {_versions(about)})") from error
     pipeline.spec = spec
-    load_weights(pipeline, load_file(file), origin=str(file))
     return pipeline.eval()
 
 
@@ -243,6 +252,12 @@ def _flaw(path: Path, *, content: bool = False) -> str:
 def _metadata(file: Path) -> dict[str, str]:
     with safe_open(file, framework="pt") as opened:
         return dict(opened.metadata() or {})
+
+
+def _versions(about: dict[str, str]) -> str:
+    """Who wrote the checkpoint, and who reads it."""
+    written = about.get("version", "of a version that did not write its name")
+    return f"written by posezoo {written}, this is {posezoo.__version__}"
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -27,6 +27,8 @@ import filelock
 import tomli_w
 import torch
 
+import posezoo
+from posezoo.hints import did_you_mean
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import fsync, is_there, settle
 
@@ -117,12 +119,29 @@ class RunFolder:
             ValueError: there is no run here, or its file is damaged.
         """
         if not self.exists:
-            raise ValueError(f"{self.path}: no run here (run.toml is missing)")
+            raise ValueError(f"{self.path}: no run here (run.toml is missing){self._nearby()}")
         try:
-            table = tomllib.loads(self._run.read_text(encoding="utf-8"))["settings"]
-            return Settings(**{f.name: table[f.name] for f in fields(Settings)})
+            tables = tomllib.loads(self._run.read_text(encoding="utf-8"))
+            table = tables["settings"]
         except (tomllib.TOMLDecodeError, KeyError) as error:
-            raise ValueError(f"{self._run}: damaged or of another version ({error})") from error
+            raise ValueError(f"{self._run}: damaged ({error})") from error
+        if missing := [f.name for f in fields(Settings) if f.name not in table]:
+            written = tables.get("environment", {}).get("versions", {}).get("posezoo", "unknown")
+            raise ValueError(
+                f"{self._run}: written by posezoo {written}, this is {posezoo.__version__}:"
+                f" it has no {', '.join(missing)}. Use that version, or train again"
+            )
+        return Settings(**{f.name: table[f.name] for f in fields(Settings)})
+
+    def _nearby(self) -> str:
+        """A sentence on runs that may be meant, led by a full stop; "" where there are none."""
+        if (self.path.parent / "run.toml").is_file():
+            return f". {self.path.name} is a part of a run: name the run, {self.path.parent}"
+        if inside := sorted(str(found.parent) for found in self.path.glob("*/run.toml")):
+            return f". Runs in it: {', '.join(inside)}"
+        beside = [found.parent.name for found in self.path.parent.glob("*/run.toml")]
+        hint = did_you_mean(self.path.name, beside)
+        return f".{hint}" if hint else ""
 
     def require_same_data(self, data: Mapping[str, str]) -> None:
         """Compare the fingerprints of files with those of the run's start, where it has any.

@@ -16,8 +16,10 @@ from posezoo.cores import loader_workers, threads_beside
 from posezoo.data.fingerprint import fingerprint
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
-from posezoo.registry import NodeSpec, PipelineSpec, parse_node
-from posezoo.settings import Settings, disagreements, presets, resolve
+from posezoo.evaluation.per_pose import Progress
+from posezoo.registry import NodeSpec, PipelineSpec, find, parse_node, parse_pipeline
+from posezoo.registry.values import to_text
+from posezoo.settings import Settings, disagreements, presets, repeat, resolve
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
@@ -40,7 +42,8 @@ def pick_device(name: str) -> torch.device:
 
 def plan(
     *,
-    pipeline: PipelineSpec,
+    pipeline: PipelineSpec | None = None,
+    config: Path | None = None,
     strategy: NodeSpec | None = None,
     data: NodeSpec | None = None,
     preset: str | None = None,
@@ -52,11 +55,19 @@ def plan(
 ) -> tuple[RunFolder, Settings, list[str]]:
     """The folder and settings of a run, with sentences on what was chosen; None takes a default.
 
+    `config` is the run.toml of a run to repeat: what is given beside it wins, and its preset does
+    not come in again.
+
     Raises:
         ValueError: unknown names or wrong values; a run to resume that is not there or says
             otherwise than the arguments.
     """
     changes = changes or {}
+    repeated = run_of(config).settings() if config else None
+    if repeated is not None:
+        pipeline = parse_pipeline(repeated.pipeline)
+    if pipeline is None:
+        raise ValueError("a run needs a pipeline, or a run.toml to repeat")
     keys = {kind: NodeSpec(node.key) for kind, node in pipeline.nodes.items()}
     name = str(PipelineSpec(**keys)).replace("/", "_")
     run = RunFolder(out or _next_folder(name, resume=resume))
@@ -81,23 +92,66 @@ def plan(
     has_image, full = pipeline.backbone is not None, pipeline.lifter is not None
     on_gpu = pick_device(device).type == "cuda"
     default = ("gpu" if on_gpu else "laptop") if has_image else "lifter"
-    settings = resolve(
-        pipeline=pipeline,
-        strategy=strategy or NodeSpec("multitask" if has_image and full else "separate"),
-        data=data or NodeSpec("synthetic"),
-        preset=preset or default,
-        changes=changes,
-    )
+    if repeated is not None:
+        settings = repeat(
+            repeated, strategy=strategy, data=data, preset=preset or "none", changes=changes
+        )
+    else:
+        settings = resolve(
+            pipeline=pipeline,
+            strategy=strategy or NodeSpec("multitask" if has_image and full else "separate"),
+            data=data or NodeSpec("synthetic"),
+            preset=preset or default,
+            changes=changes,
+        )
     if epochs is not None:
         settings = replace(settings, steps=_steps(settings, epochs))
     known = presets()
-    notes = [f"preset {settings.preset}: {known[settings.preset]['summary']}"]
-    if preset is None and has_image:
+    if repeated is not None:
+        notes = [f"the settings of {config}"]
+    else:
+        notes = [f"preset {settings.preset}: {known[settings.preset]['summary']}"]
+        if changed := _changed(pipeline, parse_pipeline(settings.pipeline)):
+            device_found = "a GPU is here" if on_gpu else "no GPU is here"
+            why = "you asked for it" if preset else device_found if has_image else "a lifter alone"
+            notes.append(
+                f"not '{pipeline}' as it stands ({why}): {changed}. "
+                "--preset none takes the key as it is"
+            )
+    if preset is None and has_image and repeated is None:
         other = "report"
         notes.append(f"(--preset {other} would be {known[other]['summary']})")
     notes.append(f"pipeline {settings.pipeline}")
     notes.append(f"strategy {settings.strategy}, data {settings.data}, out {run.path}")
     return run, settings, notes
+
+
+def run_of(config: Path) -> RunFolder:
+    """The run that a `run.toml` belongs to; its folder will do as well.
+
+    Raises:
+        ValueError: a file of another name.
+    """
+    if not config.is_dir() and config.name != "run.toml":
+        raise ValueError(f"--config {config}: expected the run.toml of a run, or its folder")
+    return RunFolder(config if config.is_dir() else config.parent)
+
+
+def _changed(typed: PipelineSpec, run: PipelineSpec) -> str:
+    """What a run's parts have that is neither their default nor what the user typed."""
+    parts = []
+    for kind, node in run.nodes.items():
+        parameters = find(kind, node.key).parameters()
+        own = typed.nodes[kind].params
+        defaults = {name: to_text(p.default) for name, p in parameters.items() if not p.required}
+        other = [
+            f"{name}={value}"
+            for name, value in sorted(node.params.items())
+            if name not in own and defaults.get(name) != value
+        ]
+        if other:
+            parts.append(f"{kind} {node.key} with {', '.join(other)}")
+    return "; ".join(parts)
 
 
 def start(
@@ -110,11 +164,13 @@ def start(
     weights: Sequence[str] = (),
     loggers: Sequence[Logger] = (),
     draw: bool = True,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Train, or go on training, then evaluate the best checkpoint and draw what it predicts.
 
     `weights` are what parts start from (posezoo.weights.starting); a resumed run knows its own.
     `draw=False` leaves the picture out, which costs a tiny run more than its training.
+    `progress` is told of the evaluation at the end.
 
     Raises:
         ValueError: the settings do not fit together, the folder is taken, or the loss diverged.
@@ -173,7 +229,7 @@ def start(
                 stop.at_once("the training is done and saved; --resume evaluates it")
             for logger in everyone:
                 logger.close()
-            evaluation = evaluate_run(run.path, device=where)
+            evaluation = evaluate_run(run.path, device=where, progress=progress)
             run.save_evaluation(evaluation.to_dict())
             if draw:
                 draw_run(run, device=where)

@@ -70,3 +70,36 @@ def test_all_groups_are_measured_in_one_call_and_the_threads_given_back(
     assert [row["group"] for row in json.loads(run.read_text())["results"]] == [*groups.GROUPS]
     assert all(f"of {name}" in done.output for name in groups.GROUPS)
     assert torch.get_num_threads() == before
+
+
+def test_the_table_has_a_line_for_each_operation_of_at_most_100_characters() -> None:
+    from benchmarks import tables
+    from benchmarks.rows import Row
+    from posezoo.cli.tables import _whole
+
+    def row(implementation: str, best_ms: float | None, gate: str = "pass", **more: object) -> Row:
+        labels = {"shape": (256, 17, 128, 128), "dtype": "bfloat16", "mode": "backward"} | more
+        return Row(
+            group="kernels",
+            operation="an operation of a name that is far too long",
+            implementation=implementation,
+            best_ms=best_ms,
+            gate=gate,
+            **labels,  # type: ignore[arg-type]  # labels of a row, given by name
+        )
+
+    rows = [
+        row("posezoo, and a word on which of its paths it is", 1234.5678),
+        row("an implementation of a name that is long", 2469.1356),
+        row("another", 3000.0),
+        row("wrong", None, gate="off by 0.5 > 0.001: no speed", mode=None),
+    ]
+    (line,) = tables.brief(rows)
+    assert line[4:] == ("1235", "an implemen...", "2469", "2.00", "1 wrong")
+    assert max(map(len, _whole([line], tables.BRIEF))) <= 100
+    assert max(map(len, tables.LEGEND)) <= 100
+    assert tables.summary(rows)[0] == "Faster than the best other in 1 of 1 comparisons."
+    assert "another" not in tables.summary(rows)[1]
+    assert tables.summary(rows)[2].startswith("Refused by their gate: 1: an operation of a name")
+    slower = [row("posezoo", 2.0), row("plain", 1.0)]
+    assert tables.summary(slower)[1].startswith("Slower in 1: an operation of a")

@@ -35,9 +35,15 @@ def test_other_data_and_protocols_can_be_asked_for(lifter_run, invoke):
 
 
 def test_the_table_names_every_joint_and_the_protocol(lifter_run, invoke):
-    output = invoke("eval", lifter_run).output
+    output = invoke("eval", lifter_run, "--detail").output
     assert "joint left_wrist" in output
     assert "protocol poses (" in output
+
+
+def test_without_detail_the_table_fits_a_screen(lifter_run, invoke):
+    output = invoke("eval", lifter_run).output
+    assert "joint left_wrist" not in output and "\nall " in output
+    assert output.count("\n") <= 24
 
 
 def test_mistakes_are_one_clear_line(lifter_run, tmp_path, invoke):
@@ -63,3 +69,43 @@ def test_a_flipped_byte_in_the_weights_is_refused(lifter_run, tmp_path, invoke):
     result = invoke("eval", copy)
     assert result.exit_code == 2
     assert "damaged" in result.output
+
+
+def test_people_that_the_run_was_trained_on_are_named(lifter_run, invoke, tmp_path):
+    own = json.loads(invoke("eval", lifter_run, "--json").output)
+    assert own["seen_people"] == []
+    assert "TRAINED ON" not in invoke("eval", lifter_run).output
+    everybody = ("eval", lifter_run, "--data", "synthetic:split=all,items=60")
+    seen = json.loads(invoke(*everybody, "--json").output)
+    assert seen["seen_people"]
+    assert not {*own["per_subject"]} & {*seen["seen_people"]}
+    share = f"TRAINED ON {len(seen['seen_people'])} of these {len(seen['per_subject'])} people ("
+    assert share in invoke(*everybody).output
+    (tmp_path / "seen.json").write_text(json.dumps(seen))
+    answer = invoke("compare", tmp_path / "seen.json", tmp_path / "seen.json")
+    assert answer.exit_code == 1 and "was trained on" in answer.output
+
+
+def test_words_that_matter_in_training_only_do_not_change_what_is_evaluated(lifter_run, invoke):
+    def evaluated(data):
+        return json.loads(invoke("eval", lifter_run, "--data", data, "--json").output)["items"]
+
+    plain = evaluated("synthetic:items=24")
+    assert evaluated("synthetic:items=24,split=val") == plain
+    assert evaluated("synthetic:items=23") != plain
+    assert evaluated("synthetic:items=24,split=train") != plain
+
+
+def test_motion_is_the_same_data_in_other_training_words(lifter_run, invoke, make_mocap, tmp_path):
+    """balance, mirror and scale make training items; those evaluated are the same."""
+    plain = f"mocap:path={make_mocap(tmp_path / 'walk_poses17.h5')}"
+    files = []
+    for number, words in enumerate(("", ",balance=0.5,mirror=true,scale=0.1")):
+        files.append(tmp_path / f"{number}.json")
+        found = invoke("eval", lifter_run, "--data", plain + words, "--json")
+        assert found.exit_code == 0, found.output
+        files[-1].write_text(found.output)
+    one, two = (json.loads(file.read_text()) for file in files)
+    assert one["data"] != two["data"] and one["items"] == two["items"]
+    answer = invoke("compare", *files)
+    assert answer.exit_code == 0 and "not significant" in answer.output

@@ -23,12 +23,13 @@ def invoke(*args: str, **env: str) -> Result:
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, *DATA_COMMANDS])
-def test_every_help_ends_in_two_examples_of_its_command(command: str) -> None:
+def test_every_help_ends_in_examples_of_its_command(command: str) -> None:
     result = invoke(*command.split(), "--help")
     assert result.exit_code == 0, result.output
     lines = [line.strip() for line in result.output.rstrip().splitlines()]
-    assert lines[-3] == "Examples:"
-    assert all(line.startswith(f"posezoo {command}".strip()) for line in lines[-2:])
+    examples = lines[lines.index("Examples:") + 1 :]
+    assert len(examples) >= 2
+    assert all(line.startswith(f"posezoo {command}".strip()) for line in examples)
 
 
 @pytest.mark.parametrize("command", ["", "list", "info", "env"])
@@ -63,7 +64,7 @@ def test_no_command_imports_torch_before_it_is_called() -> None:
     ("args", "message"),
     [
         (["info", "martinz"], "error: unknown key 'martinz'. Did you mean 'martinez'?"),
-        (["info", "resnet50+martinez"], "error: 'resnet50' is a backbone, not a detector"),
+        (["info", "resnet50+martinez"], "error: 'resnet50' is a backbone, and you left out the"),
         (["list", "--plugin", "nowhere.py"], "nowhere.py: expected a Python file"),
     ],
 )

@@ -8,6 +8,7 @@ def test_a_row_is_trained_judged_and_written_and_a_second_call_trains_nothing(in
     first = invoke(*words, "--out", tmp_path, "--device", "cpu")
     assert first.exit_code == 0, first.output
     assert first.stdout.startswith("rows 1, trainings 3, scale smoke: ")
+    assert "to do: 3 trainings, " in first.stdout
     assert "lifter-loss: L1, seed 0, mpjpe_mm " in first.stdout
     kept = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert kept["verdicts"] == {"lifter-loss": "not judged"}  # one seed

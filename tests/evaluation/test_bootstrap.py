@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from posezoo.evaluation.bootstrap import bootstrap
+from posezoo.evaluation.bootstrap import Cells, paired
+from posezoo.evaluation.bootstrap import bootstrap as interval
+
+
+def bootstrap(errors, sequence, group):
+    return interval(Cells.of(errors, sequence, group))
 
 
 def test_the_interval_is_that_of_the_mean_of_independent_sequences():
@@ -42,3 +47,33 @@ def test_groups_count_equally_however_many_poses_they_have():
 def test_unlabelled_joints_do_not_count():
     errors = torch.tensor([[1.0, torch.nan], [3.0, 5.0]])
     assert bootstrap(errors, ["one", "one"], ["all"] * 2) == pytest.approx((3, 3))
+
+
+def noisy_runs(offset):
+    """Two runs on 40 sequences: what is hard for one (deviation 30 mm) is hard for the other."""
+    generator = torch.Generator().manual_seed(3)
+    hard = 60 + 30 * torch.randn(40, 1, generator=generator)
+    names, group = [f"s{k}" for k in range(40)], ["all"] * 40
+    noise = torch.randn(40, 1, generator=generator)
+    return [Cells.of(e, names, group) for e in (hard + offset + noise, hard)]
+
+
+def test_a_difference_over_the_same_sequences_is_known_better_than_either_mean():
+    """Deviation 1 mm of the difference over 40 sequences: known to 1.96 / sqrt(40) = 0.31 mm."""
+    worse, better = noisy_runs(2.0)
+    low, high = paired(worse, better)
+    assert 1.5 < low < high < 2.5
+    assert (high - low) / 2 == pytest.approx(0.31, rel=0.3)
+    assert interval(worse)[0] < interval(better)[1]  # alone, their intervals overlap widely
+
+
+def test_the_difference_of_a_run_from_itself_is_exactly_zero():
+    one, _ = noisy_runs(0.0)
+    assert paired(one, Cells.read(one.to_dict())) == (0.0, 0.0)
+
+
+def test_other_sequences_have_no_paired_interval():
+    one, _ = noisy_runs(0.0)
+    fewer = Cells.of(torch.ones(39, 1), [f"s{k}" for k in range(39)], ["all"] * 39)
+    with pytest.raises(ValueError, match="the same sequences"):
+        paired(one, fewer)

@@ -1,7 +1,9 @@
 import json
 
 import pytest
+import torch
 
+from posezoo.evaluation.bootstrap import Cells
 from posezoo.evaluation.compare import compare, read_score
 from posezoo.evaluation.protocol import find_protocol
 
@@ -31,10 +33,58 @@ def test_the_smallest_error_comes_first(scored):
     assert not found.obstacles
 
 
-def test_runs_whose_intervals_overlap_the_best_s_are_not_told_from_it(scored):
+def test_without_errors_by_sequence_overlapping_intervals_are_not_significant(scored):
     best, near = scored("best", 60.0, (57.0, 63.0)), scored("near", 64.0, (62.5, 66.0))
     far = scored("far", 70.0, (68.0, 72.0))
-    assert [each.path.name for each in compare([far, near, best]).ties] == ["near"]
+    found = compare([far, near, best]).differences
+    assert [(d.score.path.name, d.significant) for d in found] == [("near", False), ("far", True)]
+
+
+def by_sequence(*errors):
+    """Errors of that many sequences of one pose and joint each."""
+    names = [f"s{k:02}" for k in range(len(errors))]
+    cells = Cells.of(torch.tensor(errors)[:, None], names, ["all"] * len(errors))
+    return {"mpjpe_mm": cells.to_dict()}
+
+
+def test_a_small_difference_on_every_sequence_is_significant_though_intervals_overlap(scored):
+    hard = [20.0, 60.0, 100.0, 140.0] * 5
+    best = scored("best", 80.0, (60, 100), items="a", cells=by_sequence(*hard))
+    worse = scored("worse", 82.0, (62, 102), items="a", cells=by_sequence(*(e + 2 for e in hard)))
+    (found,) = compare([worse, best]).differences
+    assert (found.low, found.high) == pytest.approx((2, 2)) and found.significant
+    mixed = [e + (12 if k % 2 else -8) for k, e in enumerate(hard)]  # 2 mm worse in the mean
+    unsure = scored("unsure", 82.0, (62, 102), items="a", cells=by_sequence(*mixed))
+    (found,) = compare([unsure, best]).differences
+    assert found.low < 0 < found.high and not found.significant
+
+
+def test_the_same_items_are_the_same_data_however_they_are_written(scored):
+    one = scored("one", 60.0, data="mocap:balance=0.5,mirror=true,path=a", items="abc")
+    two = scored("two", 62.0, data="mocap:path=a", items="abc")
+    assert not compare([one, two]).obstacles
+
+
+def test_the_same_words_for_other_items_are_other_data(scored):
+    one, two = scored("one", 60.0, items="abc"), scored("two", 62.0, items="def")
+    found = compare([one, two])
+    assert "(items abc): one; " in found.obstacles[0] and "(items def): two" in found.obstacles[0]
+    assert not found.commands  # the same command would give the same again
+
+
+def test_a_run_that_was_trained_on_these_people_is_not_ranked(scored):
+    knows = scored("knows", 20.0, items="abc", seen_people=["S1", "S5"])
+    found = compare([knows, scored("new", 60.0, items="abc", seen_people=[])])
+    assert "knows was trained on 2 of the people that it is evaluated on (S1, S5)" in str(
+        found.obstacles
+    )
+    assert names(found) == ["knows", "new"]
+
+
+def test_no_command_is_shown_where_the_inputs_differ_as_well(scored):
+    lifter = scored("lifter", 40.0, ground_truth_inputs=["2D joints"], data="mocap:path=b")
+    found = compare([lifter, scored("full", 120.0, ground_truth_inputs=["2D box"])])
+    assert len(found.obstacles) == 2 and not found.commands
 
 
 def test_different_protocols_are_not_ranked(scored, tmp_path):

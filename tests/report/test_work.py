@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from posezoo.report import work as working
 from posezoo.report.cost import measure
 from posezoo.report.definition import Report, Row, read_report
+from posezoo.report.merging import merged
 from posezoo.report.page import write_page
 from posezoo.report.table import read_lines
 from posezoo.report.trials import Trials
@@ -87,6 +89,27 @@ def test_the_numbers_are_those_of_the_runs(done):
     assert float(line[3]) == json.loads((first.run.path / "eval.json").read_text())["mpjpe_mm"]
 
 
+def test_a_row_by_itself_leaves_the_other_rows_on_the_page(done):
+    trials, _, _ = done
+    second = trials.report.rows[1]
+    alone = trials.of(changed(trials.report, rows=(second,)))
+    assert [row.key for row in merged(alone, trials.report).report.rows] == ["row", "other"]
+    write_page(merged(alone, trials.report))
+    page = (trials.folder / "README.md").read_text()
+    assert "## row" in page and "## other" in page
+
+
+def test_a_row_that_would_take_the_page_of_others_away_is_refused(done, tmp_path):
+    trials, _, _ = done
+    shutil.copy(trials.folder / "report.json", tmp_path)  # a page without its trainings
+    alone = Trials(changed(trials.report, rows=trials.report.rows[1:]), tmp_path, device="cpu")
+    with pytest.raises(ValueError, match=r"1 rows whose trainings are not there \(row\)"):
+        merged(alone, trials.report)
+    fewer = trials.of(changed(alone.report, seeds=1))
+    with pytest.raises(ValueError, match="page of seeds 2, and this row would be of 1"):
+        merged(fewer, changed(trials.report, seeds=1))
+
+
 def test_a_finished_report_trains_nothing(done):
     trials, _, _ = done
     files = sorted(trials.folder.rglob("model.safetensors"))
@@ -158,7 +181,8 @@ def test_detectors_of_the_scale_start_from_one_backbone_and_others_do_not(tmp_pa
     working.work(trials, workers=0, say=lambda _: None)
     ours, other = trials
     assert ours.done and other.done, (ours.failure, other.failure)
-    assert given == {"resnet18": tmp_path / "start.safetensors", "resnet34": None}
+    start = [f"backbone={tmp_path / 'start.safetensors'}"]
+    assert given == {"resnet18": start, "resnet34": ()}
     first, second = read_lines(trials, rows[0])
     assert (first.note, second.note) == ("", "from random weights")
     write_page(trials)

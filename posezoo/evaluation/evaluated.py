@@ -1,0 +1,61 @@
+"""What an evaluation was of: the poses themselves, and whether the run had seen those people."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+
+from torch import Tensor
+
+from posezoo.assembly import build_dataset
+from posezoo.contracts import Batch
+from posezoo.registry import parse_node
+from posezoo.settings import Settings
+
+_STEPS_A_MM = 10  # poses count as the same if they agree to a tenth of a mm, or of a pixel
+
+
+class Fingerprint:
+    """A hash of evaluated items: equal if they are the same people, poses and cameras.
+
+    Words that only training heeds leave it as it is. A pipeline that sees pictures counts by its
+    3D truth, whatever their size; a lifter is given 2D joints, which count as well.
+    """
+
+    def __init__(self, *, with_2d: bool) -> None:
+        self._hash, self._with_2d = hashlib.blake2b(digest_size=5), with_2d
+
+    def add(self, truth: Batch) -> None:
+        """Take in items, in order."""
+        known = [truth.joints3d.where(truth.labelled3d[..., None], 0), truth.root_mm]
+        if self._with_2d or not truth.labelled3d.any():
+            known.append(truth.joints2d.where(truth.labelled2d[..., None], 0))
+        rows = [_rounded(each) for each in known]
+        names = zip(truth.subject, truth.action, truth.sequence, strict=True)
+        for item, name in enumerate(names):
+            self._hash.update("/".join(name).encode())
+            for row in rows:
+                self._hash.update(row[item].numpy().tobytes())
+
+    @property
+    def text(self) -> str:
+        """As it stands in eval.json."""
+        return self._hash.hexdigest()
+
+
+def people_trained_on(settings: Settings) -> Collection[str] | None:
+    """Everybody that a run was trained on, by name; None where its data are not here any more."""
+    nodes = [settings.data, *(each.strip() for each in settings.mix.split(" + ") if each)]
+    people: set[str] = set()
+    for node in nodes:
+        try:
+            people.update(
+                build_dataset(parse_node(node).with_params(split="train"), pictures=False).subjects
+            )
+        except (ValueError, OSError):
+            return None
+    return people
+
+
+def _rounded(values: Tensor) -> Tensor:  # int64, on the CPU
+    return (values.double().nan_to_num() * _STEPS_A_MM).round().long().flatten(1).cpu()
