@@ -7,13 +7,13 @@ labelled; this file does not say which labelled joints are hidden.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from posezoo.data.convert.people2d import Person, people_pieces
 from posezoo.data.convert.recipe import Options, Reading, understood
+from posezoo.data.text_file import read_json
 from posezoo.skeleton import SKELETONS
 
 _LAYOUT = "a list of {image, joints [16][2], joints_vis [16]}"
@@ -27,7 +27,7 @@ def read(source: Path, options: Options) -> Reading:
     """
     with understood(source, _LAYOUT):
         people = []
-        for number, each in enumerate(json.loads(source.read_text(encoding="utf-8"))):
+        for number, each in enumerate(read_json(source)):
             joints = np.array(each["joints"], np.float64)
             labelled = np.array(each["joints_vis"], np.float64) > 0
             if joints.shape != (16, 2) or labelled.shape != (16,):

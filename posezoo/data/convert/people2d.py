@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.data.convert.recipe import Options, Piece, Remarks
-from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.convert.source_sequence import SourceSequence, finish, picture_bytes
 from posezoo.data.store.pictures import check_picture
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import Skeleton
@@ -72,7 +72,7 @@ def _read(
         path = None if options.images is None else options.images / person.picture
         size = person.size_px
         if size is None and path is not None:
-            size = _size(path)
+            size = _size(path, options.images)
         if size is None:
             remarks.dropped(1, "no picture that can be read")
             continue
@@ -101,10 +101,11 @@ def _same(path: Path, _: int) -> Path:
     return path
 
 
-def _size(path: Path) -> tuple[int, int] | None:
-    if not path.is_file():
+def _size(path: Path, images: Path | None) -> tuple[int, int] | None:
+    data, _ = picture_bytes(path, images)
+    if data is None:
         return None
     try:
-        return check_picture(path.read_bytes())
+        return check_picture(data)
     except ValueError:
         return None

@@ -42,6 +42,11 @@ def test_into_h36m17_the_upper_neck_is_the_thorax(write, convert_to, tmp_path):
     assert missing == ["spine", "neck", "left_wrist"]
 
 
+def test_a_picture_outside_the_folder_is_not_even_measured(write, refuses, tmp_path, save_picture):
+    save_picture(tmp_path / "secret.jpg", 80, 60)
+    refuses("mpii", write(image="../secret.jpg"), "no picture", images=tmp_path / "images")
+
+
 def test_wrong_files_are_refused(write, refuses, tmp_path):
     images = tmp_path / "images"
     refuses("mpii", write(), "does not tell the pictures' sizes: give --images")
