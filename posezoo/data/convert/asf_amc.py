@@ -17,6 +17,7 @@ from posezoo.data.convert.kinematics import Floats, Tree, euler_rotations
 from posezoo.data.convert.motion import Motion, MotionReport, files_below, person, sampled, z_up
 from posezoo.data.convert.text_lines import Lines
 from posezoo.data.mocap.mocap_file import Recording
+from posezoo.data.text_file import with_ending
 
 _MM_PER_INCH = 25.4
 _ROOT = "root"
@@ -66,7 +67,7 @@ def read(
         asf = _find_asf(file)
         if asf not in bodies:
             bodies = {asf: read_asf(asf)}
-        subject = person(file, asf.parent.name if _alone(asf) else asf.stem)
+        subject = person(file) if _alone(asf) else person(file, asf)
         motion = Motion(
             path=file,
             subject=subject,
@@ -208,6 +209,8 @@ def _bones(lines: Lines, entries: Iterator[list[str]]) -> dict[str, _Bone]:
             dof = tuple(word.lower() for word in keys.get("dof", ()))
             if not set(dof) <= {"rx", "ry", "rz"}:
                 raise lines.error(f"dof {' '.join(dof)}", "only rx, ry and rz: bones only turn")
+            if keys["name"][0] in bones:
+                raise lines.error(f"a second bone {keys['name'][0]}", "a name for each bone")
             bones[keys["name"][0]] = _Bone(
                 offset=[length * part for part in direction],
                 axis=lines.numbers(keys["axis"][:3], 3, "axis"),
@@ -276,8 +279,9 @@ def _joints(body: Body, values: dict[str, Floats]) -> Floats:  # (F, 17, 3) mm, 
 
 def _find_asf(amc: Path) -> Path:
     """The .asf beside the motion or one folder up: the only one, or the one it is named after."""
-    for folder in (amc.parent, amc.parent.parent):
-        found = sorted(folder.glob("*.asf"))
+    beside = amc.parent.resolve()
+    for folder in (beside, beside.parent):
+        found = with_ending(folder.iterdir(), ".asf")
         named = [asf for asf in found if amc.stem.startswith(asf.stem)]
         if len(found) == 1 or named:
             return max(named, key=lambda asf: len(asf.stem)) if named else found[0]
@@ -288,7 +292,7 @@ def _find_asf(amc: Path) -> Path:
 
 
 def _alone(asf: Path) -> bool:
-    return len(list(asf.parent.glob("*.asf"))) == 1
+    return len(with_ending(asf.parent.iterdir(), ".asf")) == 1
 
 
 def _action(stem: str) -> str:

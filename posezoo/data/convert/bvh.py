@@ -109,7 +109,7 @@ def read(
         report.repaired.update(repairs)
         motion = Motion(
             path=file,
-            subject=person(file, file.parent.name),
+            subject=person(file),
             action=file.stem,
             source_fps=1 / text.frame_s,
             joints_mm=z_up(joints) * (mm_per_unit or dialect.mm_per_unit),

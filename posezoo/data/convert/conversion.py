@@ -95,6 +95,7 @@ def convert(
         raise ValueError(f"every is {options.every}, expected 1 or more")
     if not source.exists():
         raise ValueError(f"{source}: no such file or folder")
+    source = _with_a_name(source)
     reading: Reading = get_format(format_name).read(source, options)
     if not reading.pieces:
         raise ValueError(f"{source}: nothing of format {format_name} is in it")
@@ -166,9 +167,14 @@ def convert_motion(
         ValueError: the source is not what the format wants. Nothing is left behind.
     """
     report = MotionReport()
-    recordings = get_format(format_name).read(source, fps=fps, report=report)
+    recordings = get_format(format_name).read(_with_a_name(source), fps=fps, report=report)
     write_mocap(out, recordings, licence=licence, credit=credit)
     return report
+
+
+def _with_a_name(source: Path) -> Path:
+    """The same path with names for folders, since readers take people's names from them."""
+    return source.resolve() if source.is_dir() else source.parent.resolve() / source.name
 
 
 def _rotations(

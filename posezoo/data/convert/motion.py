@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from posezoo.data.convert.kinematics import Floats
 from posezoo.data.mocap.mocap_file import Recording
+from posezoo.data.text_file import with_ending
 from posezoo.data.units import check_millimetres
 from posezoo.skeleton import H36M17
 
@@ -99,21 +100,26 @@ def z_up(
 
 
 def files_below(path: str | Path, ending: str) -> Iterator[Path]:
-    """The file itself, or all files of that ending in a folder, in the order of their names.
+    """The file itself, or all of that ending in a folder (.BVH as .bvh), ordered by their names.
 
     Raises:
         ValueError: there is none.
     """
     path = Path(path)
-    found = [path] if path.is_file() else sorted(path.rglob(f"*{ending}"))
+    found = [path] if path.is_file() else with_ending(path.rglob("*"), ending)
     if not found:
         raise ValueError(f"{path}: no {ending} file here; expected one, or a folder of them")
     yield from found
 
 
-def person(file: Path, folder: str) -> str:
-    """Who moves in a file: CMU's subject number before "_", else the folder's name."""
+def person(file: Path, body: Path | None = None) -> str:
+    """Who moves in a file: CMU's subject number before "_", else the folder's name.
+
+    With the file of a body of his own: that body's name.
+    """
     number = file.stem.partition("_")[0]
+    # "x.bvh", "./x.bvh" and "../x.bvh" lie in a folder with a name, too.
+    folder = body.stem if body else file.parent.resolve().name or "person"
     if number.isdigit():
         return f"S{number}"
     return f"S{folder}" if folder.isdigit() else folder

@@ -9,7 +9,6 @@ where both 2D and 3D are there. Pixel centres are integers: add or take half a p
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from posezoo.data.convert.npz import npz_keys, open_npz
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
 from posezoo.data.convert.source_sequence import SourceSequence, finish
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.data.text_file import read_json
 from posezoo.skeleton import SKELETONS, Skeleton, get_skeleton
 
 _LAYOUT = "the table of docs/data.md, 'Your own poses'"
@@ -153,7 +153,7 @@ def _read_npz(path: Path, options: Options) -> Table:
 
 def _read_json(path: Path, options: Options) -> Table:
     del options
-    table: Table = json.loads(path.read_text(encoding="utf-8"))
+    table: Table = read_json(path)
     for name in _AXES:
         if name in table:  # null: not known
             table[name] = np.array(table[name], np.float64)
