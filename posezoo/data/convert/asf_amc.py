@@ -18,6 +18,7 @@ from posezoo.data.convert.motion import Motion, MotionReport, files_below, perso
 from posezoo.data.convert.text_lines import Lines
 from posezoo.data.mocap.mocap_file import Recording
 from posezoo.data.text_file import with_ending
+from posezoo.data.units import mm_per_unit
 
 _MM_PER_INCH = 25.4
 _ROOT = "root"
@@ -47,6 +48,8 @@ def read(
     *,
     fps: float = 10.0,
     source_fps: float | None = None,
+    unit: str = "",
+    up: str = "",
     report: MotionReport | None = None,
 ) -> Iterator[Recording]:
     """The motions of an .amc file, or of all in a folder, each with the .asf beside or above it.
@@ -55,7 +58,9 @@ def read(
         path: the file or folder.
         fps: poses a second; a motion with fewer keeps all.
         source_fps: frames a second of the files; None: 120, and 60 for CMU's subject 87.
-        report: counts what was kept, repaired and dropped.
+        unit: of the .asf, mm, cm, m or inch, if it states a wrong one.
+        up: y or z; "": y, as CMU and HDM05 have it.
+        report: counts what was kept, repaired and dropped, and how files were read.
 
     Raises:
         ValueError: a file that is cut or not what it must be, with the line; no .asf; a body that
@@ -68,12 +73,18 @@ def read(
         if asf not in bodies:
             bodies = {asf: read_asf(asf)}
         subject = person(file) if _alone(asf) else person(file, asf)
+        size = mm_per_unit(unit) if unit else bodies[asf].mm_per_unit
+        stated = "" if unit else ", as the .asf states"
+        report.taken[f"in {unit or f'units of {size:.4g} mm'}{stated}; {up or 'y'} up"] += 1
+        joints = _joints(bodies[asf], read_amc(file, bodies[asf]))
+        joints = joints if up == "z" else z_up(joints)
         motion = Motion(
             path=file,
             subject=subject,
             action=_action(file.stem),
             source_fps=source_fps or _FPS_OF.get(subject, _FPS),
-            joints_mm=_joints(bodies[asf], read_amc(file, bodies[asf])),
+            joints_mm=joints * size,
+            size_of_unit=size,
         )
         yield sampled(motion, fps, report)
 
@@ -256,7 +267,7 @@ def _turns(
     return euler_rotations(degrees[..., ::-1], order[::-1])
 
 
-def _joints(body: Body, values: dict[str, Floats]) -> Floats:  # (F, 17, 3) mm, z up
+def _joints(body: Body, values: dict[str, Floats]) -> Floats:  # (F, 17, 3) in its unit and axes
     names = body.tree.names
     lost = [name for name in _JOINTS if name not in names]
     if lost:
@@ -274,7 +285,7 @@ def _joints(body: Body, values: dict[str, Floats]) -> Floats:  # (F, 17, 3) mm, 
     places, _ = body.tree.forward(rotations, root[:, position])
     joints = places[:, [names.index(name) for name in _JOINTS]]
     pelvis = (joints[:, :1] + joints[:, 3:4]) / 2
-    return z_up(np.concatenate([pelvis, joints], 1)) * body.mm_per_unit
+    return np.concatenate([pelvis, joints], 1)
 
 
 def _find_asf(amc: Path) -> Path:

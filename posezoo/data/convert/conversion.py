@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.data.convert.bvh_names import read_map
 from posezoo.data.convert.cameras import read_cameras
 from posezoo.data.convert.conversion_cache import ConversionCache
 from posezoo.data.convert.formats import get_format
@@ -150,6 +151,10 @@ def convert_motion(
     out: Path,
     *,
     fps: float = 10.0,
+    unit: str = "",
+    up: str = "",
+    root_offset: str = "",
+    names: Path | None = None,
     licence: str = "unknown",
     credit: str = "",
 ) -> MotionReport:
@@ -160,6 +165,10 @@ def convert_motion(
         source: a file, or a folder of them.
         out: the file; nothing may be there. Folders are searched for `*_poses17.h5`.
         fps: poses a second.
+        unit: of the source, mm, cm, m or inch; "": told from the bodies, or by the format.
+        up: its axis that points up, y or z; "": told from the bodies, or by the format.
+        root_offset: "add" or "replace", see `posezoo.data.convert.bvh`; "": told from the floor.
+        names: a file that says which node of a .bvh is which joint.
         licence: of the data.
         credit: who must be named.
 
@@ -167,7 +176,10 @@ def convert_motion(
         ValueError: the source is not what the format wants. Nothing is left behind.
     """
     report = MotionReport()
-    recordings = get_format(format_name).read(_with_a_name(source), fps=fps, report=report)
+    given: dict[str, Any] = {"unit": unit, "up": up, "root_offset": root_offset}
+    given["names"] = read_map(names) if names else None
+    given = {name: value for name, value in given.items() if value}
+    recordings = get_format(format_name).read(_with_a_name(source), fps=fps, report=report, **given)
     write_mocap(out, recordings, licence=licence, credit=credit)
     return report
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from posezoo.data.convert.kinematics import Floats
 from posezoo.data.mocap.mocap_file import Recording
 from posezoo.data.text_file import with_ending
-from posezoo.data.units import check_millimetres
+from posezoo.data.units import check_body
 from posezoo.skeleton import H36M17
 
 _JUMP_M_PER_S = 5.0
@@ -39,11 +39,13 @@ class MotionReport:
     poses: int = 0  # written
     dropped: Counter[str] = field(default_factory=Counter)  # source frames by reason
     repaired: Counter[str] = field(default_factory=Counter)  # files by what was put right
+    taken: Counter[str] = field(default_factory=Counter)  # files by what was told or guessed
 
     def lines(self) -> list[str]:
         """The report as text."""
         return [
             f"{self.files} files, {self.frames} frames -> {self.poses} poses",
+            *(f"taken {count} files {how}" for how, count in sorted(self.taken.items())),
             *(f"dropped {count} frames: {why}" for why, count in sorted(self.dropped.items())),
             *(f"repaired {count} files: {what}" for what, count in sorted(self.repaired.items())),
         ]
@@ -58,6 +60,7 @@ class Motion:
     action: str
     source_fps: float
     joints_mm: Floats  # (F, 17, 3) mm, world frame, z up
+    size_of_unit: float = 1.0  # mm that the file's own numbers were multiplied by
 
 
 def sampled(motion: Motion, fps: float, report: MotionReport) -> Recording:
@@ -130,7 +133,12 @@ def _check_body(motion: Motion) -> None:
     if len(broken):
         raise ValueError(f"{motion.path}: frame {broken[0, 0]} has a joint that is no number")
     try:
-        check_millimetres(motion.joints_mm, H36M17)
+        check_body(
+            motion.joints_mm,
+            H36M17,
+            size_of_unit=motion.size_of_unit,
+            option="say it by --unit {unit}",
+        )
     except ValueError as error:
         raise ValueError(f"{motion.path}: {error}") from None
 

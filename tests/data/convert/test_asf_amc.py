@@ -209,7 +209,7 @@ def test_a_broken_motion_is_refused_with_its_line(capture, damage, message):
         (lambda t: t.replace("    root lhipjoint\n", ""), "parent lhipjoint; expected root"),
         (lambda t: t.replace("direction 1 0 0", "direction 1 0", 1), "direction: 1 0"),
         (lambda t: t.replace("lwrist", "lpaw"), "no bone lwrist; expected CMU's"),
-        (lambda t: t.replace("length 0.45", "length 25.4", 1), "the median thigh"),
+        (lambda t: t.replace("length 0.45", "length 25.4", 1), "the body would be 26.25 mm tall"),
     ],
 )
 def test_a_broken_body_is_refused(capture, damage, message):
