@@ -2,8 +2,8 @@
 
 Nobody knows the lens of such a picture. A camera must be there all the same, so one is assumed: as
 long a focal length as the picture's diagonal (an angle of 53 degrees across it), its middle the
-centre. Who is who is not known either: people are grouped by a hundred or so pictures, and no
-picture is in two groups, so that none is on both sides of a split.
+centre. Who is who is not known either: people are grouped by a hundred pictures, or by a tenth of
+all, and no picture is in two groups, so that none is on both sides of a split.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_GROUP = 100  # pictures
+_GROUP = 100  # pictures, at most
+_GROUPS = 10  # at least, where there are as many pictures: one is held out of a small set
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,11 @@ def people_pieces(
     """
     if options.images is None and any(person.size_px is None for person in people):
         raise ValueError("this format does not tell the pictures' sizes: give --images FOLDER")
+    size = min(_GROUP, max(1, len({person.picture for person in people}) // _GROUPS))
     groups: list[list[Person]] = []
     pictures: set[str] = set()
     for person in sorted(people, key=lambda person: person.picture):
-        if not groups or (len(pictures) == _GROUP and person.picture not in pictures):
+        if not groups or (len(pictures) == size and person.picture not in pictures):
             groups.append([])
             pictures.clear()
         pictures.add(person.picture)

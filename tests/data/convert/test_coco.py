@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from posezoo.data.store.store import Store
 from posezoo.skeleton import SKELETONS
 
 COCO = SKELETONS["coco17"].joints
@@ -50,7 +51,7 @@ def test_pixels_stay_as_they_are_and_unlabelled_joints_are_said(write, convert_t
         "dropped 1 frames in 1 pieces: a crowd",
         "dropped 1 frames in 1 pieces: a person without any joint",
         "repaired 2 frames in 1 pieces: 17 joints without names: taken as coco17",
-        "repaired 2 frames in 1 pieces: lens not known: focal length assumed to be the diagonal",
+        "repaired 2 frames in 2 pieces: lens not known: focal length assumed to be the diagonal",
     ]
 
 
@@ -181,3 +182,12 @@ def test_pictures_outside_the_folder_of_pictures_stay_outside(
     store, report = convert_to("coco", write(images=images), images=tmp_path / "images")
     assert store["size_px"].tolist() == [[128, 96]]
     assert any("leads out of the folder of --images" in line for line in report.lines())
+
+
+def test_four_pictures_can_be_trained_on(write, convert_to):
+    good = [number for j in range(17) for number in (10 + j, 20, 2)]
+    images = [{"id": k, "file_name": f"{k}.jpg", "width": 64, "height": 96} for k in range(4)]
+    people = [{"id": k, "image_id": k, "keypoints": good} for k in range(4)]
+    store, _ = convert_to("coco", write(images=images, annotations=people))
+    sides = [Store(path=store.path, split=split) for split in ("train", "val")]
+    assert [len(side) for side in sides] == [3, 1]
