@@ -7,6 +7,7 @@ were fitted to the prepared CMU and HDM05 files: see docs/data.md.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -116,11 +117,13 @@ def files_below(path: str | Path, ending: str) -> Iterator[Path]:
 
 
 def person(file: Path, body: Path | None = None) -> str:
-    """Who moves in a file: CMU's subject number before "_", else the folder's name.
+    """Who moves in a file: CMU's number before "_", LAFAN1's "subject1" behind it, else the folder.
 
-    With the file of a body of his own: that body's name.
+    With the file of a body of his own: that body's name instead of the folder's.
     """
-    number = file.stem.partition("_")[0]
+    number, last = file.stem.partition("_")[0], file.stem.rpartition("_")[2]
+    if re.fullmatch(r"subject\d+", last):
+        return last
     # "x.bvh", "./x.bvh" and "../x.bvh" lie in a folder with a name, too.
     folder = body.stem if body else file.parent.resolve().name or "person"
     if number.isdigit():

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+import pytest
+
+from posezoo.data.convert.motion import person
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("cmu/06_01.bvh", "S06"),
+        ("lafan1/walk1_subject2.bvh", "subject2"),
+        ("anna/walk_fast.bvh", "anna"),
+        ("07/walk.amc", "S07"),
+    ],
+)
+def test_who_moves_stands_in_the_files_name_or_is_the_folder(file, name):
+    assert person(Path(file)) == name
+
+
+def test_a_body_of_ones_own_is_the_person():
+    assert person(Path("07/walk.amc"), Path("07/ben.asf")) == "ben"
