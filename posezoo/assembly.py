@@ -82,6 +82,11 @@ def dataset_for(
         ValueError: as `build_dataset`, or data that cannot be seen so.
     """
     choice = registry.resolve("dataset", spec)
+    if pipeline.skeleton2d != pipeline.skeleton:
+        raise ValueError(
+            f"'{pipeline.spec}' is told joints of {pipeline.skeleton2d.name}, and data has 2D "
+            f"joints of {pipeline.skeleton.name}: use it on what a detector finds"
+        )
     view = {"image_size": image_size if pipeline.has_image else 0, "pictures": pipeline.has_image}
     if pipeline.lifter is not None and pipeline.lifter.frames + lead > 1:
         if "frames" not in choice.entry.parameters():
@@ -130,6 +135,11 @@ def _with_weights(choice: Choice) -> Detector:
 def _check_fit(spec: PipelineSpec, head: Any, lifter: Any) -> None:
     if head.output == "joints3d":
         raise ValueError(f"'{spec}': this head gives 3D by itself; leave out +{spec.lifter}")
+    if told := getattr(lifter, "joints2d", ""):
+        raise ValueError(
+            f"'{spec}': the lifter is told joints of {told}, and the head finds those that it "
+            "predicts; leave out joints2d="
+        )
     if lifter.frames > 1:
         raise ValueError(
             f"'{spec}': the lifter looks at {lifter.frames} frames, and a picture is one: train it "

@@ -43,13 +43,24 @@ class Camera:
         tangential: tuple[float, float] = (0.0, 0.0),
         tangential_factor: float = 2.0,
     ) -> Camera:
-        """One camera from its numbers (float64)."""
+        """One camera from its numbers (float64).
+
+        Example:
+            >>> Camera.make(focal_px=(1000, 1000), centre_px=(500, 400)).centre.tolist()
+            [500.0, 400.0]
+        """
         values = (*focal_px, *centre_px, *radial, *tangential, tangential_factor)
         return cls(torch.tensor(values, dtype=torch.float64))
 
     @classmethod
     def stack(cls, cameras: list[Camera]) -> Camera:
-        """A batch from single cameras: parameters (B, 10)."""
+        """A batch from single cameras: parameters (B, 10).
+
+        Example:
+            >>> camera = Camera.make(focal_px=(1000, 1000), centre_px=(500, 400))
+            >>> Camera.stack([camera, camera]).parameters.shape
+            torch.Size([2, 10])
+        """
         return cls(torch.stack([camera.parameters for camera in cameras]))
 
     @property
@@ -79,14 +90,27 @@ class Camera:
         self,
         points: Tensor,  # (..., N, 3) mm, camera frame, z > 0
     ) -> Tensor:  # (..., N, 2) px
-        """See points of the camera frame, distortion included."""
+        """See points of the camera frame, distortion included.
+
+        Example:
+            >>> camera = Camera.make(focal_px=(1000, 1000), centre_px=(500, 400))
+            >>> point = torch.tensor([[400.0, -200.0, 4000.0]])  # 0.1 and -0.05 of its depth
+            >>> camera.project(point).round()
+            tensor([[600., 350.]], dtype=torch.float64)
+        """
         return self.from_rays(points[..., :2] / points[..., 2:])
 
     def from_rays(
         self,
         rays: Tensor,  # (..., N, 2) x/z, y/z
     ) -> Tensor:  # (..., N, 2) px
-        """Where undistorted directions fall on the picture."""
+        """Where undistorted directions fall on the picture.
+
+        Example:
+            >>> camera = Camera.make(focal_px=(1000, 1000), centre_px=(500, 400))
+            >>> camera.from_rays(torch.tensor([[0.1, -0.05]])).round()
+            tensor([[600., 350.]], dtype=torch.float64)
+        """
         return self._distort(rays) * self.focal[..., None, :] + self.centre[..., None, :]
 
     def to_rays(
@@ -104,6 +128,11 @@ class Camera:
             px: pixels, anywhere.
             beyond: what a pixel gets that has no ray within 63 degrees of the axis: NaN, or the
                 direction in which it lies, at the edge of what the lens can see.
+
+        Example:
+            >>> camera = Camera.make(focal_px=(1000, 1000), centre_px=(500, 400))
+            >>> camera.to_rays(torch.tensor([[600.0, 350.0]]).double())
+            tensor([[ 0.1000, -0.0500]], dtype=torch.float64)
         """
         distorted = (px - self.centre[..., None, :]) / self.focal[..., None, :]
         rays = distorted
@@ -132,6 +161,12 @@ class Camera:
         """The camera of a cropped and resized picture: new px = old px * scale + offset.
 
         Exact: 3D and distortion stay as they are, only focal length and centre change.
+
+        Example:
+            >>> camera = Camera.make(focal_px=(1000, 1000), centre_px=(500, 400))
+            >>> half = camera.resampled(torch.tensor(0.5), torch.tensor([-100.0, 0.0]))
+            >>> half.focal.tolist(), half.centre.tolist()
+            ([500.0, 500.0], [150.0, 200.0])
         """
         new = self.parameters.clone()
         new[..., 0:2] = self.focal * scale
@@ -146,6 +181,11 @@ class Camera:
 
         Exact: it sees (-x, y, z) where the old camera's mirrored picture has (x, y, z). Pass
         (W - 1) / 2 for a picture flipped in itself; without, the principal point stays.
+
+        Example:
+            >>> camera = Camera.make(focal_px=(1000, 1000), centre_px=(500, 400))
+            >>> camera.mirrored(torch.tensor(499.5)).centre.tolist()  # the middle of 1000 px
+            [499.0, 400.0]
         """
         new = self.parameters.clone()
         if at_px is not None:
@@ -162,6 +202,12 @@ class Camera:
 
         Exact: it sees a scene turned by the same angle about the optical axis. Where fx and fy
         differ the picture is turned in units of the focal length, an affine map.
+
+        Example:
+            >>> camera = Camera.make(focal_px=(1000, 1000), centre_px=(500, 400))
+            >>> quarter = torch.tensor(torch.pi / 2)
+            >>> camera.rolled(quarter, about_px=torch.tensor([500.0, 500.0])).centre.round()
+            tensor([600., 500.], dtype=torch.float64)
         """
         cos, sin = torch.cos(radians)[..., None], torch.sin(radians)[..., None]
         new = self.parameters.clone()
@@ -206,5 +252,12 @@ def world_to_camera(
     rotation: Tensor,  # (..., 3, 3) world to camera
     position: Tensor,  # (..., 3) mm, the camera's centre in the world
 ) -> Tensor:  # (..., N, 3) mm, camera frame
-    """X_cam = R (X_world - T)."""
+    """X_cam = R (X_world - T).
+
+    Example:
+        >>> ahead = torch.tensor([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # along y, with z up
+        >>> place = torch.tensor([0.0, -5000.0, 1000.0])
+        >>> world_to_camera(torch.tensor([[100.0, 0.0, 1500.0]]), ahead, place)
+        tensor([[ 100., -500., 5000.]])
+    """
     return (points - position[..., None, :]) @ rotation.transpose(-1, -2)

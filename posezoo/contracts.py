@@ -162,6 +162,9 @@ class Lifter(Protocol):
     """2D joints to 3D joints. Owns its normalisation, as buffers in its state dict.
 
     Built with `skeleton: Skeleton`, then its own parameters.
+    One that has `joints2d`, the name of a joint set, is told those and not the skeleton's.
+    One that predicts a whole window at once has `lift_window`, called as the lifter itself with
+    exactly `frames` frames, which gives them all: it then learns from all of them.
     """
 
     frames: int  # how many frames it must see to predict one; 1 for a single picture

@@ -7,6 +7,7 @@ of the top-left pixel is (0, 0). The centre of cell (i, j) of a map of stride s 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -72,6 +73,16 @@ def root_relative(
 ) -> Tensor:  # (..., J, 3) mm, joint `root` exactly 0
     """Subtract the root joint."""
     return joints_mm - joints_mm[..., root : root + 1, :]
+
+
+def mirrored(
+    joints: Tensor,  # (B, T, J, 2) px or (B, T, J, 3) mm
+    order: Sequence[int],  # which joint comes to stand at each place: a skeleton's `mirror`
+    middle: Tensor,  # (B,), in the joints' unit
+) -> Tensor:  # the same shape
+    """X about the middle, left and right exchanged."""
+    x, rest = joints[..., list(order), :].tensor_split([1], -1)
+    return torch.cat([2 * middle[:, None, None, None] - x, rest], -1)
 
 
 def rotation_to_optical_axis(

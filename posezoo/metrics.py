@@ -21,7 +21,15 @@ def mpjpe(
     target: Tensor,  # (..., J, 3) mm
     root: int = 0,
 ) -> Tensor:  # (..., J) mm
-    """Distance of each joint after both poses are centred on their roots (protocol 1)."""
+    """Distance of each joint after both poses are centred on their roots (protocol 1).
+
+    Example:
+        >>> target = torch.tensor([[0.0, 0, 0], [0, 300, 0], [0, 300, 400]])
+        >>> elsewhere = target + torch.tensor([1000.0, 0, 0])
+        >>> elsewhere[2] += torch.tensor([30.0, 40, 0])
+        >>> mpjpe(elsewhere, target)
+        tensor([ 0.,  0., 50.])
+    """
     return _distance(root_relative(predicted, root), root_relative(target, root))
 
 
@@ -31,7 +39,13 @@ def n_mpjpe(
     root: int = 0,
     labelled: Tensor | None = None,  # (..., J) bool: the joints to fit by; None: all
 ) -> Tensor:  # (..., J) mm
-    """As `mpjpe`, after the one scale that fits the prediction best (Rhodin et al. 2018)."""
+    """As `mpjpe`, after the one scale that fits the prediction best (Rhodin et al. 2018).
+
+    Example:
+        >>> target = torch.tensor([[0.0, 0, 0], [0, 300, 0], [0, 300, 400]])
+        >>> n_mpjpe(target / 2, target)
+        tensor([0., 0., 0.])
+    """
     a, b = root_relative(predicted, root), root_relative(target, root)
     fitted = a if labelled is None else a * labelled[..., None]
     product, square = ((fitted * x).sum((-1, -2), keepdim=True) for x in (b, a))
@@ -43,7 +57,14 @@ def pa_mpjpe(
     target: Tensor,  # (..., J, 3) mm
     labelled: Tensor | None = None,  # (..., J) bool: the joints to fit by; None: all
 ) -> Tensor:  # (..., J) mm
-    """Distance of each joint after the best rotation, translation and scale (protocol 2)."""
+    """Distance of each joint after the best rotation, translation and scale (protocol 2).
+
+    Example:
+        >>> target = torch.tensor([[0.0, 0, 0], [0, 300, 0], [0, 300, 400]])
+        >>> turned = 2 * target[:, [1, 2, 0]] + 77  # the axes change places
+        >>> pa_mpjpe(turned, target).max().item() < 0.01
+        True
+    """
     return _distance(procrustes_align(predicted, target, labelled), target)
 
 
@@ -51,14 +72,24 @@ def pck_3d(
     error: Tensor,  # (..., J) mm, of `mpjpe` or another
     threshold_mm: float = 150.0,
 ) -> Tensor:  # (..., J) 1 where the joint is right, else 0
-    """Whether each joint is at most so far off; its mean is the 3DPCK (Mehta et al. 2017)."""
+    """Whether each joint is at most so far off; its mean is the 3DPCK (Mehta et al. 2017).
+
+    Example:
+        >>> pck_3d(torch.tensor([149.0, 151.0]))
+        tensor([1., 0.])
+    """
     return (error <= threshold_mm).to(error.dtype)
 
 
 def auc_3d(
     error: Tensor,  # (..., J) mm
 ) -> Tensor:  # (..., J) from 0 to 1
-    """Mean of `pck_3d` over the thresholds 0, 5, ... 150 mm."""
+    """Mean of `pck_3d` over the thresholds 0, 5, ... 150 mm.
+
+    Example:
+        >>> auc_3d(torch.tensor([0.0, 72.0, 151.0]))  # within 31, 16 and none of the thresholds
+        tensor([1.0000, 0.5161, 0.0000])
+    """
     thresholds = torch.tensor(AUC_THRESHOLDS_MM, dtype=error.dtype, device=error.device)
     return (error[..., None] <= thresholds).to(error.dtype).mean(-1)
 
@@ -71,6 +102,13 @@ def mpjve(
     """Error of each joint's velocity, by differences of consecutive frames.
 
     The literature gives it in mm per frame, which depends on the frame rate: divide by `fps`.
+
+    Example:
+        >>> still = torch.zeros(2, 17, 3)
+        >>> moved = still.clone()
+        >>> moved[1, :, 0] = 10.0  # 10 mm in a frame of 1/50 s
+        >>> mpjve(moved, still, fps=50.0)[0, 0]
+        tensor(500.)
     """
     return _distance(predicted.diff(dim=-3), target.diff(dim=-3)) * fps
 
@@ -80,7 +118,15 @@ def bone_length_error(
     target: Tensor,  # (..., J, 3) mm
     skeleton: Skeleton,
 ) -> Tensor:  # (..., J) mm, of the bone that ends in each joint; NaN at the root
-    """How much too long (or short) each bone is, as a distance."""
+    """How much too long (or short) each bone is, as a distance.
+
+    Example:
+        >>> from posezoo.skeleton import H36M17
+        >>> pose = torch.zeros(17, 3)
+        >>> pose[6, 1] = 400.0  # a left shin of 400 mm, all other bones of none
+        >>> bone_length_error(1.1 * pose, pose, H36M17)[6].round()
+        tensor(40.)
+    """
     return (_bone_lengths(predicted, skeleton) - _bone_lengths(target, skeleton)).abs()
 
 
@@ -88,7 +134,15 @@ def symmetry_error(
     predicted: Tensor,  # (..., J, 3) mm
     skeleton: Skeleton,
 ) -> Tensor:  # (..., J) mm, of the bone that ends in each joint; NaN where it has no counterpart
-    """By how much left and right bones of one predicted body differ; needs no truth."""
+    """By how much left and right bones of one predicted body differ; needs no truth.
+
+    Example:
+        >>> from posezoo.skeleton import H36M17
+        >>> pose = torch.zeros(17, 3)
+        >>> pose[6, 1] = 400.0  # a left shin, and no right one
+        >>> symmetry_error(pose, H36M17)[[3, 6]]
+        tensor([400., 400.])
+    """
     mirror, parents = skeleton.mirror, skeleton.parents
     paired = [
         mirror[j] != j and parent >= 0 and mirror[parent] == parents[mirror[j]]
@@ -103,7 +157,12 @@ def error_2d(
     predicted: Tensor,  # (..., J, 2) px
     target: Tensor,  # (..., J, 2) px
 ) -> Tensor:  # (..., J) px
-    """Distance of each joint in the picture that the network sees."""
+    """Distance of each joint in the picture that the network sees.
+
+    Example:
+        >>> error_2d(torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2))
+        tensor([5.])
+    """
     return _distance(predicted, target)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, Detector, Lifter, PoseResult
 from posezoo.registry import PipelineSpec
-from posezoo.skeleton import Skeleton
+from posezoo.skeleton import Skeleton, get_skeleton
 
 
 class Pipeline(nn.Module):
@@ -107,10 +108,16 @@ class Pipeline(nn.Module):
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # (B, T - frames + 1, J, 3) mm, camera frame, root exactly 0
         """The lifter, always in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px."""
-        inputs = lifter_inputs(self.lifter, joints2d.float(), camera, confidence)
-        with torch.autocast(joints2d.device.type, enabled=False):
-            joints3d: Tensor = self.lifter(*inputs)
-        return joints3d
+        return self._lift(self.lifter, joints2d, camera, confidence)
+
+    def lift_window(
+        self,
+        joints2d: Tensor,  # (B, frames, J, 2) px
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None = None,  # (B, frames, J), 0 to 1; None: true joints, so 1
+    ) -> Tensor:  # (B, frames, J, 3) mm, camera frame, root exactly 0
+        """All frames of one window, of a lifter that predicts them at once; float32 as `lift`."""
+        return self._lift(self.lifter.lift_window, joints2d, camera, confidence)
 
     def lift_loss(
         self,
@@ -118,10 +125,25 @@ class Pipeline(nn.Module):
         batch: Batch,
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # scalar
-        """The lifter's loss for the joints that it is given."""
-        joints3d = self.lift(joints2d, batch.camera, confidence)
-        loss: Tensor = self.lifter.loss(joints3d, self.predicted_frames(batch))
+        """The lifter's loss for the joints that it is given, of all that it predicts at once."""
+        if hasattr(self.lifter, "lift_window") and joints2d.shape[1] == self.lifter.frames:
+            joints3d = self.lift_window(joints2d, batch.camera, confidence)
+        else:
+            joints3d = self.lift(joints2d, batch.camera, confidence)
+            batch = self.predicted_frames(batch)
+        loss: Tensor = self.lifter.loss(joints3d, batch)
         return loss
+
+    def _lift(
+        self,
+        lift: Callable[..., Tensor],
+        joints2d: Tensor,  # (B, T, J, 2) px
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None,  # (B, T, J), 0 to 1
+    ) -> Tensor:
+        inputs = lifter_inputs(self.lifter, joints2d.float(), camera, confidence)
+        with torch.autocast(joints2d.device.type, enabled=False):
+            return lift(*inputs)
 
     def predicted_frames(self, batch: Batch) -> Batch:
         """A batch without the frames that the lifter only looks at: what predictions answer to."""
@@ -151,6 +173,12 @@ class Pipeline(nn.Module):
         """The parts that are there and learn, by kind."""
         named = {"backbone": self.backbone, "head": self.head, "lifter": self.lifter}
         return {name: part for name, part in named.items() if part is not None}
+
+    @property
+    def skeleton2d(self) -> Skeleton:
+        """The joints that a lifter is told: those of the skeleton, unless it says otherwise."""
+        name = getattr(self.lifter, "joints2d", "")
+        return get_skeleton(name) if name else self.skeleton
 
     @property
     def has_image(self) -> bool:

@@ -16,7 +16,7 @@ from posezoo.cores import cores, wait_quietly
 
 # Before torch is loaded, which then reads it: tests run beside each other, and beside other work.
 wait_quietly()
-if beside := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+if beside := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // beside)))
 
 import torch

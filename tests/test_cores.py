@@ -1,6 +1,7 @@
 """How threads wait is chosen before torch is loaded; threads and workers fit the cores."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -14,15 +15,11 @@ from posezoo.training import runs
 
 def openmp_of_the_command_line(**variables):
     """What OpenMP itself says, once torch has loaded it, of how threads wait."""
-    free = {n: v for n, v in os.environ.items() if n not in cores._WAITING}
-    done = subprocess.run(
-        [sys.executable, "-c", "from posezoo.cli import main; main()", "env", "--json"],
-        env=free | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_DISPLAY_ENV": "VERBOSE"} | variables,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    said = [line.split("=")[1].strip(" '") for line in done.stderr.splitlines()
-            if "OMP_WAIT_POLICY =" in line]  # fmt: skip
-    return said, done.stdout
+    environment = {n: v for n, v in os.environ.items() if n not in cores._WAITING}
+    environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_DISPLAY_ENV": "TRUE", **variables}
+    command = [sys.executable, "-c", "from posezoo.cli import main; main()", "env", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return re.findall(r"OMP_WAIT_POLICY = '(\w+)'", done.stderr), done.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the OpenMP of Linux's torch is GCC's")

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from posezoo.assembly import build_dataset, build_pipeline, build_strategy
+from posezoo.assembly import build_dataset, build_pipeline, build_strategy, dataset_for
 from posezoo.testing import assert_equal_up_to_rounding
+from posezoo.testing.examples import people
 from posezoo.training.ema import Ema
 from posezoo.training.loss_terms import describe_losses
 
@@ -56,6 +57,34 @@ def test_a_lifter_that_takes_confidence_is_told_the_head_s_and_1_of_true_joints(
     assert not torch.equal(seen[2], torch.ones(4, 1, 17))
     doubted = pipeline.eval().lift(batch.joints2d, batch.camera, torch.zeros(4, 1, 17))
     assert (doubted - on_true).abs().max() > 0
+
+
+def test_a_lifter_of_whole_windows_learns_from_every_frame_of_them():
+    """The loss of one window is the mean over its frames, not of the middle one."""
+    pipeline = build_pipeline("mixste:depth=1,frames=3,heads=2,width=8").eval()
+    clips = people(4, frames=3)
+    pipeline.fit_normalisation(clips)
+    joints3d = pipeline.lifter.lift_window(clips.joints2d, clips.camera)
+    errors = (joints3d - clips.joints3d).norm(dim=-1).mean((0, 2))
+    assert len(errors) == 3 and not errors.allclose(errors[1])
+    loss = pipeline.lift_loss(clips.joints2d, clips)
+    assert_equal_up_to_rounding(loss, errors.mean(), terms=4 * 3 * 17)
+    # A longer clip has no window of its own: each frame that can be predicted counts.
+    longer = people(4, frames=4)
+    joints3d = pipeline.lift(longer.joints2d, longer.camera)
+    errors = (joints3d - longer.joints3d[:, 1:3]).norm(dim=-1)
+    loss = pipeline.lift_loss(longer.joints2d, longer)
+    assert_equal_up_to_rounding(loss, errors.mean(), terms=4 * 2 * 17)
+
+
+def test_a_lifter_that_is_told_other_joints_is_not_for_data_or_pictures():
+    told = "tcn:frames=3,input=screen,joints2d=coco17,width=4,widths=3"
+    pipeline = build_pipeline(told)
+    assert pipeline.skeleton2d.name == "coco17"
+    with pytest.raises(ValueError, match="is told joints of coco17, and data has 2D joints"):
+        dataset_for(pipeline, "synthetic", image_size=32, split="val")
+    with pytest.raises(ValueError, match=r"told joints of coco17.*leave out joints2d="):
+        build_pipeline(f"resnet18-hm+{told}")
 
 
 def test_a_pipeline_without_lifter_stops_at_2d(batch):

@@ -29,6 +29,7 @@ PUBLIC = {
         "Problem SpecError entries find load_plugin_file parse_node parse_pipeline problems "
         "refresh register resolve resolve_pipeline"
     ),
+    "posezoo.weights.families": "MODULES families",
     "posezoo.testing": (
         "Check NotApplicable Outcome Violation assert_equal_up_to_rounding checks_of conformance "
         "rounding run_checks"

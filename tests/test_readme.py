@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from benchmarks import zoo
 from posezoo.cli import main
 
@@ -20,8 +22,28 @@ def test_the_zoo_table_s_lines_are_the_manifest_s():
 
 
 def test_every_command_of_the_readme_exists():
-    for command in re.findall(r"^(?:.*&& )?(?:\.venv/bin/)?posezoo (\w+)", README, re.M):
+    commands = re.findall(r"^(?:\$ |.*&& )?(?:\.venv/bin/)?posezoo (\w+)", README, re.M)
+    assert len(commands) > 10
+    for command in commands:
         assert command in main.list_commands(None)
+
+
+def test_the_python_of_the_readme_runs_as_pasted_and_prints_what_it_says(capsys):
+    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    exec(code, {})
+    said = re.findall(r"print\(.*: (torch\.Size.*)$", code, re.M)
+    assert capsys.readouterr().out.splitlines() == said
+
+
+def test_what_the_readme_shows_of_listing_and_writing_is_what_is_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = re.findall(r"^\$ posezoo ((?:list|new) .*)\n((?:(?!\$|```).*\n)+)", README, re.M)
+    assert len(shown) == 2
+    for arguments, printed in shown:
+        result = CliRunner().invoke(main, arguments.split(), terminal_width=200)
+        said = [" ".join(line.split()) for line in result.output.splitlines()]
+        stale = [line for line in printed.splitlines() if " ".join(line.split()) not in said]
+        assert not stale, f"{arguments}: paste its output again; {stale}"  # a new entry may lack
 
 
 def test_every_pip_line_is_constrained():
@@ -45,5 +67,5 @@ def test_newcomers_are_sent_to_files_that_exist():
 
 
 def test_ci_runs_the_readme_s_test_command():
-    command = re.search(r"\.venv/bin/(pytest \S+)$", README, re.M).group(1)
+    command = re.search(r"\.venv/bin/(pytest .*)$", README, re.M).group(1)
     assert f"$bin/{command}" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ COUNTS = {
     "3dhp17": 17,
     "3dhp28": 28,
     "cmu31": 31,
+    "humaneva15": 15,
     "blazepose33": 33,
     "coco23": 23,
     "body25": 25,

@@ -49,12 +49,12 @@ def forward(
     refinement: dict[str, Any] = {"REFINE": _REFINE[refine], "REACH": reach, "RADIUS": radius}
     refinement["BP"] = triton.next_power_of_2(2 * (reach + radius) + 1)
     numbers = -0.5 / blur_sigma**2, min(limit, 3.0e38), *scale, *offset
-    strip = is_channels_last(maps)
-    layout = torch.channels_last if strip else torch.contiguous_format
+    last = is_channels_last(maps)
+    layout = torch.channels_last if last else torch.contiguous_format
     maps = maps.contiguous(memory_format=layout)
     over = maps if flipped is None else flipped.contiguous(memory_format=layout)
     order = maps if flip_joints is None else flip_joints.contiguous()
-    if strip:
+    if last:
         channels_last.forward((maps, over, order, place, score), numbers, shared, refinement)
         return place, score
     c = cut_map(batch * joints, size)

@@ -34,8 +34,8 @@ def forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Launch `_sweep`: the loss of all, and its gradient by features, filters and bias."""
     batch, channels, height, width = features.shape
-    count, strip = filters.shape[0], is_channels_last(features)
-    layout = torch.channels_last if strip else torch.contiguous_format
+    count, last = filters.shape[0], is_channels_last(features)
+    layout = torch.channels_last if last else torch.contiguous_format
     features = features.contiguous(memory_format=layout)
     bp = 64 // features.element_size()  # float32 spills with 32 on sm_80
     parts, part = spread(max(batch, 1), triton.cdiv(height * width, bp))
@@ -49,7 +49,7 @@ def forward(
             features, filters.contiguous(), bias.float().contiguous(), joints.float().contiguous(),
             weight.float().contiguous(), sums, change, filters_sums, bias_sums,
             *bounds(sigma, cut), peak,
-            H=height, W=width, C=channels, J=count, QUANTISED=quantised, STRIP=strip,
+            H=height, W=width, C=channels, J=count, QUANTISED=quantised, CHANNELS_LAST=last,
             PART=part * bp, BP=bp, BC=max(16, triton.next_power_of_2(channels)),
             BJ=max(16, triton.next_power_of_2(count)),
         )  # fmt: skip
@@ -71,7 +71,7 @@ def _sweep(
     features, filters, bias, joints, weight, sums, change, filters_sums, bias_sums,
     falloff, cut, peak,
     H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, J: tl.constexpr, QUANTISED: tl.constexpr,
-    STRIP: tl.constexpr, PART: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr,
+    CHANNELS_LAST: tl.constexpr, PART: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr,
     BJ: tl.constexpr,
 ):  # fmt: skip
     image = tl.program_id(0).to(tl.int64)
@@ -92,7 +92,7 @@ def _sweep(
     filters_total = tl.zeros((BJ, BC), tl.float32)
     for start in range(0, PART, BP):
         p = part * PART + start + tl.arange(0, BP)
-        if STRIP:
+        if CHANNELS_LAST:
             at = p[None, :] * C + c[:, None]
         else:
             at = c[:, None] * (H * W) + p[None, :]

@@ -94,12 +94,12 @@ def backward(
 
 def _shared(features: Tensor, filters: Tensor, joints: int) -> tuple[Tensor, dict[str, Any]]:
     """The features in one of two layouts, and the constants of all three kernels."""
-    strip = is_channels_last(features)
-    layout = torch.channels_last if strip else torch.contiguous_format
+    last = is_channels_last(features)
+    layout = torch.channels_last if last else torch.contiguous_format
     depth = filters.shape[0] // joints
     _, channels, height, width = features.shape
     return features.contiguous(memory_format=layout), {
-        "H": height, "W": width, "C": channels, "J": joints, "D": depth, "STRIP": strip,
+        "H": height, "W": width, "C": channels, "J": joints, "D": depth, "CHANNELS_LAST": last,
         "BP": _BP, "BC": max(16, triton.next_power_of_2(channels)),
         "BD": max(16, triton.next_power_of_2(depth)),
     }  # fmt: skip
@@ -119,11 +119,12 @@ def _filters(
 @triton.jit
 def _cells(
     image, p,
-    H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, STRIP: tl.constexpr, BC: tl.constexpr,
+    H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, CHANNELS_LAST: tl.constexpr,
+    BC: tl.constexpr,
 ):  # fmt: skip
     """Where the features of some cells are, (BC, BP), and which of them there are."""
     c = tl.arange(0, BC)
-    if STRIP:
+    if CHANNELS_LAST:
         at = p[None, :] * C + c[:, None]
     else:
         at = c[:, None] * (H * W) + p[None, :]
@@ -151,7 +152,8 @@ def _slope(
 def _forward(
     features, filters, bias, partial, beta,
     H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, J: tl.constexpr, D: tl.constexpr,
-    STRIP: tl.constexpr, PART: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr, BD: tl.constexpr,
+    CHANNELS_LAST: tl.constexpr,
+    PART: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr, BD: tl.constexpr,
 ):  # fmt: skip
     n = tl.program_id(0).to(tl.int64)
     part = tl.program_id(1)
@@ -163,7 +165,7 @@ def _forward(
     m = -3.0e38
     for start in range(0, PART, BP):
         p = part * PART + start + tl.arange(0, BP)
-        at, mask = _cells(n // J, p, H, W, C, STRIP, BC)
+        at, mask = _cells(n // J, p, H, W, C, CHANNELS_LAST, BC)
         x = tl.load(features + at, mask=mask, other=0.0)
         v = (tl.dot(kernel, x) + shift) * (beta * LOG2_E)
         v = tl.where((d < D)[:, None] & (p < H * W)[None, :], v, float("-inf"))
@@ -189,11 +191,11 @@ def _forward(
 def _features_backward(
     features, filters, bias, saved, grad, change, beta, scale_x, scale_y, scale_z,
     H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, J: tl.constexpr, D: tl.constexpr,
-    STRIP: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr, BD: tl.constexpr,
+    CHANNELS_LAST: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr, BD: tl.constexpr,
 ):  # fmt: skip
     image = tl.program_id(0).to(tl.int64)
     p = tl.program_id(1) * BP + tl.arange(0, BP)
-    at, mask = _cells(image, p, H, W, C, STRIP, BC)
+    at, mask = _cells(image, p, H, W, C, CHANNELS_LAST, BC)
     x = tl.load(features + at, mask=mask, other=0.0)
     total = tl.zeros((BC, BP), tl.float32)
     for j in range(J):
@@ -211,7 +213,7 @@ def _filters_backward(
     features, filters, bias, saved, grad, filters_sums, bias_sums,
     beta, scale_x, scale_y, scale_z, B,
     H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, J: tl.constexpr, D: tl.constexpr,
-    STRIP: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr, BD: tl.constexpr,
+    CHANNELS_LAST: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr, BD: tl.constexpr,
 ):  # fmt: skip
     j = tl.program_id(0).to(tl.int64)
     share = tl.program_id(1)
@@ -221,7 +223,7 @@ def _filters_backward(
     for image in range(share, B, tl.num_programs(1)):
         for start in range(0, H * W, BP):
             p = start + tl.arange(0, BP)
-            at, mask = _cells(image * (j * 0 + 1), p, H, W, C, STRIP, BC)
+            at, mask = _cells(image * (j * 0 + 1), p, H, W, C, CHANNELS_LAST, BC)
             x = tl.load(features + at, mask=mask, other=0.0)
             slope = _slope(
                 tl.dot(kernel, x) + shift, saved, grad, image * J + j, p,

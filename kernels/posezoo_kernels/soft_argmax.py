@@ -84,9 +84,9 @@ def backward(
 ) -> tuple[Tensor, Tensor]:  # like maps; (B, J), or nothing if no temperature is learnt
     """Launch `_backward`."""
     size, count = tuple(maps.shape[2:]), maps.shape[0] * maps.shape[1]
-    strip = is_channels_last(maps)
+    last = is_channels_last(maps)
     change = torch.empty_like(
-        maps, memory_format=torch.channels_last if strip else torch.contiguous_format
+        maps, memory_format=torch.channels_last if last else torch.contiguous_format
     )
     wide = maps.shape[:2] if learnt is not None else (0,)
     if maps.numel() == 0:
@@ -94,7 +94,7 @@ def backward(
     arguments = (maps, _learnt(learnt, maps), saved, grad.float().contiguous(), change)
     shared: dict[str, Any] = {"SOFTMAX": softmax, "LEARNT": learnt is not None}
     shared |= {"H": size[-2], "W": size[-1]}
-    if strip:
+    if last:
         sums = channels_last.backward(arguments, beta, scale, shared)
     else:
         c = cut_map(count, size, cells=2048, warps=2, one_tile=True)

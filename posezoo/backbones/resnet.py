@@ -109,7 +109,14 @@ def resnet34(
 def resnet50(
     *, cut: Cut = "layer3", layer3_stride: int = 2, width: int = 64, colours: Colours = "rgb"
 ) -> ResNet:
-    """ResNet-50; 1024 channels at the default cut, the source report's Block A."""
+    """ResNet-50; 1024 channels at the default cut, the source report's Block A.
+
+    Args:
+        cut: the last stage that is kept.
+        layer3_stride: 2 as published, or 1: maps twice as large from there on.
+        width: channels of the first stage; the others follow it.
+        colours: the order of colours, and their mean and deviation, that its weights were made for.
+    """
     return ResNet(
         block=Bottleneck,
         depths=(3, 4, 6, 3),

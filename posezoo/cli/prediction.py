@@ -79,7 +79,7 @@ class Lines:
     def summary(self, tally: Tally, problems: int, out: Path) -> None:
         """What came of it all."""
         failed = tally.failed + problems
-        words = [f"{tally.sources} done", f"{tally.people} people"]
+        words = [f"{tally.sources} done", _people(tally.people)]
         words += [f"{tally.skipped} were done before (--restart: again)"] * bool(tally.skipped)
         words += [f"{failed} failed"] * bool(failed)
         click.echo(f"{', '.join(words)}; results in {out}")

@@ -13,6 +13,7 @@ from posezoo.cli.options import split_setting, training_options
 _EPILOG = """\b
 Examples:
   posezoo train resnet50-hm+martinez --strategy multitask
+  posezoo train resnet50-hm --weights backbone=resnet50-11ad3fa6.pth
   posezoo train martinez --data mocap:path=poses17.h5 --steps 5000 --out runs/lifter
 """
 
@@ -22,7 +23,12 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
 @training_options
 @click.option("--seed", type=int, help="Of weights, order and data.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Backbone weights, safetensors.")
+@click.option(
+    "--weights",
+    multiple=True,
+    metavar="[PART=]SOURCE",
+    help="Start from a file, a run, a name of `posezoo weights list` or hub:ORG/NAME.",
+)
 @click.option("--overfit-one-batch", is_flag=True, default=None, help="Repeat the first batch.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 def train(
@@ -33,7 +39,7 @@ def train(
     preset: str | None,
     epochs: float | None,
     sets: tuple[str, ...],
-    weights: Path | None,
+    weights: tuple[str, ...],
     resume: bool,
     device: str,
     workers: int | None,

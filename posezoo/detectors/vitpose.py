@@ -21,13 +21,13 @@ class VitPose(nn.Module):
 
     Args:
         model: such as usyd-community/vitpose-base-simple.
-        people: who finds people, such as PekingU/rtdetr_r50vd_coco_o365; None: boxes must be given.
+        people: who finds people, such as PekingU/rtdetr_r50vd_coco_o365; empty: boxes must be given.
         least_score: how sure that one must be.
     """
 
     joint_set = "coco17"
 
-    def __init__(self, *, model: str, people: str | None = None, least_score: float = 0.5) -> None:
+    def __init__(self, *, model: str, people: str = "", least_score: float = 0.5) -> None:
         import transformers  # noqa: PLC0415 - an extra
 
         super().__init__()
@@ -35,7 +35,7 @@ class VitPose(nn.Module):
         self.pose: Any = transformers.VitPoseForPoseEstimation.from_pretrained(model)
         self._crops: Any = transformers.AutoImageProcessor.from_pretrained(model)
         self.people: Any = None
-        if people is not None:
+        if people:
             find = transformers.AutoModelForObjectDetection
             self.people = find.from_pretrained(people)
             self._whole: Any = transformers.AutoImageProcessor.from_pretrained(people)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch, PoseResult
+from posezoo.geometry import mirrored
 from posezoo.pipeline import Pipeline
 
 
@@ -27,7 +27,7 @@ def predict_with_flip(pipeline: Pipeline, batch: Batch) -> PoseResult:
     flipped = replace(
         batch,
         image=None if batch.image is None else batch.image.flip(-1),
-        joints2d=_mirrored(batch.joints2d, order, middle),
+        joints2d=mirrored(batch.joints2d, order, middle),
         camera=batch.camera.mirrored(middle),
     )
     if hasattr(pipeline.head, "decode_flipped"):
@@ -36,9 +36,9 @@ def predict_with_flip(pipeline: Pipeline, batch: Batch) -> PoseResult:
         one, other = pipeline.predict(batch), pipeline.predict(flipped)
     joints2d, joints3d, confidence = one.joints2d, one.joints3d, one.confidence
     if joints2d is not None and other.joints2d is not None:
-        joints2d = (joints2d + _mirrored(other.joints2d, order, middle)) / 2
+        joints2d = (joints2d + mirrored(other.joints2d, order, middle)) / 2
     if joints3d is not None and other.joints3d is not None:
-        joints3d = (joints3d + _mirrored(other.joints3d, order, torch.zeros_like(middle))) / 2
+        joints3d = (joints3d + mirrored(other.joints3d, order, torch.zeros_like(middle))) / 2
     if confidence is not None and other.confidence is not None:
         confidence = (confidence + other.confidence[:, list(order)]) / 2
     return PoseResult(joints2d=joints2d, joints3d=joints3d, confidence=confidence)
@@ -55,19 +55,10 @@ def _from_mean_of_maps(
     results = []
     for each, points, sure in (
         (batch, joints2d[:, None], confidence),
-        (flipped, _mirrored(joints2d[:, None], order, middle), confidence[:, list(order)]),
+        (flipped, mirrored(joints2d[:, None], order, middle), confidence[:, list(order)]),
     ):
         joints3d = None
         if pipeline.lifter is not None:
             joints3d = pipeline.lift(points, each.camera, sure[:, None])
         results.append(PoseResult(joints2d=points, joints3d=joints3d, confidence=sure))
     return results[0], results[1]
-
-
-def _mirrored(
-    joints: Tensor,  # (B, T, J, 2) px or (B, T, J, 3) mm
-    order: Sequence[int],
-    middle: Tensor,  # (B,), in the joints' unit
-) -> Tensor:  # the same shape: x about the middle, left and right exchanged
-    x, rest = joints[..., list(order), :].tensor_split([1], -1)
-    return torch.cat([2 * middle[:, None, None, None] - x, rest], -1)

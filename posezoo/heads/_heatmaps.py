@@ -21,9 +21,8 @@ from posezoo.contracts import Batch
 from posezoo.geometry import Grid, axes_affine, px_to_cells
 from posezoo.heads._targets import targets
 from posezoo.ops.decode import Refine
+from posezoo.ops.gaussian_heatmaps import Centres, Support
 
-Support = Literal["full", "3sigma"]
-Centres = Literal["quantised", "unbiased"]
 Decoder = Literal["argmax", "quarter", "taylor", "dark", "udp", "soft"]
 LossForm = Literal["mse", "integral"]
 

@@ -4,7 +4,7 @@ After VNect (Mehta et al. 2017, arXiv:1705.01583). B is a bottleneck with a proj
 convolutions that keep the size, D the deconvolution(s), E the maps. The defaults are the report's:
 one deconvolution of kernel 4 and stride 4, no batch norm in B to E, targets with their peak of 255
 at the nearest cell and a covariance of (map height / 12.8) cells^2, read by argmax. The report
-gives no channel widths for D: 128 here. Targets, loss and reading are `posezoo.heads._heatmaps`.
+gives no channel widths for D: 128 here. Targets, loss and decoders are `posezoo.heads._heatmaps`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,31 @@ BatchNorm = Literal["none", "layer", "block"]
 
 
 class HeatmapHead(nn.Module):
-    """One map per joint, from the last feature map of the backbone."""
+    """One map per joint, from the last feature map of the backbone.
+
+    Args:
+        features: what the backbone gives; the last one is read.
+        num_joints: how many maps.
+        block_b: whether there is a Block B.
+        batch_norm: in Blocks B to E: after no layer, each layer, or each block.
+        kernel: of the deconvolutions.
+        strides: of the deconvolutions, one layer each; their product divides the stride.
+        width: channels of Block D.
+        sigma_ratio: of the targets, as map height in cells over the covariance in cells^2; 12.8
+            if neither this nor another sigma is given.
+        sigma_cells: standard deviation of the targets in cells instead.
+        sigma_px: or in px of the picture.
+        peak: greatest value of a target.
+        support: of the targets: the whole map, or each axis cut off at 3 sigma.
+        centres: of the targets: the joint itself, or the middle of its cell.
+        decode: how maps are read (`posezoo.heads._heatmaps`).
+        inverse_temperature: of the soft decoder, for maps of peak 1.
+        loss: squared error of the maps, or distance of what the soft decoder reads.
+
+    Raises:
+        ValueError: more than one sigma, or one that is not above 0; a kernel and stride that
+            cannot give the exact size.
+    """
 
     output = "joints2d"
 

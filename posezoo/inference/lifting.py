@@ -1,4 +1,4 @@
-"""From what a detector found to millimetres: joint sets, clips, the mirrored look, and the root.
+"""From what a detector found to millimetres: joint sets, and the root.
 
 The root's absolute position is where the root-relative pose fits the rays of its 2D joints best.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from posezoo.camera import Camera
+from posezoo.clips import lift_clip
 from posezoo.contracts import DetectedPerson
 from posezoo.joint_maps import map_confidence, map_joints
 from posezoo.pipeline import Pipeline
@@ -21,7 +22,6 @@ from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_FRAMES_AT_ONCE = 2048  # of a long clip; bounds memory, changes nothing else
 _SAME_MM = 1.0  # what rounding may do to a lifter's answer
 _FEWEST_RAYS = 3  # joints that place a root
 
@@ -72,37 +72,6 @@ def in_joint_set(
     return Joints2d(px=px.numpy(), confidence=confidence.numpy(), scale=scale, offset=offset)
 
 
-def lift(
-    pipeline: Pipeline,
-    joints2d: Tensor,  # (N, T, J, 2) px, all known
-    camera: Camera,  # parameters (N, 10): the camera of those pixels
-    confidence: Tensor,  # (N, T, J) 0 to 1
-    *,
-    flip: bool = True,
-) -> Tensor:  # (N, T, J, 3) mm, camera frame, root exactly 0; float32, on the CPU
-    """Lift every frame; before the first and after the last, these stand still.
-
-    With `flip` it is the mean with the mirrored person, mirrored back.
-    """
-    lifter = pipeline.lifter
-    future = lifter.future if lifter.frames > 1 else 0
-    past, steps = lifter.frames - 1 - future, joints2d.shape[1]
-    frame = torch.arange(-past, steps + future).clamp(0, steps - 1)
-    device = pipeline.mean_pose.device
-    joints2d, confidence = joints2d[:, frame].float().to(device), confidence[:, frame].to(device)
-    camera = camera.to(torch.float32).to(device)
-    parts = []
-    with torch.inference_mode():
-        for first in range(0, steps, _FRAMES_AT_ONCE):
-            seen = slice(first, min(first + _FRAMES_AT_ONCE, steps) + past + future)
-            told = (joints2d[:, seen], camera, confidence[:, seen])
-            joints3d = pipeline.lift(*told)
-            if flip:
-                joints3d = (joints3d + _lift_mirrored(pipeline, *told)) / 2
-            parts.append(joints3d.cpu())
-    return torch.cat(parts, 1)
-
-
 def sees_cameras(pipeline: Pipeline) -> bool:
     """Whether the lifter takes the camera into account: a picture twice as large changes nothing.
 
@@ -110,12 +79,12 @@ def sees_cameras(pipeline: Pipeline) -> bool:
     """
     camera = Camera.make(focal_px=(1000, 1000), centre_px=(499.5, 499.5)).to(torch.float32)
     random = torch.Generator().manual_seed(0)
-    joints_mm = 1000 * torch.rand(pipeline.skeleton.num_joints, 3, generator=random)
+    joints_mm = 1000 * torch.rand(pipeline.skeleton2d.num_joints, 3, generator=random)
     px = camera.project(joints_mm + torch.tensor([-500.0, -500.0, 4000.0]))[None, None]
     sure = torch.ones(px.shape[:-1])
     large = camera.resampled(torch.tensor(2.0), torch.zeros(2))
-    one = lift(pipeline, px, Camera.stack([camera]), sure, flip=False)
-    other = lift(pipeline, 2 * px, Camera.stack([large]), sure, flip=False)
+    one = lift_clip(pipeline, px, Camera.stack([camera]), sure, flip=False)
+    other = lift_clip(pipeline, 2 * px, Camera.stack([large]), sure, flip=False)
     return bool((one - other).abs().max() < _SAME_MM)
 
 
@@ -146,16 +115,3 @@ def root_position(
     position: Floats = solved.astype(np.float64)
     behind = (points[:, 2] + position[2] <= 0).any()
     return None if rank < 3 or behind else position
-
-
-def _lift_mirrored(
-    pipeline: Pipeline, joints2d: Tensor, camera: Camera, confidence: Tensor
-) -> Tensor:
-    """What the lifter makes of the person in a mirror at the principal point, mirrored back."""
-    order = list(pipeline.skeleton.mirror)
-    middle = 2 * camera.centre[:, None, None, :1]
-    x, y = joints2d[:, :, order].split(1, -1)
-    joints3d = pipeline.lift(
-        torch.cat([middle - x, y], -1), camera.mirrored(), confidence[:, :, order]
-    )
-    return joints3d[:, :, order] * joints3d.new_tensor([-1.0, 1.0, 1.0])

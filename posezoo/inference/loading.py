@@ -1,8 +1,8 @@
 """From what a user calls a pipeline to networks with weights.
 
-A folder is a run or a checkpoint. A name is that of stored weights (`posezoo weights list`). A spec
-names weights by tags, as in blazepose+semgcn.cmu; a detector has its own. What has no weights is
-refused: random ones would predict nonsense.
+A folder is a run or a checkpoint. A name is that of stored weights (`posezoo weights list`), or of
+a repository of the hub (hub:ORG/NAME). A spec names weights by tags, as in blazepose+semgcn.cmu; a
+detector has its own. What has no weights is refused: random ones would predict nonsense.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from posezoo.contracts import Detector
 from posezoo.inference.finding import ByCrops, ByDetector, Finder
 from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, PipelineSpec, parse_node, parse_pipeline
-from posezoo.skeleton import get_skeleton
 from posezoo.training import checkpoint
 from posezoo.training.runs import pick_device
 from posezoo.weights.index import KnownWeights, known_weights, weights_of
+from posezoo.weights.named import is_name, open_named, spec_of
 from posezoo.weights.shipped import shipped_weights
-from posezoo.weights.store import all_stored, load_weights, stored_weights
+from posezoo.weights.store import all_stored, load_weights
 
 DETECTOR = "blazepose"  # for a lifter without a detector
 
@@ -71,12 +71,7 @@ def missing_weights(what: str | Path | None, detector: str | None) -> list[Known
         ValueError: neither a folder nor stored weights nor a spec.
     """
     text = str(what or default_pipeline())
-    if Path(text).is_dir():
-        spec = checkpoint.spec_of(text)
-    elif text in all_stored():
-        spec = parse_pipeline(stored_weights(text).about["spec"])
-    else:
-        spec = parse_pipeline(text)
+    spec = _spec_of(text)
     node = spec.detector
     if node is None and detector is not None:
         node = parse_node(detector)
@@ -123,7 +118,7 @@ def load_lifter(what: str | Path | Pipeline | None, *, device: str = "auto") -> 
         loaded = Loaded(pipeline=what, name=str(what.spec))
     else:
         text = str(what or default_pipeline())
-        if not Path(text).is_dir() and text not in all_stored():
+        if not Path(text).is_dir() and not is_name(text):
             spec = parse_pipeline(text)
             text = str(replace(spec, detector=None)) if spec.lifter and spec.detector else text
         loaded = _load(text)
@@ -159,8 +154,8 @@ def _load(what: str | Path) -> Loaded:
             margin=_margin(node) if pipeline.has_image else 0.0,
         )
     text = str(what)
-    if text in all_stored():
-        return _stored(text)
+    if is_name(text):
+        return _named(text)
     spec = parse_pipeline(text)
     registry.resolve_pipeline(replace(spec, lifter=_untagged(spec.lifter)) if spec.lifter else spec)
     if spec.backbone is not None:
@@ -175,7 +170,7 @@ def _load(what: str | Path) -> Loaded:
                 f"'{spec.lifter}' has random weights: write {spec.lifter.key}.TAG for weights of "
                 "`posezoo weights list`, or give the folder of a run"
             )
-        loaded = _stored(f"{spec.lifter.key}.{spec.lifter.tag}")
+        loaded = _named(f"{spec.lifter.key}.{spec.lifter.tag}")
     if spec.detector is None:
         assert loaded is not None  # a spec has one of them
         return loaded
@@ -186,17 +181,22 @@ def _load(what: str | Path) -> Loaded:
     return _with_detector(loaded, str(spec.detector))
 
 
-def _stored(name: str) -> Loaded:
+def _spec_of(text: str) -> PipelineSpec:
+    if Path(text).is_dir():
+        return checkpoint.spec_of(text)
+    return spec_of(text) if is_name(text) else parse_pipeline(text)
+
+
+def _named(name: str) -> Loaded:
     """Weights by their name, in the pipeline that they say they fit."""
-    tensors, stored = load_weights(name)
-    skeleton = get_skeleton(stored.about["joint_set"])
-    spec = parse_pipeline(stored.about["spec"])
-    if spec.detector is not None:  # its weights are those that it is built with
-        pipeline = build_pipeline(spec)
-    else:
-        pipeline = build_pipeline(spec, skeleton=skeleton)
-        checkpoint.load_weights(pipeline, tensors, origin=str(stored.path))
-    return Loaded(pipeline=pipeline.eval(), name=name, weights={name: stored.sha256})
+    named = open_named(name)
+    return Loaded(
+        pipeline=named.pipeline,
+        name=name,
+        weights={name: named.sha256},
+        crop_px=int(named.about.get("crop_px", 0)),
+        margin=float(named.about.get("margin", 0)),
+    )
 
 
 def _with_detector(loaded: Loaded, node: str) -> Loaded:

@@ -14,9 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from posezoo.camera import Camera
+from posezoo.clips import lift_clip
 from posezoo.inference.finding import Finder, Found
 from posezoo.inference.lens import Lens
-from posezoo.inference.lifting import lift, root_position, sees_cameras
+from posezoo.inference.lifting import in_joint_set, root_position, sees_cameras
 from posezoo.inference.loading import Loaded, finder_of, load_for_prediction, load_lifter
 from posezoo.inference.people import Person, Prediction, VideoPrediction
 from posezoo.inference.picture import Picture, as_picture
@@ -157,6 +158,7 @@ class Predictor:
         ]
         if self.pipeline.lifter is None:
             return result
+        clips = [[self._as_told(each) for each in clip] for clip in clips]
         by_length: dict[int, list[tuple[int, int]]] = {}
         for number, clip in enumerate(clips):
             for first, length in _known_parts(clip):
@@ -169,15 +171,15 @@ class Predictor:
                     part[0].joints.view(cameras[number])
                     for (number, _), part in zip(some, parts, strict=True)
                 ]
-                joints3d = lift(
+                joints3d = lift_clip(
                     self.pipeline,
                     torch.stack([torch.stack([e.joints.seen_px for e in part]) for part in parts]),
                     Camera.stack(views),
                     torch.from_numpy(np.array([[e.joints.confidence for e in p] for p in parts])),
                     flip=self.flip,
                 )
-                for (number, first), joints in zip(some, joints3d.double().numpy(), strict=True):
-                    result[number][first : first + length] = list(joints)
+                for (number, first), joints in zip(some, joints3d.double().cpu(), strict=True):
+                    result[number][first : first + length] = list(joints.numpy())
         return result
 
     def _pose_of_head(self, found: Found, camera: Camera) -> Floats | None:  # (J, 3) mm
@@ -189,6 +191,16 @@ class Predictor:
             result = self.pipeline.head.decode(found.maps, view.to(found.maps.device))
         joints: Floats = result.joints3d[0, 0].double().cpu().numpy()
         return joints
+
+    def _as_told(self, found: Found) -> Found:
+        """The person with the joints that the lifter is told, where it predicts others."""
+        told, joints = self.pipeline.skeleton2d, found.joints
+        if told == self.pipeline.skeleton:
+            return found
+        source = self.finder.joint_set
+        scale, offset = joints.scale, joints.offset
+        joints = in_joint_set(found.detected, source, told, scale=scale, offset=offset)
+        return replace(found, joints=joints)
 
     def empty(self, picture: Picture, lens: Lens | None) -> Prediction:
         """What is known of a picture before anybody is found in it."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from posezoo.camera import Camera
 from posezoo.inference.finding import ByDetector, Finder, Found
 from posezoo.inference.lens import Lens
 from posezoo.inference.people import Prediction, VideoPrediction
@@ -21,13 +22,33 @@ from posezoo.inference.smoothing import Filter
 from posezoo.inference.smoothing import smooth as filtered
 from posezoo.inference.tracking import Tracker, overlap
 
-if TYPE_CHECKING:
-    from posezoo.inference.predictor import Predictor
-
 Floats: TypeAlias = NDArray[np.float64]
 
 LOOK_EVERY = 10  # frames, for newcomers, where a detector can follow those it knows
 _SAME = 0.6  # overlap of boxes above which two people are one
+
+
+class _Sight(Protocol):
+    """What is needed of a `Predictor`, which says what these do."""
+
+    @property
+    def finder(self) -> Finder: ...
+
+    def empty(self, picture: Picture, lens: Lens | None) -> Prediction: ...
+
+    def lift(
+        self, clips: Sequence[Sequence[Found]], cameras: Sequence[Camera]
+    ) -> list[list[Floats | None]]: ...
+
+    def root(
+        self, found: Found, joints3d: Floats | None, prediction: Prediction
+    ) -> Floats | None: ...
+
+    def filled(
+        self,
+        prediction: Prediction,
+        people: Iterable[tuple[int, Found, Floats | None, Floats | None]],
+    ) -> Prediction: ...
 
 
 @dataclass(slots=True)
@@ -49,7 +70,7 @@ class _Frame:
 
 
 def watch(
-    predictor: Predictor,
+    predictor: _Sight,
     video: Iterable[Picture],
     *,
     boxes: Tensor | None,

@@ -3,8 +3,9 @@
 Martinez et al. 2017, "A simple yet effective baseline for 3d human pose estimation",
 arXiv:1705.03098. The defaults are the published recipe: z-scored pixels in, z-scored millimetres
 out, squared error. `input="rays"` keeps the network and changes what it is told
-(`posezoo.normalisation`). Differs from the paper: all 17 joints go in (16 there), and max-norm is
-off (the source report measured harm; see `MaxNormLinear`).
+(`posezoo.normalisation`). Differs from the paper: all 17 joints go in and come out
+(`joints="published"`: no neck goes in and no pelvis comes out, 16 each), and max-norm is off (the
+source report measured harm; see `MaxNormLinear`).
 """
 
 from __future__ import annotations
@@ -24,9 +25,26 @@ MaxNormKind = Literal["frobenius_forward", "frobenius_inplace", "per_unit"]
 
 
 class Martinez(nn.Module):
-    """Linear, then blocks of (linear, batch norm, ReLU, dropout) twice with a shortcut, linear."""
+    """Linear, then blocks of (linear, batch norm, ReLU, dropout) twice with a shortcut, linear.
+
+    Args:
+        skeleton: the joints in and out.
+        width: channels of the hidden layers.
+        blocks: how many shortcuts, two layers each.
+        dropout: probability, after each hidden layer.
+        input: what is told of the picture: "px", "rays" without the intrinsics, or "screen"
+            (`posezoo.normalisation`).
+        loss: "l2" or "l1" of z-scores, or "mpjpe" in mm.
+        confidence: tell the detector's confidence in each joint too.
+        joints: "published" tells no neck and answers no pelvis, 16 joints each.
+        zero_init: start with the mean pose as every answer.
+        max_norm: greatest norm of each weight matrix; 0: any.
+        max_norm_kind: of what, and when (`MaxNormLinear`).
+    """
 
     frames, future = 1, 0
+    seen: Tensor  # (inputs,) int64: the numbers that the perceptron takes, in its order
+    said: Tensor  # (outputs,) int64: those that it gives; the others are 0
 
     def __init__(
         self,
@@ -38,6 +56,7 @@ class Martinez(nn.Module):
         input: InputForm = "px",
         loss: LossForm = "l2",
         confidence: bool = False,
+        joints: Literal["all", "published"] = "all",
         zero_init: bool = False,
         max_norm: float = 0.0,
         max_norm_kind: MaxNormKind = "frobenius_forward",
@@ -56,11 +75,23 @@ class Martinez(nn.Module):
                 linear(fan_in, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)
             )
 
-        self.stem = layer(self.normalisation.num_inputs)
+        seen = torch.arange(self.normalisation.num_inputs)
+        said = torch.arange(self.normalisation.num_outputs)
+        if joints == "published":
+            if "neck" not in skeleton.joints or input != "px" or confidence:
+                raise ValueError(
+                    f"joints=published leaves out the neck of plain px: input={input}, "
+                    f"confidence={confidence} and {skeleton.name} do not fit; take joints=all"
+                )
+            seen = _without(skeleton, "neck", 2)
+            said = _without(skeleton, skeleton.joints[skeleton.root], 3)
+        self.register_buffer("seen", seen, persistent=False)
+        self.register_buffer("said", said, persistent=False)
+        self.stem = layer(len(seen))
         self.blocks = nn.ModuleList(
             nn.Sequential(layer(width), layer(width)) for _ in range(blocks)
         )
-        self.out = linear(width, self.normalisation.num_outputs)
+        self.out = linear(width, len(said))
         if zero_init:  # a Kaiming output layer first has to unlearn its random pose
             nn.init.zeros_(self.out.weight)
 
@@ -72,11 +103,21 @@ class Martinez(nn.Module):
     ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
         """Lift each frame by itself."""
         inputs, to_camera = self.normalisation.inputs(joints2d, camera, confidence)
-        x = self.stem(inputs.flatten(0, 1))
+        said = self.network(inputs[..., self.seen].flatten(0, 1)).unflatten(0, joints2d.shape[:2])
+        outputs = said.new_zeros(*said.shape[:2], self.normalisation.num_outputs)
+        outputs[..., self.said] = said
+        return self.normalisation.joints3d(outputs, to_camera)
+
+    def network(
+        self,
+        inputs: Tensor,  # (N, inputs) z-scores
+    ) -> Tensor:  # (N, outputs) z-scores
+        """The perceptron by itself."""
+        x = self.stem(inputs)
         for block in self.blocks:
             x = x + block(x)
-        outputs = self.out(x).unflatten(0, joints2d.shape[:2])
-        return self.normalisation.joints3d(outputs, to_camera)
+        outputs: Tensor = self.out(x)
+        return outputs
 
     def loss(
         self,
@@ -92,6 +133,13 @@ class Martinez(nn.Module):
     ) -> None:
         """Mean and standard deviation of every input and output number."""
         self.normalisation.fit(batch)
+
+
+def _without(skeleton: Skeleton, joint: str, numbers: int) -> Tensor:
+    """The places of all numbers but those of one joint."""
+    left_out = skeleton.joints.index(joint)
+    places = torch.arange(numbers * skeleton.num_joints)
+    return places[places // numbers != left_out]
 
 
 class MaxNormLinear(nn.Linear):

@@ -3,8 +3,8 @@
 Zhao et al. 2019, "Semantic graph convolutional networks for 3D human pose regression",
 arXiv:1904.03345. Each convolution learns how much every joint listens to each of its neighbours;
 non-local layers between the blocks let far joints talk. Differs from the paper: z-scores in and
-out, all 17 joints (16 there), and the non-local layers do not pool joints in pairs, which 17 would
-not allow; pooling has no weights.
+out (`input="screen"`: as published), all 17 joints (16 there, joint set h36m16), and the non-local
+layers hear joints one by one and not the larger of two that belong together (`pool`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,15 @@ from posezoo.contracts import Batch
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton
 
+_PARTNERS = (
+    ("pelvis", "spine"),
+    ("thorax", "head"),
+    ("right_hip", "left_hip"),
+    ("left_shoulder", "right_shoulder"),
+    *((f"{side}_knee", f"{side}_ankle") for side in ("right", "left")),
+    *((f"{side}_elbow", f"{side}_wrist") for side in ("right", "left")),
+)
+
 
 class SemGcn(nn.Module):
     """A graph convolution, blocks of two with a shortcut, a graph convolution to x y z.
@@ -27,7 +36,9 @@ class SemGcn(nn.Module):
         width: channels of each joint.
         blocks: residual blocks.
         non_local: let every joint listen to every other, before the blocks and behind each.
-        input: "px", or "rays" with the intrinsics taken out.
+        pool: let it hear pairs of them, as published, such as a knee with its ankle; a joint that
+            has no partner (the neck) is heard alone. Has no weights.
+        input: "px", "rays" with the intrinsics taken out, or "screen" as published.
         loss: on z-scores ("l2", "l1") or in mm ("mpjpe").
         zero_init: an output layer of zeros, which predicts the mean pose, instead of the
             published random one.
@@ -42,6 +53,7 @@ class SemGcn(nn.Module):
         width: int = 128,
         blocks: int = 4,
         non_local: bool = True,
+        pool: bool = False,
         input: InputForm = "px",
         loss: LossForm = "l2",
         zero_init: bool = False,
@@ -49,15 +61,16 @@ class SemGcn(nn.Module):
         super().__init__()
         self.normalisation = Normalisation(skeleton=skeleton, input=input, loss=loss)
         edges = _edges(skeleton)
+        pairs = torch.tensor(_pairs(skeleton)).T.contiguous() if pool else None
 
         def far() -> nn.Module:
-            return _NonLocal(width) if non_local else nn.Identity()
+            return _NonLocal(width, pairs) if non_local else nn.Identity()
 
         def layer(fan_in: int) -> nn.Sequential:
             convolution = _SemanticConv(fan_in, width, edges)
             return nn.Sequential(convolution, _JointBatchNorm(width), nn.ReLU())
 
-        self.stem = nn.Sequential(layer(2 + self.normalisation.num_extra), far())
+        self.stem = nn.Sequential(layer(self.normalisation.inputs_by_joint), far())
         self.blocks = nn.ModuleList(
             nn.Sequential(layer(width), layer(width)) for _ in range(blocks)
         )
@@ -74,12 +87,19 @@ class SemGcn(nn.Module):
     ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
         """Lift each frame by itself."""
         inputs, to_camera = self.normalisation.inputs(joints2d, camera)
-        x = self._by_joint(inputs.flatten(0, 1))
-        x = self.stem(x)
+        outputs = self.network(self.normalisation.by_joint(inputs).flatten(0, 1)).flatten(1)
+        return self.normalisation.joints3d(outputs.unflatten(0, joints2d.shape[:2]), to_camera)
+
+    def network(
+        self,
+        inputs: Tensor,  # (N, J, inputs)
+    ) -> Tensor:  # (N, J, 3)
+        """The convolutions by themselves."""
+        x = self.stem(inputs)
         for block, far in zip(self.blocks, self.far, strict=True):
             x = far(x + block(x))
-        outputs = self.out(x).flatten(1).unflatten(0, joints2d.shape[:2])
-        return self.normalisation.joints3d(outputs, to_camera)
+        outputs: Tensor = self.out(x)
+        return outputs
 
     def loss(
         self,
@@ -95,14 +115,6 @@ class SemGcn(nn.Module):
     ) -> None:
         """Mean and standard deviation of every input and output number."""
         self.normalisation.fit(batch)
-
-    def _by_joint(
-        self,
-        inputs: Tensor,  # (N, 2 J + extra)
-    ) -> Tensor:  # (N, J, 2 + extra): every joint knows the numbers of the whole person
-        own, shared = inputs.tensor_split([inputs.shape[1] - self.normalisation.num_extra], 1)
-        own = own.unflatten(1, (-1, 2))
-        return torch.cat([own, shared[:, None].expand(-1, own.shape[1], -1)], 2)
 
 
 class _SemanticConv(nn.Module):
@@ -132,11 +144,14 @@ class _SemanticConv(nn.Module):
 
 
 class _NonLocal(nn.Module):
-    """Adds to every joint a weighted mean of all; at the start it adds nothing."""
+    """Adds to every joint a weighted mean of all, or of pairs; at the start it adds nothing."""
 
-    def __init__(self, width: int) -> None:
+    pairs: Tensor | None  # (2, P)
+
+    def __init__(self, width: int, pairs: Tensor | None) -> None:
         super().__init__()
         inner = width // 2
+        self.register_buffer("pairs", pairs, persistent=False)
         self.listen, self.speak = nn.Linear(width, inner), nn.Linear(width, inner)
         self.compare = nn.Linear(2 * inner, 1, bias=False)
         self.content, self.back = nn.Linear(width, inner), nn.Linear(inner, width)
@@ -152,9 +167,16 @@ class _NonLocal(nn.Module):
         # The comparison of a pair is linear in both: one number each, instead of all pairs' rows.
         of_listener, of_speaker = self.compare.weight.chunk(2, 1)
         listener = functional.linear(self.listen(x), of_listener)  # (N, J, 1)
-        speaker = functional.linear(self.speak(x), of_speaker)
-        heard = functional.relu(listener + speaker.transpose(1, 2)) / x.shape[1]
-        return x + self.norm(self.back(heard @ self.content(x)))
+        speaker = functional.linear(self._larger(self.speak(x)), of_speaker)  # (N, P, 1)
+        heard = functional.relu(listener + speaker.transpose(1, 2)) / speaker.shape[1]
+        return x + self.norm(self.back(heard @ self._larger(self.content(x))))
+
+    def _larger(self, x: Tensor) -> Tensor:
+        """(N, J, C) to (N, P, C): of the two joints of each pair, number by number."""
+        if self.pairs is None:
+            return x
+        one, other = self.pairs
+        return torch.maximum(x[:, one], x[:, other])
 
 
 class _JointBatchNorm(nn.BatchNorm1d):
@@ -169,3 +191,11 @@ def _edges(skeleton: Skeleton) -> list[tuple[int, int]]:
     """(listener, speaker): each joint to itself, and both ways along each bone."""
     both_ways = [pair for bone in skeleton.bones for pair in (bone, bone[::-1])]
     return [(joint, joint) for joint in range(skeleton.num_joints)] + both_ways
+
+
+def _pairs(skeleton: Skeleton) -> list[tuple[int, int]]:
+    """The published pairs, and each joint that is in none with itself."""
+    place = {name: joint for joint, name in enumerate(skeleton.joints)}
+    pairs = [(place[a], place[b]) for a, b in _PARTNERS if a in place and b in place]
+    alone = set(place.values()) - {joint for pair in pairs for joint in pair}
+    return pairs + [(joint, joint) for joint in sorted(alone)]

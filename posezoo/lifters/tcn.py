@@ -4,13 +4,14 @@ Pavllo et al. 2019, "3D human pose estimation in video with temporal convolution
 semi-supervised training" (VideoPose3D), arXiv:1811.11742. A clip longer than `frames` is convolved
 densely, each layer's taps further apart than the last's; one of exactly `frames` takes strides
 instead and computes only what its single prediction needs, with the same weights. Differs from the
-paper: z-scores in and out, the batch norm's momentum stays at 0.1, and lifters of 3 and 9 frames
-have as many blocks as that of 27, the last of them a frame wide.
+paper: z-scores in and out (`input="screen"`: as published), the batch norm's momentum stays at 0.1,
+and without `widths` lifters of 3 and 9 frames have as many blocks as that of 27, the last of them a
+frame wide.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import math
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,9 @@ from torch.nn import functional
 
 from posezoo.camera import Camera
 from posezoo.contracts import Batch
+from posezoo.lifters._windows import require_frames
 from posezoo.normalisation import InputForm, LossForm, Normalisation
-from posezoo.skeleton import Skeleton
+from posezoo.skeleton import Skeleton, get_skeleton
 
 
 class Tcn(nn.Module):
@@ -27,11 +29,15 @@ class Tcn(nn.Module):
 
     Args:
         skeleton: the joints.
-        frames: how many frames a prediction sees.
+        frames: how many frames a prediction sees: a power of 3, or the product of `widths`.
+        widths: how many frames each convolution sees, such as 3x3x3; none: threes, and ones to
+            make up three.
         causal: see none after the predicted frame, instead of as many as before it.
         width: channels.
         dropout: share of numbers left out behind every convolution.
-        input: "px", or "rays" with the intrinsics taken out.
+        joints2d: the set of the 2D joints where it is not the skeleton, such as coco17; only for
+            input="screen", which has no statistics to take from the training data.
+        input: "px", "rays" with the intrinsics taken out, or "screen" as published.
         loss: on z-scores ("l2", "l1") or in mm ("mpjpe").
         zero_init: an output layer of zeros, which predicts the mean pose, instead of torch's
             own random one.
@@ -43,22 +49,32 @@ class Tcn(nn.Module):
         self,
         *,
         skeleton: Skeleton,
-        frames: Literal[1, 3, 9, 27, 81, 243] = 27,
+        frames: int = 27,
+        widths: tuple[int, ...] | None = None,
         causal: bool = False,
         width: int = 1024,
         dropout: float = 0.25,
+        joints2d: str = "",
         input: InputForm = "px",
         loss: LossForm = "mpjpe",
         zero_init: bool = False,
     ) -> None:
         super().__init__()
         self.frames, self.future = frames, 0 if causal else frames // 2
-        self.normalisation = Normalisation(skeleton=skeleton, input=input, loss=loss)
-        self.stem_kernel, *kernels = _kernels(frames)
+        told = get_skeleton(joints2d) if joints2d else skeleton
+        self.joints2d = joints2d
+        if told != skeleton and input != "screen":
+            raise ValueError(
+                f"joints2d={joints2d} with input={input}: expected input=screen, since the "
+                f"training data has no statistics of joints that are not {skeleton.name}'s"
+            )
+        self.normalisation = Normalisation(skeleton=skeleton, input=input, loss=loss, joints2d=told)
+        self.stem_kernel, *kernels = _kernels(frames, widths)
         self.stem = _Layer(self.stem_kernel * self.normalisation.num_inputs, width, dropout=dropout)
+        dilations = [math.prod([self.stem_kernel, *kernels[:i]]) for i in range(len(kernels))]
         self.blocks = nn.ModuleList(
-            _Block(width, kernel=kernel, dilation=3**i, causal=causal, dropout=dropout)
-            for i, kernel in enumerate(kernels, 1)
+            _Block(width, kernel=kernel, dilation=dilation, causal=causal, dropout=dropout)
+            for kernel, dilation in zip(kernels, dilations, strict=True)
         )
         self.out = nn.Linear(width, self.normalisation.num_outputs)
         if zero_init:  # a random output layer first has to unlearn its random pose
@@ -75,19 +91,23 @@ class Tcn(nn.Module):
         Raises:
             ValueError: the clip is too short.
         """
-        length = joints2d.shape[1]
-        if length < self.frames:
-            raise ValueError(
-                f"tcn: a prediction sees {self.frames} frames, and this clip has {length}; repeat "
-                "its ends, or build the lifter with a smaller frames="
-            )
-        x, to_camera = self.normalisation.inputs(joints2d, camera)
-        strided = length == self.frames
-        x = self.stem(_taps(x, self.stem_kernel, 1, strided=strided))
+        require_frames(joints2d, self.frames)
+        inputs, to_camera = self.normalisation.inputs(joints2d, camera)
+        past = self.frames - 1 - self.future
+        to_camera = to_camera[:, past : joints2d.shape[1] - self.future]
+        return self.normalisation.joints3d(self.network(inputs), to_camera)
+
+    def network(
+        self,
+        inputs: Tensor,  # (B, T, inputs)
+    ) -> Tensor:  # (B, T - frames + 1, outputs)
+        """The convolutions by themselves."""
+        strided = inputs.shape[1] == self.frames
+        x = self.stem(_taps(inputs, self.stem_kernel, 1, strided=strided))
         for block in self.blocks:
             x = block(x, strided=strided)
-        past = self.frames - 1 - self.future
-        return self.normalisation.joints3d(self.out(x), to_camera[:, past : length - self.future])
+        outputs: Tensor = self.out(x)
+        return outputs
 
     def loss(
         self,
@@ -157,10 +177,14 @@ def _taps(
     return torch.stack([x[:, k * dilation :][:, :length] for k in range(kernel)], 2)
 
 
-def _kernels(frames: int) -> list[int]:
-    """Layers of three frames whose product is `frames`; frame-wide ones, to make up three."""
-    kernels = []
-    while frames > 1:
-        kernels.append(3)
-        frames //= 3
-    return kernels + [1] * (3 - len(kernels))
+def _kernels(frames: int, widths: tuple[int, ...] | None) -> list[int]:
+    """How many frames each convolution sees, their product being `frames`."""
+    if widths is None:
+        threes = round(math.log(max(frames, 1), 3))
+        widths = (3,) * threes + (1,) * (3 - threes)
+    if math.prod(widths) != frames or any(width < 1 or width % 2 == 0 for width in widths):
+        raise ValueError(
+            f"frames={frames} with widths={'x'.join(map(str, widths))}: expected odd widths whose "
+            "product is frames; without widths, 1, 3, 9, 27, 81 or 243 frames"
+        )
+    return [*widths]

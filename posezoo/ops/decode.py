@@ -55,6 +55,14 @@ def decode(
         flip_joints: the joint order of the mirrored picture, left and right exchanged.
         flip_shift: move the mirrored maps one cell right, for networks trained with cells that
             map to index * stride. With this package's half-cell convention leave it off.
+
+    Example:
+        >>> maps = torch.tensor([[[[0.0, 7.0, 3.0, 0.0]]]])  # one row of four cells
+        >>> place, value = decode(maps)
+        >>> place.tolist(), value.tolist()
+        ([[[1.0, 0.0]]], [[7.0]])
+        >>> decode(maps, refine="quarter", scale=4.0, offset=1.5)[0]  # px at stride 4
+        tensor([[[6.5000, 1.5000]]])
     """
     if maps.ndim != 4:
         raise ValueError(f"maps: expected (B, J, h, w), got {tuple(maps.shape)}")

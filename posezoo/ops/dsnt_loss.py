@@ -52,6 +52,11 @@ def dsnt_loss(
         strength: of the regulariser.
         scale: from cells to the unit of the distance, one number or one per axis (x first).
         weight: of each joint.
+
+    Example:
+        >>> flat, joints = torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 2)
+        >>> dsnt_loss(flat, joints, sigma_cells=1.0, regulariser="none", scale=4.0)  # half a cell
+        tensor([[2.]])
     """
     check(joints_cells, maps.shape[2:], sigma_cells)
     if maps.ndim != 4 or maps.shape[:2] != joints_cells.shape[:2]:

@@ -50,6 +50,11 @@ def gaussian_heatmaps(
         centres: `quantised` rounds the joint to its nearest cell first (halves up), as the MSRA
             codec does. The unbiased codec, DARK and UDP use the true position.
         dtype: of the maps.
+
+    Example:
+        >>> joints = torch.tensor([[[1.0, 0.0]]])  # the second of three cells
+        >>> gaussian_heatmaps(joints, (1, 3), sigma_cells=1.0)
+        tensor([[[[0.6065, 1.0000, 0.6065]]]])
     """
     check(joints_cells, size, sigma_cells)
     return _gaussian_heatmaps(

@@ -18,8 +18,6 @@ from posezoo.ops.dispatch import define, use_triton
 from posezoo.ops.gaussian_heatmaps import Centres, Support, check, on_map
 from posezoo.ops.heatmap_mse import difference_to_gaussian, heatmap_mse_of, mean_square
 
-MOST_CHANNELS = 256  # of the kernel; wider features take the torch path
-
 
 def head_mse(
     features: Tensor,  # (B, C, h, w)
@@ -52,6 +50,11 @@ def head_mse(
 
     Raises:
         ValueError: shapes do not fit.
+
+    Example:
+        >>> features, joints = torch.zeros(1, 2, 1, 3), torch.tensor([[[1.0, 0.0]]])
+        >>> head_mse(features, torch.ones(1, 2), None, joints, sigma_cells=1.0)
+        tensor(0.5786)
     """
     check(joints_cells, features.shape[2:], sigma_cells)
     check_filters(features, filters, bias, joints_cells.shape[1])
@@ -84,6 +87,13 @@ def check_filters(features: Tensor, filters: Tensor, bias: Tensor | None, maps: 
         raise ValueError(f"bias: expected ({maps},), got {tuple(bias.shape)}")
 
 
+def _fits(features: Tensor) -> bool:
+    """Whether the kernel takes so many channels; wider features take the torch path."""
+    from posezoo_kernels.head_mse import MOST_CHANNELS  # noqa: PLC0415 - only where used
+
+    return bool(features.shape[1] <= MOST_CHANNELS)
+
+
 @define("head_mse")
 def _head_mse(
     features: Tensor,
@@ -100,7 +110,7 @@ def _head_mse(
     """Loss, and its gradients by features, filters and bias."""
     kernel = filters.to(features.dtype)
     target: dict[str, Any] = {"sigma": sigma, "peak": peak, "cut": cut, "quantised": quantised}
-    if use_triton(features) and features.shape[1] <= MOST_CHANNELS:
+    if use_triton(features) and _fits(features):
         from posezoo_kernels.head_mse import forward  # noqa: PLC0415 - only where used
 
         loss, change, filters_change, bias_change = forward(

@@ -41,6 +41,11 @@ def heatmap_mse(
         support: of the target; outside it the target is 0 and still counts.
         centres: of the target.
         weight: of each joint, 0 for one that is not visible.
+
+    Example:
+        >>> nothing, joints = torch.zeros(1, 1, 1, 3), torch.tensor([[[1.0, 0.0]]])
+        >>> heatmap_mse(nothing, joints, sigma_cells=1.0)  # (0.6065**2 + 1 + 0.6065**2) / 3
+        tensor([[0.5786]])
     """
     check(joints_cells, maps.shape[2:], sigma_cells)
     if maps.shape[:2] != joints_cells.shape[:2]:

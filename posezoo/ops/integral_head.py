@@ -23,8 +23,6 @@ from posezoo.ops.head_mse import (
 )
 from posezoo.ops.softmax_weights import powers
 
-MOST_PRODUCTS = 64 * 256  # depth times channels, of the kernel; larger ones take the torch path
-
 
 def integral_head(
     features: Tensor,  # (B, C, h, w)
@@ -52,6 +50,12 @@ def integral_head(
 
     Raises:
         ValueError: shapes do not fit.
+
+    Example:
+        >>> features = torch.zeros(1, 1, 1, 3)
+        >>> features[..., 2] = 1.0  # both planes of the only joint read it
+        >>> integral_head(features, torch.ones(2, 1), None, depth=2, inverse_temperature=50.0)
+        tensor([[[2.0000, 0.0000, 0.5000]]])
     """
     if depth < 1 or len(filters) % depth:
         raise ValueError(f"depth: expected a divisor of {len(filters)} filters, got {depth!r}")
@@ -67,6 +71,13 @@ def integral_head(
     )[0]
 
 
+def _fits(features: Tensor, depth: int) -> bool:
+    """Whether the kernel takes so large a volume; larger ones take the torch path."""
+    from posezoo_kernels.integral_head import MOST_PRODUCTS  # noqa: PLC0415 - only where used
+
+    return bool(depth * features.shape[1] <= MOST_PRODUCTS)
+
+
 @define("integral_head")
 def _integral_head(
     features: Tensor,
@@ -80,7 +91,7 @@ def _integral_head(
 ) -> tuple[Tensor, Tensor]:
     """Positions; mean in cells, (of the kernel) maximum, and sum, for backward."""
     kernel = filters.to(features.dtype)
-    if use_triton(features) and depth * features.shape[1] <= MOST_PRODUCTS:
+    if use_triton(features) and _fits(features, depth):
         from posezoo_kernels.integral_head import forward  # noqa: PLC0415 - only where used
 
         joints = len(filters) // depth

@@ -34,6 +34,14 @@ def moments(
 
     Arguments and errors as there. The kernel sums squares of cells from the middle of the map, so
     a variance is good to about 3e-4 cells^2 at 64x64.
+
+    Example:
+        >>> coin = torch.tensor([[[[9.0, 0.0, 9.0]]]])  # two cells alike, two apart
+        >>> found = moments(coin, inverse_temperature=10.0)
+        >>> found.mean.tolist(), found.peak.tolist()
+        ([[[1.0, 0.0]]], [[0.5]])
+        >>> found.entropy  # nats: log 2
+        tensor([[0.6931]])
     """
     mean, stats = expectation(maps, inverse_temperature, normalize, scale, offset, moments=True)
     n = mean.shape[-1]

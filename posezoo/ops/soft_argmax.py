@@ -49,6 +49,13 @@ def soft_argmax(
 
     Raises:
         ValueError: the maps have a wrong shape, or inverse_temperature is missing or useless.
+
+    Example:
+        >>> maps = torch.tensor([[[[0.0, 2.0, 0.0, 2.0]]]])  # one row of four cells
+        >>> soft_argmax(maps, inverse_temperature=50.0)  # between the two greatest
+        tensor([[[2., 0.]]])
+        >>> soft_argmax(maps, inverse_temperature=50.0, scale=4.0, offset=1.5)  # px at stride 4
+        tensor([[[9.5000, 1.5000]]])
     """
     return expectation(maps, inverse_temperature, normalize, scale, offset, moments=False)[0]
 

@@ -33,8 +33,9 @@ FACTS: dict[str, dict[str, Any]] = {
     "strategy": {},
     "dataset": {},
 }
-# In words, for every kind; `example` is a pipeline that holds the entry.
-_SHAPES = {"input": str, "output": str, "example": str, "limits": str, "weights_licence": str}
+# In words, for every kind. `example` is a pipeline that holds the entry; with the parameters of
+# `check` `posezoo check` takes seconds.
+_SHAPES = dict.fromkeys(("input", "output", "example", "check", "limits", "weights_licence"), str)
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _TYPES = {
     str: "a string",

@@ -133,7 +133,7 @@ def _finish(trials: Trials, settings: Settings, workers: int | None) -> RunFolde
         device=trials.device,
         workers=workers,
         resume=run.exists,
-        weights=weights,
+        weights=[f"backbone={weights}"] if weights else (),
         draw=False,
     )
     return run

@@ -7,7 +7,13 @@ from posezoo.strategies._multitask_loss import Decode, MultitaskLoss
 
 
 class Multitask:
-    """Everything learns at once; see `_multitask_loss.py` for the losses and `decode`."""
+    """Everything learns at once; see `_multitask_loss.py` for the losses.
+
+    Args:
+        lambda_2d: weight of the head's own loss beside the lifter's.
+        decode: how maps become the joints that the lifter is given while both learn: "hard",
+            "soft", "soft_detach" or "straight_through".
+    """
 
     def __init__(self, *, lambda_2d: float = 0.01, decode: Decode = "soft") -> None:
         self.losses = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)

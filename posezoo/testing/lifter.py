@@ -64,6 +64,8 @@ def frames_and_future_are_honoured(subject: Subject) -> str:
             expected=f"the same pose: it is made of {part.frames} frames",
             advice="Correct `frames`, or mix fewer frames (attention over all T is too wide).",
         )
+    if hasattr(part, "lift_window"):
+        _require_the_same_in_a_window(part)
     return f"{part.frames} frames, {part.future} of them future"
 
 
@@ -147,6 +149,27 @@ def confidence_is_taken_as_declared(subject: Subject) -> str:
             advice="Use the third argument, or write takes_confidence = False.",
         )
     return f"poses up to {(sure - unsure).abs().max():.3g} mm elsewhere"
+
+
+def _require_the_same_in_a_window(part: Any) -> None:
+    """What predicts all frames of a window says of its present frame what the forward says."""
+    arguments = _arguments(part, people(2, frames=part.frames))
+    with torch.no_grad():
+        window, alone = part.lift_window(*arguments), part(*arguments)
+    if window.shape[1] != part.frames:
+        raise Violation(
+            found=f"a lift_window that gives {window.shape[1]} poses of {part.frames} frames",
+            expected="one of each frame",
+            advice="Return (B, frames, J, 3) from lift_window.",
+        )
+    present = part.frames - 1 - part.future
+    difference = (window[:, present] - alone[:, 0]).abs().max().item()
+    if not difference < _NEAR_MM:
+        raise Violation(
+            found=f"frame {present} of lift_window {difference:.3g} mm from what the forward gives",
+            expected="the same pose: there are future frames behind it",
+            advice="Let the forward choose frame frames - 1 - future of the window.",
+        )
 
 
 def _arguments(part: Any, batch: Batch) -> tuple[Any, ...]:

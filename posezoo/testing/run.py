@@ -69,6 +69,8 @@ def subject_of(entry: Entry | str, *, kind: str | None = None) -> Subject:
     if isinstance(entry, str):
         node = registry.parse_node(entry)
         entry, given = registry.find(kind, node.key), node.params
+    if not given and "check" in entry.facts:
+        given = registry.parse_node(f"{entry.key}:{entry.facts['check']}").params
     try:
         params = entry.validate(given)
     except PluginError:

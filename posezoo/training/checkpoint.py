@@ -12,8 +12,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,16 @@ def load_weights(module: torch.nn.Module, weights: dict[str, Tensor], *, origin:
     Raises:
         ValueError: names or shapes differ, or a value is not finite; nothing is copied then.
     """
-    own = module.state_dict()
+    require_fit(module.state_dict(), weights, origin=origin)
+    module.load_state_dict(weights)
+
+
+def require_fit(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], *, origin: str) -> None:
+    """Refuse weights of other names or shapes than a module's own, and numbers that are none.
+
+    Raises:
+        ValueError: with everything that does not fit.
+    """
     missing, extra = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
     problems = [f"{len(missing)} missing, the first '{missing[0]}'"] if missing else []
     problems += [f"{len(extra)} not in the model, the first '{extra[0]}'"] if extra else []
@@ -161,37 +170,6 @@ def load_weights(module: torch.nn.Module, weights: dict[str, Tensor], *, origin:
             problems.append(f"'{name}' holds NaN or infinity")
     if problems:
         raise ValueError(f"{origin}: weights do not fit: {'; '.join(sorted(problems))}")
-    module.load_state_dict(weights)
-
-
-def load_backbone(pipeline: Pipeline, file: Path) -> str:
-    """Start the backbone from a safetensors file of torchvision's or timm's names.
-
-    What lies behind the cut, and the classifier, is left out. Returns a sentence on what was read.
-
-    Raises:
-        ValueError: not a safetensors file, or it lacks tensors of the backbone.
-    """
-    if pipeline.backbone is None:
-        raise ValueError(f"'{pipeline.spec}' has no backbone to load {file} into")
-    try:
-        weights = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{file}: not a readable safetensors file ({error}). A .pth is a pickle, never "
-            "opened here; convert it once: safetensors.torch.save_file(state_dict, 'x.safetensors')"
-        ) from error
-    own = pipeline.backbone.state_dict()
-    # A network that is wrapped whole has its names below those of the wrapping.
-    places = zip(*(name.split(".") for name in own), strict=False)
-    shared = takewhile(lambda names: len(set(names)) == 1, places)
-    wrapping = "".join(f"{names[0]}." for names in shared)
-    weights = {wrapping + name: value for name, value in weights.items()}
-    used = {name: weights[name] for name in own if name in weights}
-    # Old files lack the counters of batch norm, which nothing computes with.
-    used |= {n: own[n] for n in own if n.endswith("num_batches_tracked") and n not in weights}
-    load_weights(pipeline.backbone, used, origin=str(file))
-    return f"backbone: {len(used)} tensors from {file.name}, {len(weights.keys() - used)} left out"
 
 
 def _resolve_run(path: Path) -> Path:

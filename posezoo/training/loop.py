@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 
 import torch
@@ -65,13 +65,17 @@ class Training:
         self.ema = Ema(self.pipeline, settings.ema) if settings.ema else None
         self.restored: TrainingState | None = None  # for the optimiser of the stage to come
 
-    def start(self) -> None:
-        """Give the pipeline the statistics of the training data."""
+    def start(self, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Give the pipeline the statistics of the training data, and then weights by its names.
+
+        A part that comes trained keeps the statistics that it was trained with.
+        """
         data = self._training_data(pictures=False)
         count = min(self.settings.normalisation_samples, len(data))
         indices = range(0, len(data), max(1, len(data) // count))
         (batch,) = ordered_batches(data, indices=indices, batch_size=len(indices))
         self.pipeline.fit_normalisation(batch.to(self.device))
+        self.pipeline.load_state_dict(dict(weights or {}), strict=False)
         if self.ema:
             self.ema.restore(self.pipeline.state_dict(), updates=0)
 

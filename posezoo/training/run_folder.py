@@ -16,7 +16,7 @@ import os
 import platform
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from importlib import metadata
@@ -70,8 +70,10 @@ class RunFolder:
         """Whether there is a state to resume from."""
         return any(self.path.glob("last*/manifest.json"))
 
-    def start(self, settings: Settings) -> None:
-        """Write `run.toml` of a new run.
+    def start(
+        self, settings: Settings, *, weights: Sequence[str] = (), notes: Sequence[str] = ()
+    ) -> None:
+        """Write `run.toml` of a new run; `weights` are what it starts from, `notes` what they are.
 
         Raises:
             ValueError: the folder is not empty.
@@ -81,7 +83,9 @@ class RunFolder:
             what = "already holds a run" if self.exists else f"is not empty ({taken[0]})"
             hint = "add --resume to go on with it, or " if self.exists else ""
             raise ValueError(f"{self.path} {what}: {hint}give another --out")
-        tables = {"settings": asdict(settings), "environment": environment()}
+        tables: dict[str, Any] = {"settings": asdict(settings), "environment": environment()}
+        if weights:
+            tables["weights"] = {"sources": [*weights], "notes": [*notes]}
         write_atomically(self._run, tomli_w.dumps(tables).encode())
         self.figures.mkdir()
 
@@ -98,6 +102,11 @@ class RunFolder:
             return Settings(**{f.name: table[f.name] for f in fields(Settings)})
         except (tomllib.TOMLDecodeError, KeyError) as error:
             raise ValueError(f"{self._run}: damaged or of another version ({error})") from error
+
+    def weights(self) -> list[str]:
+        """What the run started from, as it was given."""
+        table = tomllib.loads(self._run.read_text(encoding="utf-8"))
+        return list(table.get("weights", {}).get("sources", ()))
 
     def rewind(self, step: int) -> None:
         """Drop what was logged after `step`, at which the run goes on from its checkpoint."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from posezoo.assembly import build_dataset, build_pipeline
 from posezoo.cores import loader_workers, threads_beside
@@ -16,10 +17,10 @@ from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
 from posezoo.registry import NodeSpec, PipelineSpec
 from posezoo.settings import Settings, disagreements, presets, resolve
-from posezoo.training.checkpoint import load_backbone
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
+from posezoo.weights.starting import starting_weights
 
 
 def pick_device(name: str) -> torch.device:
@@ -103,12 +104,13 @@ def start(
     device: str = "auto",
     workers: int | None = None,
     resume: bool = False,
-    weights: Path | None = None,
+    weights: Sequence[str] = (),
     loggers: Sequence[Logger] = (),
     draw: bool = True,
 ) -> Evaluation:
     """Train, or go on training, then evaluate the best checkpoint and draw what it predicts.
 
+    `weights` are what parts start from (posezoo.weights.starting); a resumed run knows its own.
     `draw=False` leaves the picture out, which costs a tiny run more than its training.
 
     Raises:
@@ -123,20 +125,30 @@ def start(
     everyone: list[Logger] = [JsonLines(run), *loggers]
     if TensorBoard.installed():
         everyone.append(TensorBoard(run.path / "tensorboard"))
-    if weights:
-        note = load_backbone(pipeline, weights)
+
+    def note(text: str) -> None:
         for logger in everyone:
-            logger.note(note)
+            logger.note(text)
+
+    started: dict[str, Tensor] = {}
+    notes: list[str] = []
+    weights = run.weights() if resume else weights
+    for item in () if run.has_checkpoint else weights:
+        found = starting_weights(pipeline, item, warn=note)
+        started |= found.tensors
+        notes += found.notes
+    for text in notes:
+        note(text)
     # Everything that can be refused is refused before the folder is touched.
     training = Training(pipeline, settings, run, device=where, workers=workers, loggers=everyone)
     with run.locked():
         if not resume:
-            run.start(settings)
+            run.start(settings, weights=weights, notes=notes)
         if run.has_checkpoint:
             training.resume()
         else:
             run.rewind(0)
-            training.start()
+            training.start(started)
         with _threads(threads_beside(workers) if where.type == "cpu" else None):
             training()
         for logger in everyone:

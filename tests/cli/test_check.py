@@ -29,7 +29,7 @@ def test_a_sound_entry_passes_a_numbered_list_of_checks(invoke):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[1].split() == [
-        *("1", "signature", "is", "keyword", "only", "and", "typed", "passed", "9", "parameters"),
+        *("1", "signature", "is", "keyword", "only", "and", "typed", "passed", "10", "parameters"),
     ]
     assert lines[-1] == "lifter 'martinez': 20 passed"
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -5,8 +7,11 @@ from torch import nn
 
 from posezoo.assembly import build_pipeline
 from posezoo.camera import Camera
+from posezoo.clips import lift_clip
 from posezoo.contracts import DetectedPerson
-from posezoo.inference.lifting import in_joint_set, lift, root_position, sees_cameras
+from posezoo.inference.finding import Found
+from posezoo.inference.lifting import in_joint_set, root_position, sees_cameras
+from posezoo.inference.predictor import Predictor
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_pipeline
 from posezoo.skeleton import H36M17, get_skeleton
@@ -116,7 +121,7 @@ def pipeline_of(lifter):
 def test_every_frame_is_lifted_and_the_ends_stand_still(frames, future):
     steps = 5
     joints2d = torch.arange(float(steps)).view(1, steps, 1, 1).expand(1, steps, 17, 2)
-    found = lift(
+    found = lift_clip(
         pipeline_of(Mean(frames, future)), joints2d, Camera.stack([CAMERA]),
         torch.ones(1, steps, 17), flip=False,
     )  # fmt: skip
@@ -129,16 +134,6 @@ def test_every_frame_is_lifted_and_the_ends_stand_still(frames, future):
     np.testing.assert_allclose(found[0, :, 4, 2], newest)
 
 
-def test_a_long_clip_in_pieces_is_the_clip_in_one(monkeypatch):
-    from posezoo.inference import lifting
-
-    joints2d, sure = torch.rand(1, 50, 17, 2) * 100, torch.ones(1, 50, 17)
-    given = (pipeline_of(Mean(9, 4)), joints2d, Camera.stack([CAMERA]), sure)
-    whole = lift(*given, flip=False)
-    monkeypatch.setattr(lifting, "_FRAMES_AT_ONCE", 7)
-    np.testing.assert_allclose(lift(*given, flip=False), whole, atol=1e-4)
-
-
 def test_the_mirrored_look_makes_the_answer_mirror_symmetric(painted):
     """Lifting the mirrored person gives the mirrored answer, whatever the weights are."""
     torch.manual_seed(0)
@@ -149,11 +144,11 @@ def test_the_mirrored_look_makes_the_answer_mirror_symmetric(painted):
     mirrored = torch.stack([639 - px[order, 0], px[order, 1]], -1)
     sure = torch.ones(1, 1, 17)
     one, other = (
-        lift(pipeline, joints[None, None], camera, sure)[0, 0] for joints in (px, mirrored)
+        lift_clip(pipeline, joints[None, None], camera, sure)[0, 0] for joints in (px, mirrored)
     )
     back = other[order] * torch.tensor([-1.0, 1.0, 1.0])
     assert (one - back).abs().max() < 1e-3
-    plain = lift(pipeline, px[None, None], camera, sure, flip=False)[0, 0]
+    plain = lift_clip(pipeline, px[None, None], camera, sure, flip=False)[0, 0]
     assert (one - plain).abs().max() > 1
 
 
@@ -162,3 +157,18 @@ def test_a_lifter_of_rays_takes_any_camera_and_one_of_px_does_not(spec):
     torch.manual_seed(0)
     rays, px = (build_pipeline(f"{spec},input={form}").eval() for form in ("rays", "px"))
     assert sees_cameras(rays) and not sees_cameras(px)
+
+
+def test_a_lifter_that_is_told_the_detector_s_own_joints_gets_them_as_they_are():
+    """COCO's in, Human3.6M's out: the 2D joints that are shown are mapped, those lifted are not."""
+    coco = get_skeleton("coco17")
+    person = detected("coco17", torch.rand(17, 2) * 100, [0.5] * 17)
+    joints = in_joint_set(person, coco, H36M17, scale=2.0, offset=(3.0, 4.0))
+    found = Found(detected=person, joints=joints)
+    told = build_pipeline("tcn:frames=1,input=screen,joints2d=coco17,width=4,widths=1")
+    predictor = SimpleNamespace(pipeline=told, finder=SimpleNamespace(joint_set=coco))
+    lifted = Predictor._as_told(predictor, found).joints
+    np.testing.assert_array_equal(lifted.px, person.joints2d.double().numpy())
+    assert (lifted.scale, lifted.offset) == (2.0, (3.0, 4.0))
+    predictor.pipeline = build_pipeline("martinez:width=4")
+    assert Predictor._as_told(predictor, found) is found

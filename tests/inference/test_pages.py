@@ -49,6 +49,8 @@ def test_a_png_has_the_picture_and_two_views_with_equal_axes(picture, tmp_path):
     write_png(replace(picture, source="a$b$.jpg"), tmp_path / "a.png", GREY)
     with Image.open(tmp_path / "a.png") as image:
         assert image.format == "PNG" and image.width > 1000
+        facts = json.loads(image.info["Description"])
+    assert facts["weights"] == {"semgcn.shipped": "ab" * 32} and facts["camera"]["fx"] == 768
 
 
 @pytest.mark.parametrize("people", [0, 1, 7])
@@ -65,6 +67,8 @@ def test_an_overlay_is_a_video_with_the_skeletons_on_it(video, tmp_path):
     assert write_overlay(frames, tmp_path / "a.mp4", fps=25) == 5
     with av.open(str(tmp_path / "a.mp4")) as container:
         decoded = [*container.decode(video=0)]
+        facts = json.loads(container.metadata["comment"])
+    assert facts["weights"] == {"semgcn.shipped": "ab" * 32} and facts["units"]["3d"] == "mm"
     assert [frame.time for frame in decoded] == pytest.approx([n / 25 for n in range(5)], abs=1e-3)
     assert (decoded[0].width, decoded[0].height) == (640, 480)
     someone = video.frames[4].people[0]

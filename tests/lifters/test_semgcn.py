@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from posezoo.lifters.semgcn import SemGcn, _NonLocal, _SemanticConv
-from posezoo.skeleton import H36M17
+from posezoo.lifters.semgcn import SemGcn, _NonLocal, _pairs, _SemanticConv
+from posezoo.skeleton import H36M17, get_skeleton
 from posezoo.testing import assert_equal_up_to_rounding
 from posezoo.testing.examples import people
 
@@ -78,13 +78,15 @@ def test_far_joints_are_heard_through_non_local_layers_only(non_local, heard):
     batch = people(4)
     joints2d = batch.joints2d.requires_grad_()
     inputs, _ = model.normalisation.inputs(joints2d, batch.camera)
-    model.out(model.stem(model._by_joint(inputs.flatten(0, 1))))[:, 12].sum().backward()
+    model.out(model.stem(model.normalisation.by_joint(inputs.flatten(0, 1))))[
+        :, 12
+    ].sum().backward()
     assert set(joints2d.grad.abs().sum((0, 1, 3)).nonzero()[:, 0].tolist()) == heard
 
 
 def test_a_non_local_layer_compares_every_pair_and_adds_nothing_at_first():
     torch.manual_seed(0)
-    layer, x = _NonLocal(6).double().eval(), torch.randn(2, 5, 6, dtype=torch.float64)
+    layer, x = _NonLocal(6, None).double().eval(), torch.randn(2, 5, 6, dtype=torch.float64)
     assert torch.equal(layer(x), x)
     torch.nn.init.ones_(layer.norm.weight)
     listener = layer.listen(x)[:, :, None].expand(-1, 5, 5, -1)
@@ -100,7 +102,7 @@ def test_a_shortcut_goes_past_each_block_and_a_non_local_layer_stands_behind_it(
     torch.nn.init.zeros_(model.blocks[0][1][1].weight)  # the block's last batch norm: silent
     torch.nn.init.ones_(model.far[0].norm.weight)
     inputs, to_camera = model.normalisation.inputs(*given)
-    x = model.far[0](model.stem(model._by_joint(inputs.flatten(0, 1))))
+    x = model.far[0](model.stem(model.normalisation.by_joint(inputs.flatten(0, 1))))
     expected = model.normalisation.joints3d(model.out(x).flatten(1)[:, None], to_camera)
     torch.testing.assert_close(model(*given), expected)
 
@@ -108,7 +110,7 @@ def test_a_shortcut_goes_past_each_block_and_a_non_local_layer_stands_behind_it(
 def test_every_joint_is_told_where_the_person_stands_and_how_large():
     model = lifter(input="rays")
     inputs = torch.arange(37.0).view(1, 37)
-    by_joint = model._by_joint(inputs)
+    by_joint = model.normalisation.by_joint(inputs)
     assert by_joint.shape == (1, 17, 5)
     assert by_joint[0, 3].tolist() == [6, 7, 34, 35, 36]
 
@@ -124,3 +126,16 @@ def test_it_can_learn_one_batch_by_heart(non_local):
         loss.backward()
         optimizer.step()
     assert loss.item() < 20  # mm
+
+
+def test_pairs_are_those_of_the_paper_and_a_joint_without_partner_is_alone():
+    published = {(0, 7), (8, 9), (1, 4), (10, 13), (2, 3), (5, 6), (14, 15), (11, 12)}
+    assert set(_pairs(get_skeleton("h36m16"))) == published
+    assert [pair for pair in _pairs(H36M17) if pair[0] == pair[1]] == [(9, 9)]
+    assert len(_pairs(H36M17)) == 9
+
+
+def test_a_pair_is_heard_as_the_larger_of_both_number_by_number():
+    layer = _NonLocal(4, torch.tensor([[0, 1], [2, 1]]))
+    x = torch.tensor([[1.0, 5.0], [2.0, 2.0], [3.0, 4.0]])[None]
+    assert layer._larger(x)[0].tolist() == [[3, 5], [2, 2]]

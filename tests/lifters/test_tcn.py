@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from posezoo.lifters.tcn import Tcn
-from posezoo.skeleton import H36M17
+from posezoo.skeleton import H36M17, get_skeleton
 from posezoo.testing.examples import people
 
 ALL = [(frames, causal) for frames in (1, 3, 9, 27) for causal in (False, True)]
@@ -142,3 +142,28 @@ def test_it_can_learn_one_batch_by_heart(frames):
         loss.backward()
         optimizer.step()
     assert loss.item() < 20  # mm
+
+
+def test_widths_of_any_odd_size_multiply_to_the_frames_that_are_seen():
+    model = lifter(frames=45, widths=(3, 5, 3)).double().eval()
+    assert [block.dilation for block in model.blocks] == [3, 15]
+    batch = people(2, frames=46)
+    dense = lift(model, batch)
+    single = lift(model, batch.frames(1, 46))
+    torch.testing.assert_close(single, dense[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("frames", "widths"), [(28, None), (27, (3, 3)), (6, (2, 3)), (0, None), (729, (27, 26))]
+)
+def test_frames_that_no_widths_make_are_refused(frames, widths):
+    with pytest.raises(ValueError, match="expected odd widths whose product is frames"):
+        lifter(frames=frames, widths=widths)
+
+
+def test_it_may_be_told_other_joints_than_it_predicts():
+    skeleton = get_skeleton("humaneva15")
+    model = Tcn(skeleton=skeleton, frames=3, width=8, joints2d="coco17", input="screen").eval()
+    assert lift(model, people(2, frames=4)).shape == (2, 2, 15, 3)
+    with pytest.raises(ValueError, match="joints2d=coco17 with input=px: expected input=screen"):
+        Tcn(skeleton=skeleton, joints2d="coco17")

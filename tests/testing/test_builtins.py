@@ -1,6 +1,6 @@
 """Every built-in entry keeps its contract. Generated from the registry: a new stanza is a new test.
 
-What would take longer than a few seconds is made smaller; facts are compared with the default size.
+What would take longer than a few seconds says `check` in its stanza: how to make it smaller.
 """
 
 import numpy as np
@@ -13,18 +13,6 @@ from posezoo.skeleton import H36M17
 from posezoo.testing import run_checks
 from posezoo.testing.examples import people
 
-SMALLER = {
-    "coarse_to_fine": "depths=2x16",
-    "hourglass": "stacks=2,width=16",
-    "hrnet": "width=8,modules=1x1x1,blocks=1x1x1",
-    "resnet34": "cut=layer2",
-    "resnet101": "cut=layer2",
-    "resnet152": "cut=layer2",
-    "simcc": "image_size=64x96",
-    "tcn": "width=64",
-    "vit": "depth=2,heads=2,width=32",
-    "volumetric": "depth=16",
-}
 # What stands on a library that may be absent is tested in tests/detectors/test_adapters.py.
 BUILT_INS = [e for e in registry.entries() if e.origin == "posezoo" and not e.requires]
 
@@ -62,6 +50,6 @@ def sequence_of(subject):
 
 @pytest.mark.parametrize("entry", BUILT_INS, ids=lambda e: e.key)
 def test_a_built_in_keeps_its_contract(entry, files):
-    params = SMALLER.get(entry.key) or files.get(entry.key)
+    params = files.get(entry.key)
     outcomes = run_checks(f"{entry.key}:{params}" if params else entry.key)
     assert {o.check: o.note for o in outcomes if o.result == "failed"} == {}

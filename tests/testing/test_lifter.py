@@ -165,6 +165,17 @@ def test_a_clip_that_is_padded_to_its_old_length(failures):
     assert "expected (2, 3, 17, 3): T - frames + 1 poses" in message
 
 
+def test_a_window_that_says_something_else_than_the_forward(only_failure):
+    class Windows(Lifter):
+        """Says it predicts whole windows, and forgets to centre them."""
+
+        def lift_window(self, joints2d, camera):
+            return self(joints2d, camera) + 1.0
+
+    message = only_failure("lifter", Windows, of="frames and future are honoured")
+    assert "found frame 0 of lift_window 1 mm from what the forward gives" in message
+
+
 def test_a_gradient_of_the_wrong_sign(only_failure):
     class Climbs(Lifter):
         """Turns the gradient round."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from posezoo.drawing import coloured_bones
+from posezoo.inference.formats.about import about
 from posezoo.inference.people import Person, Prediction
 from posezoo.skeleton import get_skeleton
 
@@ -31,6 +33,8 @@ def write_overlay(
 ) -> int:
     """Write a video of the frames as they come; a frame's own time is kept where it has one.
 
+    Its comment says what was predicted with what.
+
     Returns:
         How many frames were written.
 
@@ -47,6 +51,7 @@ def write_overlay(
             for pixels, prediction in frames:
                 drawn = even(draw_people(pixels, prediction.people))
                 if stream is None:
+                    container.metadata["comment"] = json.dumps(about(prediction))
                     stream = _stream(av, container, drawn.shape, fps)
                 frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
                 time = count / fps if prediction.time_s is None else prediction.time_s

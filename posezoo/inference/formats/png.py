@@ -7,6 +7,7 @@ with what is farther away to the right.
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.drawing import LEGEND, draw_flat
+from posezoo.inference.formats.about import about
 from posezoo.inference.people import Person, Prediction
 from posezoo.skeleton import get_skeleton
 from posezoo.training.run_folder import write_atomically
@@ -33,9 +35,10 @@ def write_png(
     path: Path,
     pixels: NDArray[np.uint8] | None = None,  # (H, W, 3) RGB
 ) -> None:
-    """Draw a prediction into a file."""
+    """Draw a prediction into a file, whose "Description" says what was predicted with what."""
     content = io.BytesIO()
-    draw_prediction(prediction, pixels).savefig(content, format="png", dpi=_DPI)
+    facts = {"Description": json.dumps(about(prediction))}
+    draw_prediction(prediction, pixels).savefig(content, format="png", dpi=_DPI, metadata=facts)
     write_atomically(path, content.getvalue())
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from posezoo.weights.family import Config, Shapes
 from torch import Tensor
 
 from posezoo.pipeline import Pipeline
+from posezoo.weights.family import Config, Shapes
 
 IMAGENET_INPUT = "RGB, (B, 3, H, W) in 0 to 1, minus ImageNet's mean, by its standard deviation"
 MAPS_OUTPUT = "heatmaps (B, J, H/4, W/4) of Gaussians of height 1"

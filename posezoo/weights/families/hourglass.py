@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from posezoo.weights.family import Config, Family, Shapes, State
 from torch import Tensor
 
 from posezoo.pipeline import Pipeline
 from posezoo.weights.families._pictures import count, joint_set_of, node
+from posezoo.weights.family import Config, Family, Shapes, State
 
 _UNIT = {  # of a residual, ours: norm, ReLU, convolution, three times
     "bn1": "main.0",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.weights.family import Config, Family, Shapes, State
 from torch import Tensor
 
 from posezoo.weights.families._pictures import (
@@ -15,6 +14,7 @@ from posezoo.weights.families._pictures import (
     node,
     run_maps,
 )
+from posezoo.weights.family import Config, Family, Shapes, State
 
 
 def is_hrnet(shapes: Mapping[str, object], prefix: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.weights.family import Config, Family, Shapes, State
 from torch import Tensor
 
 from posezoo.pipeline import Pipeline
@@ -18,6 +17,7 @@ from posezoo.weights.families._pictures import (
     resnet_spec,
     search,
 )
+from posezoo.weights.family import Config, Family, Shapes, State
 
 _JOINTS = 18  # Human3.6M's 17 and a thorax
 _LAST = "head.features.{}.weight"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 
-from posezoo.weights.family import Config, Family, Shapes, State
 from torch import Tensor
 
 from posezoo.weights.families._pictures import (
@@ -26,6 +25,7 @@ from posezoo.weights.families._pictures import (
     search,
 )
 from posezoo.weights.families.hrnet import hrnet_rules, hrnet_spec, is_hrnet
+from posezoo.weights.family import Config, Family, Shapes, State
 
 _TERMS = "Apache-2.0; trained on COCO or others, which have terms of their own"
 _DROPPED = ("data_preprocessor.*", "backbone.fc.*", "ema_*", "steps")

@@ -7,7 +7,6 @@ cannot be told from the others, and are not meant here.
 
 from __future__ import annotations
 
-from posezoo.weights.family import Config, Family, Shapes, State
 from torch import Tensor
 
 from posezoo.weights.families._pictures import (
@@ -21,6 +20,7 @@ from posezoo.weights.families._pictures import (
     resnet_spec,
     run_maps,
 )
+from posezoo.weights.family import Config, Family, Shapes, State
 
 
 def _recognise(shapes: Shapes, config: Config) -> bool:

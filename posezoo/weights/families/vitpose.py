@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping
 
 import torch
-from posezoo.weights.family import Config, Family, Shapes, State
 from torch import Tensor
 
 from posezoo.pipeline import Pipeline
@@ -28,6 +27,7 @@ from posezoo.weights.families._pictures import (
     node,
     search,
 )
+from posezoo.weights.family import Config, Family, Shapes, State
 
 _PATCH = 16  # px
 _HEADS = {384: 12, 768: 12, 1024: 16, 1280: 16}  # of ViTPose-S, -B, -L, -H, by width
@@ -84,6 +84,7 @@ def _spec(
             "--config '{\"num_heads\": N}'"
         )
     experts = count(shapes, f"{block}0.mlp.experts.", ".weight")
+    expert = search(config, "dataset_index")  # a number, unless it tells of arrays
     height, across = _grid(positions[1] - slots, search(config, "img_size", "image_size"))
     backbone = node(
         "vit",
@@ -95,7 +96,7 @@ def _spec(
         norm_eps=f"{eps:g}",
         experts=experts or None,
         expert_width=shapes[f"{block}0.mlp.experts.0.weight"][0] if experts else None,
-        expert=search(config, "dataset_index") if experts else None,
+        expert=expert if experts and isinstance(expert, int) else None,
     )
     return f"{backbone}-{head}"
 

@@ -1,0 +1,1 @@
+"""2D joints to 3D joints: one file per family of networks."""

@@ -1,0 +1,137 @@
+"""What transformers over joints and frames share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    """Every token listens to all tokens, in `heads` shares of the channels."""
+
+    def __init__(self, width: int, *, heads: int, bias: bool = True) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"{width} channels do not divide into {heads} heads")
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=bias)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, tokens, C) to the same."""
+        queries, keys, values = (
+            self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        )
+        heard = functional.scaled_dot_product_attention(queries, keys, values)
+        out: Tensor = self.proj(heard.transpose(1, 2).flatten(2))
+        return out
+
+
+class Mlp(nn.Module):
+    """Linear, GELU, linear, on each token."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) to the same."""
+        out: Tensor = self.fc2(functional.gelu(self.fc1(x)))
+        return out
+
+
+class DropPath(nn.Module):
+    """Leave a residual branch out for a share of the rows while training (stochastic depth)."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, ...) to the same."""
+        if not (self.training and self.share):
+            return x
+        kept = torch.rand(len(x), *(1,) * (x.ndim - 1), device=x.device) >= self.share
+        return x * kept / (1 - self.share)
+
+
+class Block(nn.Module):
+    """A mixer of tokens, then a perceptron, each behind a layer norm and beside a shortcut.
+
+    Args:
+        mixer: from (N, tokens, width) to the same.
+        mlp_ratio: hidden units of the perceptron, per channel.
+        eps: of the layer norms.
+        drop_path: share of the branches that are left out while training.
+        layer_scale: what learned factors of both branches start at; None: there are none.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        mixer: nn.Module,
+        *,
+        mlp_ratio: float,
+        eps: float = 1e-6,
+        drop_path: float = 0.0,
+        layer_scale: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
+        self.mixer, self.mlp = mixer, Mlp(width, round(width * mlp_ratio))
+        self.drop_path = DropPath(drop_path)
+        for name in ("scale1", "scale2"):
+            scale = None if layer_scale is None else nn.Parameter(torch.full((width,), layer_scale))
+            self.register_parameter(name, scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, tokens, width) to the same."""
+        mixed = self.mixer(self.norm1(x))
+        x = x + self.drop_path(mixed if self.scale1 is None else self.scale1 * mixed)
+        changed = self.mlp(self.norm2(x))
+        return x + self.drop_path(changed if self.scale2 is None else self.scale2 * changed)
+
+
+def attention_block(width: int, *, heads: int, mlp_ratio: float, drop_path: float = 0.0) -> Block:
+    """The block of most transformers."""
+    mixer = Attention(width, heads=heads)
+    return Block(width, mixer, mlp_ratio=mlp_ratio, drop_path=drop_path)
+
+
+class Mix(nn.Module):
+    """Two answers weighed against each other for each token; evenly before any training."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weigh = nn.Linear(2 * width, 2)
+        nn.init.zeros_(self.weigh.weight)
+        nn.init.constant_(self.weigh.bias, 0.5)
+
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        """Twice (..., width) to the same."""
+        share = self.weigh(torch.cat([one, other], -1)).softmax(-1)
+        return one * share[..., :1] + other * share[..., 1:]
+
+
+def over_joints(
+    block: Callable[[Tensor], Tensor],  # of (N, tokens, C)
+    x: Tensor,  # (B, T, J, C)
+) -> Tensor:  # (B, T, J, C)
+    """The joints of each frame are the tokens."""
+    return block(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def over_frames(
+    block: Callable[[Tensor], Tensor],  # of (N, tokens, C)
+    x: Tensor,  # (B, T, J, C)
+) -> Tensor:  # (B, T, J, C)
+    """The frames of each joint are the tokens."""
+    return over_joints(block, x.transpose(1, 2)).transpose(1, 2)
+
+
+def drop_path_shares(largest: float, depth: int) -> list[float]:
+    """Of each block: from 0 in the first, evenly rising to the largest in the last."""
+    return [largest * i / max(depth - 1, 1) for i in range(depth)]

@@ -1,0 +1,1 @@
+"""How a pipeline learns: one file per strategy."""
