@@ -58,7 +58,7 @@ def read_cameras(options: Options, why: str) -> Stations:
     path = options.cameras
     if path is None:
         raise ValueError(f"{why}: give the cameras' numbers by --cameras FILE.json (docs/data.md)")
-    if path.suffix == ".pkl":
+    if path.suffix.lower() == ".pkl":
         check_trust(path, options)
         with understood(path, "mmpose's cameras.pkl: {(subject, camera): {R, T, c, f, k, p}}"):
             with path.open("rb") as stream:

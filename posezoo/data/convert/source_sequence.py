@@ -54,6 +54,12 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
         ValueError: the recording as a whole cannot be right: another unit, or 2D and 3D that do not
             belong together.
     """
+    again = np.flatnonzero(np.diff(recording.frame) <= 0)
+    if len(again):
+        raise ValueError(
+            f"{remarks.piece}: frame {recording.frame[again[0] + 1]} stands twice; people in one "
+            "picture need a subject each, and recordings a sequence each"
+        )
     rows = np.arange(0, len(recording.frame), options.every)
     px, mm = recording.px, recording.camera_mm
     known: NDArray[np.bool_] = np.zeros((len(recording.frame), recording.skeleton.num_joints), bool)

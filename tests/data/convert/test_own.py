@@ -183,3 +183,8 @@ def test_one_person_is_split_by_time_with_a_gap_and_said_so(write, table, conver
     assert sides["val"].subjects == ("anna (last fifth)",)
     assert [len(side) for side in sides.values()] == [9, 2]  # of 12: one in the gap
     assert any("'anna (last fifth)' is held out, and says nothing" in x for x in report.lines())
+
+
+def test_two_people_under_one_name_in_one_frame_are_refused(write, table, refuses):
+    table["frame"] = [100, 100, *range(102, 112)]
+    refuses("own", write("json", table), "frame 100 stands twice; people in one picture need a sub")
