@@ -190,7 +190,11 @@ def _size_of_unit(tree: Tree, joints: Floats, unit: str, report: MotionReport) -
         report.taken["in units of 56.444 mm, those of CMU's bodies"] += 1
         return _ASF_UNIT_MM
     height = height_mm(joints, H36M17) or 0.0
-    guess = likely_unit(height) or "cm"
+    guess = likely_unit(height)
+    if guess is None and likely_unit(height * _ASF_UNIT_MM) == "mm":
+        report.taken["in units of 56.444 mm, told from the body's height"] += 1
+        return _ASF_UNIT_MM
+    guess = guess or "cm"
     report.taken[f"in {guess}, told from the body's height"] += 1
     return mm_per_unit(guess)
 

@@ -42,11 +42,11 @@ def read(source: Path, options: Options) -> Reading:
         found: list[tuple[str, Mapping[str, Any], np.ndarray]] = []
         joints: Joints | None = None
         for name, each in annotations:
-            reason = reason_against(each, images)
+            reason = reason_against(each, images) or _reason_against_category(each, content)
             if not reason:
                 image = images[str(each["image_id"])]
                 rows, reason = _rows(each, joints)
-                reason = reason or _reason_against_image(image)
+                reason = reason or _reason_against_image(image, options)
             if reason:
                 left_out[reason] += 1
                 continue
@@ -63,7 +63,7 @@ def read(source: Path, options: Options) -> Reading:
             f"coco-{name}",
             np.where(rows[:, 2:] > 0, rows[:, :2], np.nan),
             rows[:, 2] >= seen,
-            (image["width"], image["height"]),
+            _size(image),
         )
         for name, image, rows in found
     ]
@@ -111,12 +111,29 @@ def _rows(annotation: Mapping[str, Any], joints: Joints | None) -> tuple[np.ndar
     return rows, "keypoints of another joint set than the others'" if wrong else ""
 
 
-def _reason_against_image(image: Any) -> str:
-    name, sides = image.get("file_name"), (image.get("width"), image.get("height"))
-    if not isinstance(name, str):
+def _reason_against_category(annotation: Mapping[str, Any], content: Any) -> str:
+    """A file that has a category of people holds others beside them."""
+    listed = content.get("categories")
+    categories = [each for each in listed if isinstance(each, Mapping)] if listed else []
+    people = [each.get("id") for each in categories if each.get("name") == "person"]
+    own = annotation.get("category_id")
+    return "" if not people or own is None or own in people else "no person by its category"
+
+
+def _reason_against_image(image: Any, options: Options) -> str:
+    if not isinstance(image.get("file_name"), str):
         return "its picture has no file_name"
-    whole = all(isinstance(side, int) and 0 < side < 1e6 for side in sides)
-    return "" if whole else "its picture has no width and height"
+    known = _size(image) is not None or options.images is not None  # else the picture tells
+    return "" if known else "its picture has no width and height"
+
+
+def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    sides = image.get("width"), image.get("height")
+    if all(
+        isinstance(side, int | float) and 0 < side < 1e6 and side == int(side) for side in sides
+    ):
+        return int(sides[0]), int(sides[1])  # type: ignore[arg-type] # numbers, as was seen
+    return None
 
 
 def _placed(

@@ -187,6 +187,8 @@ def _read_csv(path: Path, options: Options) -> Table:
     del options
     with path.open(newline="", encoding="utf-8-sig") as file:
         text = file.read()
+    if text[:4].lower() == "sep=":  # Excel's own line
+        text = text.partition("\n")[2]
     top, separator = text.partition("\n")[0], _separator(text)
     reader = csv.DictReader(text.splitlines(keepends=True), delimiter=separator)
     rows = list(reader)

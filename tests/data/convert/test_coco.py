@@ -191,3 +191,28 @@ def test_four_pictures_can_be_trained_on(write, convert_to):
     store, _ = convert_to("coco", write(images=images, annotations=people))
     sides = [Store(path=store.path, split=split) for split in ("train", "val")]
     assert [len(side) for side in sides] == [3, 1]
+
+
+def test_a_file_with_animals_beside_people_gives_the_people(write, convert_to):
+    good = [number for j in range(17) for number in (10 + j, 20, 2)]
+    people = [{"id": k, "image_id": 7, "category_id": 1 + k, "keypoints": good} for k in range(2)]
+    named = [
+        {"id": 1, "name": "person", "keypoints": list(COCO)},
+        {"id": 2, "name": "cat", "keypoints": list(reversed(COCO))},
+    ]
+    store, report = convert_to("coco", write(annotations=people, categories=named))
+    assert len(store["frame"]) == 1
+    assert "dropped 1 frames in 1 pieces: no person by its category" in report.lines()
+
+
+def test_a_size_that_is_not_written_is_asked_of_the_picture(
+    write, convert_to, save_picture, tmp_path
+):
+    good = [number for j in range(17) for number in (10 + j, 20, 2)]
+    images = [{"id": 7, "file_name": "a.jpg"}, {"id": 8, "file_name": "b.jpg", "width": 64.0}]
+    for name in ("a.jpg", "b.jpg"):
+        save_picture(tmp_path / "images" / name, 64, 96)
+    people = [{"id": k, "image_id": k, "keypoints": good} for k in (7, 8)]
+    path = write(images=images, annotations=people)
+    store, _ = convert_to("coco", path, images=tmp_path / "images")
+    assert store["size_px"].tolist() == [[64, 96]] * 2

@@ -145,7 +145,7 @@ def test_a_spreadsheets_csv_is_read(write, table, studio, convert_to, same_as, s
         row[frame] += f"{point}0"  # 100.0, as pandas writes a column with a gap
     capital = path.with_name("POSES.CSV")
     text = "\r\n".join(separator.join(row) for row in rows)
-    capital.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    capital.write_bytes(b"\xef\xbb\xbf" + f"sep={separator}\r\n{text}".encode())
     store, _ = convert_to("own", capital)
     same_as(store, VIEW, table["joints3d_mm"], table["joints2d_px"])
     assert store["frame"].tolist() == [*range(100, 112)]
