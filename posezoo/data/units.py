@@ -95,10 +95,14 @@ def check_body(
     if low <= height <= high:
         return
     unit = likely_unit(height / size_of_unit)
-    guess = f"the numbers look like {_NAMES[unit]}" if unit else "no unit makes this a person"
+    if unit:
+        guess = f"the numbers look like {_NAMES[unit]} ({option.format(unit=unit)})"
+    elif likely_unit(height / size_of_unit * _ASF) == "mm":
+        guess = "the numbers look like ASF units of 56.444 mm, which CMU's files are in"
+    else:
+        guess = "no unit makes this a person; is it a whole body, and the joint order right?"
     raise ValueError(
-        f"the body would be {height:.4g} mm tall, expected {low:.0f} to {high:.0f}: {guess} "
-        f"({option.format(unit=unit or 'UNIT')})"
+        f"the body would be {height:.4g} mm tall, expected {low:.0f} to {high:.0f}: {guess}"
     )
 
 
