@@ -55,12 +55,10 @@ def _half_way(tree: Tree, nodes: NodeMap, found: dict[str, Floats], places: Floa
     """The point in the middle of the back, on its bones."""
     if "thorax" not in nodes.nodes or len(nodes.nodes["thorax"]) > 1:
         return (found["pelvis"] + found["thorax"]) / 2
-    hips = [_above(tree, nodes.nodes[f"{side}_hip"][0]) for side in ("left", "right")]
-    back = _above(tree, nodes.nodes["thorax"][0])[::-1]  # from the root up
-    back = [node for node in back if node not in set(hips[0]) & set(hips[1]) or node == back[0]]
-    shared = [node for node in hips[0] if node in hips[1]]
-    start = next((node for node in shared if node in _above(tree, nodes.nodes["thorax"][0])), 0)
-    chain = [start, *(node for node in back if node != start and node not in shared)]
+    left, right = (set(_above(tree, nodes.nodes[f"{side}_hip"][0])) for side in ("left", "right"))
+    back = _above(tree, nodes.nodes["thorax"][0])
+    fork = next(place for place, node in enumerate(back) if node in left & right)
+    chain = back[: fork + 1][::-1]  # from where the legs begin up to the neck
     lengths = np.linalg.norm(tree.offsets[chain[1:]], axis=-1)
     ends = np.cumsum(lengths)
     if not len(ends) or ends[-1] == 0:

@@ -9,6 +9,7 @@ where both 2D and 3D are there. Pixel centres are integers: add or take half a p
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -190,7 +191,7 @@ def _read_csv(path: Path, options: Options) -> Table:
     if text[:4].lower() == "sep=":  # Excel's own line
         text = text.partition("\n")[2]
     top, separator = text.partition("\n")[0], _separator(text)
-    reader = csv.DictReader(text.splitlines(keepends=True), delimiter=separator)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
     rows = list(reader)
     if not rows:
         raise ValueError(f"{path}: has no rows below {shown(top)}")

@@ -7,6 +7,7 @@ large source is never in memory whole and a broken-off conversion goes on at the
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import struct
@@ -22,7 +23,16 @@ from posezoo.hints import shown
 from posezoo.skeleton import H36M17, Skeleton
 
 # What h5py, scipy, cdflib and the standard library raise on a file that is not what it says.
-_BROKEN = (OSError, EOFError, struct.error, TypeError, IndexError, AttributeError, RuntimeError)
+_BROKEN = (
+    OSError,
+    EOFError,
+    struct.error,
+    TypeError,
+    IndexError,
+    AttributeError,
+    RuntimeError,
+    csv.Error,
+)
 _LONGEST = 200  # characters of what a library says of a file
 
 

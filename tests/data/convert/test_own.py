@@ -188,3 +188,9 @@ def test_one_person_is_split_by_time_with_a_gap_and_said_so(write, table, conver
 def test_two_people_under_one_name_in_one_frame_are_refused(write, table, refuses):
     table["frame"] = [100, 100, *range(102, 112)]
     refuses("own", write("json", table), "frame 100 stands twice; people in one picture need a sub")
+
+
+def test_a_cell_without_end_is_refused_in_one_short_line(write, table, refuses):
+    path = write("csv", table)
+    path.write_text(path.read_text().replace("anna", "a" * 200_000, 1))
+    refuses("own", path, "field larger than field limit")
