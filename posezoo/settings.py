@@ -144,7 +144,7 @@ def disagreements(
     own_data = registry.parse_node(settings.data)
     own = {**own_pipeline.nodes, "strategy": own_strategy, "dataset": own_data}
     said = {**pipeline.nodes, "strategy": strategy or own_strategy, "dataset": data or own_data}
-    found = []
+    found = [f"--set {name}: {flaw}" for name in changes if (flaw := _flaw(name, own))]
     if preset not in (None, settings.preset):
         found.append(f"preset {preset}, the run has {settings.preset}")
     if pipeline.nodes.keys() != own_pipeline.nodes.keys():
@@ -154,7 +154,11 @@ def disagreements(
         if node.key != own[kind].key or not params.items() <= own[kind].params.items():
             found.append(f"{kind} {node.with_params(**params)}, the run has {own[kind]}")
     for name in sorted(changes.keys() & set(_SETTABLE)):
-        value = values.convert(get_type_hints(Settings)[name], changes[name])
+        try:
+            value = values.convert(get_type_hints(Settings)[name], changes[name])
+        except ValueError as error:
+            found.append(f"{name}: {error}")
+            continue
         if value != getattr(settings, name):
             found.append(f"{name}={value}, the run has {getattr(settings, name)}")
     return found

@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from benchmarks import zoo
 from posezoo.cli import main
+from posezoo.weights.store import all_stored
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,6 +46,19 @@ def test_what_the_readme_shows_of_listing_and_writing_is_what_is_printed(tmp_pat
         said = [" ".join(line.split()) for line in result.output.splitlines()]
         stale = [line for line in printed.splitlines() if " ".join(line.split()) not in said]
         assert not stale, f"{arguments}: paste its output again; {stale}"  # a new entry may lack
+
+
+@pytest.mark.skipif("blazepose" not in all_stored(), reason="posezoo weights get blazepose")
+def test_what_the_readme_shows_of_the_photograph_is_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    arguments, printed = re.search(r"^\$ posezoo (predict .*)\n([^`]+)```", README, re.M).groups()
+    result = CliRunner().invoke(main, arguments.split(), terminal_width=200)
+    assert sorted(result.output.splitlines()) == sorted(printed.splitlines())
+    assert {path.name for path in (tmp_path / "results").glob("lab*")} == {
+        "lab_view.json",
+        "lab_view.png",
+    }
 
 
 def test_every_pip_line_is_constrained():

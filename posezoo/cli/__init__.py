@@ -8,6 +8,7 @@ import click
 
 from posezoo.cli.lazy import LazyGroup
 from posezoo.cores import wait_quietly
+from posezoo.training.signals import Stopped
 
 # Command: where it lives, and its line in `posezoo --help`.
 _COMMANDS = {
@@ -44,6 +45,12 @@ class Commands(LazyGroup):
             return super().invoke(ctx)
         except BrokenPipeError:  # `posezoo list | head`: click ends it quietly
             raise
+        except KeyboardInterrupt:
+            click.echo("stopped by SIGINT", err=True)
+            ctx.exit(130)
+        except Stopped as stopped:
+            click.echo(stopped.said, err=True)
+            ctx.exit(int(stopped.code or 0))
         except _USER_ERRORS as error:
             if ctx.params["debug"]:
                 raise

@@ -9,6 +9,7 @@ import click
 
 from posezoo import registry
 from posezoo.cli.options import split_setting, training_options
+from posezoo.training.signals import StopRequest
 
 _EPILOG = """\b
 Examples:
@@ -59,30 +60,34 @@ def train(
     given = {name: str(value).lower() for name, value in flags.items() if value is not None}
     changes = given | dict(split_setting(item) for item in sets)
 
-    from posezoo.cli.console import Console
-    from posezoo.training.runs import plan, start
+    with StopRequest() as stop:
+        # A signal meanwhile is only noted: torch's C++ aborts if an exception ends its import.
+        from posezoo.cli.console import Console
+        from posezoo.training.runs import plan, start
 
-    run, settings, notes = plan(
-        pipeline=spec,
-        strategy=strategy_node,
-        data=data_node,
-        preset=preset,
-        changes=changes,
-        epochs=epochs,
-        out=out,
-        resume=resume,
-        device=device,
-    )
-    with Console(settings.steps) as console:
-        for note in notes:
-            console.note(note)
-        evaluation = start(
-            run,
-            settings,
-            device=device,
-            workers=workers,
+        stop.at_once("before it began")
+
+        run, settings, notes = plan(
+            pipeline=spec,
+            strategy=strategy_node,
+            data=data_node,
+            preset=preset,
+            changes=changes,
+            epochs=epochs,
+            out=out,
             resume=resume,
-            weights=weights,
-            loggers=[console],
+            device=device,
         )
+        with Console(settings.steps) as console:
+            for note in notes:
+                console.note(note)
+            evaluation = start(
+                run,
+                settings,
+                device=device,
+                workers=workers,
+                resume=resume,
+                weights=weights,
+                loggers=[console],
+            )
     console.report(run, evaluation)

@@ -6,15 +6,18 @@ batches that it would have had.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch.utils import data
 from torch.utils.data import DataLoader, Sampler
 
 from posezoo.contracts import Batch, Dataset, Sample
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StepSampler(Sampler[list[int]]):
@@ -77,13 +80,35 @@ def ordered_batches(
     return _loader(dataset, chunks, workers=workers)
 
 
+class _Loader(DataLoader[Batch]):
+    """Holds signals back while it starts workers, until they ignore them."""
+
+    def __iter__(self) -> Any:
+        if not self.num_workers or not hasattr(signal, "pthread_sigmask"):  # the second: Windows
+            return super().__iter__()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            return super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """A scheduler stops the whole process group; a worker that died of it would cost the save."""
+    for signum in _SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
 def _loader(
     dataset: Dataset, batches: Iterable[list[int]], *, workers: int, pin: bool = False
 ) -> DataLoader[Batch]:
-    return DataLoader(
+    return _Loader(
         cast("data.Dataset[Batch]", dataset),
         batch_sampler=batches,
         num_workers=workers,
+        worker_init_fn=_leave_signals_to_the_parent,
         collate_fn=_collate,
         pin_memory=pin,
         # Its own generator: a loader would otherwise draw from torch's, and dropout would differ

@@ -21,7 +21,7 @@ class VitPose(nn.Module):
 
     Args:
         model: such as usyd-community/vitpose-base-simple.
-        people: who finds people, such as PekingU/rtdetr_r50vd_coco_o365; empty: boxes must be given.
+        people: who finds people, such as PekingU/rtdetr_r50vd_coco_o365; empty: give boxes.
         least_score: how sure that one must be.
     """
 

@@ -29,7 +29,7 @@ from posezoo.training.run_folder import write_atomically
 _FAR = 4.0  # medians of a joint's error: an ordinary one is nearer, all but 2 in 100,000
 _CLOSER = 0.5  # a swap: so much nearer to the mirrored joint than to its own
 _LEVELS = 11  # quantiles of the confidence, from the least to the greatest
-_ASSUMED, _ASSUMED_SHARED = 0.03, 0.015  # standard deviations in sizes
+_ASSUMED, _ASSUMED_SHARED = 0.05, 0.02  # standard deviations in sizes
 _FEWEST = 20  # predictions of a joint that a model is fitted to
 
 Pairs = tuple[tuple[float, float], tuple[float, float]]  # a 2 x 2 covariance
@@ -115,8 +115,9 @@ class DetectorErrors:
     def assumed(cls, skeleton: Skeleton) -> Self:
         """A plain guess where no detector has been measured.
 
-        Normal errors of 3 % of a person's size in each axis, twice that at the top of the head,
-        and 1.5 % that all joints share; no misses, no swaps, confidence 1.
+        Normal errors of 5 % of a person's size in each axis, twice that at the top of the head,
+        and 2 % that all joints share; no misses, no swaps, confidence 1. BlazePose errs by 3 to
+        5 % on a person who stands free (docs/prediction.md).
         """
         sure = (1.0,) * _LEVELS
         joints = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from posezoo.camera import Camera
 from posezoo.inference import video
 from posezoo.inference.formats.bvh import write_bvh
-from posezoo.inference.formats.png import draw_prediction
+from posezoo.inference.formats.png import draw_prediction, png_of
 from posezoo.inference.formats.prediction_json import to_dict, write_json
 from posezoo.inference.formats.tracks import tracks_of
 from posezoo.inference.lens import CameraFile, Lens, read_camera
@@ -41,7 +41,10 @@ class PredictedPerson(Person):
 
     def plot(self) -> Figure:
         """The person on the picture, and in 3D from two sides; shown by a notebook as it is."""
-        return draw_prediction(self._alone(), self.pixels)
+        figure = draw_prediction(self._alone(), self.pixels)
+        # What Jupyter asks for. Matplotlib answers only where somebody has imported pyplot.
+        vars(figure)["_repr_png_"] = partial(png_of, figure)
+        return figure
 
     def to_json(self, path: str | Path | None = None) -> dict[str, Any]:
         """The prediction of this person alone as `posezoo predict` writes it; into a file too."""

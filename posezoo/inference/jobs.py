@@ -67,11 +67,13 @@ def predict_sources(
     """Predict every source and write its results.
 
     Raises:
-        ValueError: a result would overwrite a source.
+        ValueError: a result would overwrite a source, or the folder is a file.
         OSError: the folder cannot be written.
     """
     if taken := overwritten(sources, job.out, job.kinds):
         raise ValueError(f"a result would overwrite {taken}: take another --out")
+    if job.out.is_file():
+        raise ValueError(f"{job.out}: is a file, expected a folder: take another --out")
     job.out.mkdir(parents=True, exist_ok=True)
     return _Worker(predictor, job, listener)(sources)
 

@@ -52,8 +52,8 @@ def load(what: str | Path) -> Pipeline:
     return _load(what).pipeline
 
 
-def default_pipeline() -> str:
-    """The detector and the lifter that are taken where nobody says: what is shipped.
+def default_lifter() -> str:
+    """The name of the lifter that is taken where nobody says: what is shipped.
 
     Raises:
         ValueError: no lifter is.
@@ -61,7 +61,7 @@ def default_pipeline() -> str:
     names = [name for name, held in shipped_weights().items() if held.default]
     if not names:
         raise ValueError("no lifter comes with this posezoo: give --pipeline, a run or weights")
-    return f"{DETECTOR}+{names[0]}"
+    return names[0]
 
 
 def missing_weights(what: str | Path | None, detector: str | None) -> list[KnownWeights]:
@@ -70,7 +70,7 @@ def missing_weights(what: str | Path | None, detector: str | None) -> list[Known
     Raises:
         ValueError: neither a folder nor stored weights nor a spec.
     """
-    text = str(what or default_pipeline())
+    text = str(what or default_lifter())
     spec = _spec_of(text)
     node = spec.detector
     if node is None and detector is not None:
@@ -92,7 +92,7 @@ def load_for_prediction(
     loaded = (
         Loaded(pipeline=what, name=str(what.spec))
         if isinstance(what, Pipeline)
-        else _load(what or default_pipeline())
+        else _load(what or default_lifter())
     )
     pipeline = loaded.pipeline
     if pipeline.has_image:
@@ -117,7 +117,7 @@ def load_lifter(what: str | Path | Pipeline | None, *, device: str = "auto") -> 
     if isinstance(what, Pipeline):
         loaded = Loaded(pipeline=what, name=str(what.spec))
     else:
-        text = str(what or default_pipeline())
+        text = str(what or default_lifter())
         if not Path(text).is_dir() and not is_name(text):
             spec = parse_pipeline(text)
             text = str(replace(spec, detector=None)) if spec.lifter and spec.detector else text

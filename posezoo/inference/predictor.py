@@ -41,7 +41,7 @@ class Predictor:
 
     Args:
         pipeline: a spec whose parts have weights, the name of weights, the folder of a run or of a
-            checkpoint, or what `posezoo.load` gave; None: `default_pipeline()`.
+            checkpoint, or what `posezoo.load` gave; None: what is shipped.
         detector: who says where people are, if the pipeline has no detector of its own: for a
             lifter alone (None: blazepose), or for a run that looks at crops.
         lens: of every picture, unless a call says otherwise.

@@ -28,6 +28,7 @@ from posezoo.registry import PipelineSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
 
 SCHEMA = "posezoo.training.checkpoint/1"
+_FILES = ("model.safetensors", "state.safetensors", "state.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +69,11 @@ def save_checkpoint(
         sums = {path.name: _sha256(path) for path in sorted(new.iterdir())}
         manifest = {"schema": SCHEMA, "sha256": sums}
         (new / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        mode = (new / "manifest.json").stat().st_mode  # safetensors lets nobody else read
         for path in new.iterdir():
-            _fsync(path)
-        _fsync(new)
+            path.chmod(mode)
+            fsync(path)
+        fsync(new)
     except SafetensorError as error:
         shutil.rmtree(new, ignore_errors=True)
         raise OSError(f"{folder}: the checkpoint could not be written ({error})") from error
@@ -78,13 +81,40 @@ def save_checkpoint(
         shutil.rmtree(new, ignore_errors=True)
         raise
     # A folder cannot be replaced in one step. A kill between the two renames leaves no `folder`,
-    # but both others whole: `_find` then takes the new one.
+    # but both others whole: `settle` then takes the new one.
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     new.rename(folder)
-    _fsync(folder.parent)
+    fsync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def is_there(folder: Path) -> bool:
+    """Whether there is a checkpoint, whole or damaged; a first one, half written, is none."""
+    new, old = _beside(folder)
+    return folder.exists() or old.exists() or not _flaw(new, content=True)
+
+
+def settle(folder: Path) -> str:
+    """Clear up what a kill has left beside a checkpoint; says so if another one took its place.
+
+    Raises:
+        ValueError: the checkpoint is damaged, and none beside it is whole.
+    """
+    new, old = _beside(folder)
+    said = ""
+    flaw = _flaw(folder, content=True)
+    if flaw and is_there(folder):
+        whole = next((path for path in (new, old) if not _flaw(path, content=True)), None)
+        if whole is None:
+            raise ValueError(flaw)
+        said = f"{flaw}: {whole.name} is whole and takes its place"
+        shutil.rmtree(folder, ignore_errors=True)
+        whole.rename(folder)
+    for path in (new, old):
+        shutil.rmtree(path, ignore_errors=True)
+    return said
 
 
 def load_pipeline(folder: Path | str) -> Pipeline:
@@ -93,8 +123,7 @@ def load_pipeline(folder: Path | str) -> Pipeline:
     Raises:
         ValueError: no checkpoint there, damaged files, or weights that do not fit the spec.
     """
-    path = _find(_resolve_run(Path(folder)))
-    _verify(path)
+    path = _find(_resolve_run(Path(folder)), content=True)
     file = path / "model.safetensors"
     about = _metadata(file)
     if about.get("schema") != SCHEMA:
@@ -115,8 +144,7 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], TrainingState]:
     Raises:
         ValueError: no checkpoint there, or damaged files.
     """
-    path = _find(folder)
-    _verify(path)
+    path = _find(folder, content=True)
     if not (path / "state.json").is_file():
         raise ValueError(f"{path}: this checkpoint holds no training state, only a model")
     values = json.loads((path / "state.json").read_text(encoding="utf-8"))
@@ -181,27 +209,35 @@ def _beside(folder: Path) -> tuple[Path, Path]:
     return folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
 
 
-def _find(folder: Path) -> Path:
-    """The folder itself, or what a kill between two renames has left of it."""
+def _find(folder: Path, *, content: bool = False) -> Path:
+    """The folder itself if it is whole, or what a kill has left whole beside it."""
     for path in (folder, *_beside(folder)):
-        if (path / "manifest.json").is_file():
+        if not _flaw(path, content=content):
             return path
-    raise ValueError(f"{folder}: no checkpoint here (manifest.json is missing)")
+    raise ValueError(_flaw(folder, content=content))
 
 
-def _verify(path: Path) -> None:
+def _flaw(path: Path, *, content: bool = False) -> str:
+    """What keeps a folder from being a checkpoint; "" for nothing. `content` reads every file."""
+    manifest = path / "manifest.json"
+    if not manifest.is_file():
+        return f"{path}: no checkpoint here (manifest.json is missing)"
     try:
-        sums = json.loads((path / "manifest.json").read_text(encoding="utf-8"))["sha256"]
-    except (json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"{path / 'manifest.json'}: damaged ({error})") from error
+        sums = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
+        unlisted = [name for name in _FILES if name not in sums and (path / name).exists()]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return f"{manifest}: damaged ({error})"
+    if unlisted or _FILES[0] not in sums:
+        return f"{manifest}: damaged, it has no sha256 of {(unlisted or _FILES)[0]}"
     for name, expected in sums.items():
         if not (path / name).is_file():
-            raise ValueError(f"{path / name}: missing")
-        if _sha256(path / name) != expected:
-            raise ValueError(
+            return f"{path / name}: missing"
+        if content and _sha256(path / name) != expected:
+            return (
                 f"{path / name}: damaged, its sha256 is not the one in manifest.json. "
                 "Take another checkpoint (last/ or best/), or train again"
             )
+    return ""
 
 
 def _metadata(file: Path) -> dict[str, str]:
@@ -218,7 +254,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Have the system put a file's content, or a folder's names, on disk."""
     if path.is_dir() and os.name == "nt":
         return  # Windows has no handle on a folder to flush
     descriptor = os.open(path, os.O_RDONLY)

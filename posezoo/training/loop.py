@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import repeat
 
 import torch
@@ -20,8 +21,14 @@ from posezoo.evaluation.protocol import find_protocol
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_node
 from posezoo.settings import Settings
-from posezoo.training.checkpoint import TrainingState, load_state, save_checkpoint
+from posezoo.training.checkpoint import (
+    TrainingState,
+    load_state,
+    require_fit,
+    save_checkpoint,
+)
 from posezoo.training.ema import Ema
+from posezoo.training.finite import faulty_items, first_not_finite
 from posezoo.training.loggers import Logger
 from posezoo.training.loss_terms import describe_losses
 from posezoo.training.meter import Meter
@@ -63,6 +70,7 @@ class Training:
         self.eval_every = settings.eval_every or math.ceil(settings.steps / 5)
         self.step, self.best_step, self.best = 0, 0, math.inf  # the best is a stage's own
         self.ema = Ema(self.pipeline, settings.ema) if settings.ema else None
+        self.saved = ""  # which step is in last/, in words
         self.restored: TrainingState | None = None  # for the optimiser of the stage to come
 
     def start(self, weights: Mapping[str, Tensor] | None = None) -> None:
@@ -80,11 +88,17 @@ class Training:
             self.ema.restore(self.pipeline.state_dict(), updates=0)
 
     def resume(self) -> None:
-        """Take up the last checkpoint: weights, optimiser, schedule, averages, random numbers."""
+        """Take up the last checkpoint: weights, optimiser, schedule, averages, random numbers.
+
+        Raises:
+            ValueError: it is of another run, or this run's best one is gone.
+        """
         model, state = load_state(self.run.last)
+        self._require_own(state, model)
         self.pipeline.load_state_dict(model)
         self.step, self.best_step = state.values["step"], state.values["best_step"]
         self.best = float(state.values["best"])
+        self.saved = f"{self.run.last} is of step {self.step}"
         self.run.rewind(self.step)
         torch.set_rng_state(state.tensors["rng.cpu"])
         if self.device.type == "cuda":
@@ -93,21 +107,33 @@ class Training:
             self.ema.restore(_below("ema.", state.tensors), state.values["ema_updates"])
         self.restored = state
 
-    def __call__(self) -> None:
+    def _require_own(self, state: TrainingState, model: dict[str, Tensor]) -> None:
+        own, its = asdict(self.settings), state.values.get("settings", {})
+        if differ := [name for name in own if its.get(name, own[name]) != own[name]]:
+            said = ", ".join(f"{name}={its[name]}, run.toml has {own[name]}" for name in differ)
+            raise ValueError(f"{self.run.last} is of another run: {said}. Bring its own back")
+        require_fit(self.pipeline.state_dict(), model, origin=str(self.run.last))
+        if math.isfinite(float(state.values["best"])) and not self.run.best.exists():
+            raise ValueError(
+                f"{self.run.best}: missing, and {self.run.last} goes on after it. Bring it back, "
+                "or start a new run with another --out"
+            )
+
+    def __call__(self, stop: StopRequest) -> None:
         """Train from `step` to the end.
 
         Raises:
             Stopped: a signal asked for it; the state is saved.
-            ValueError: the loss is no longer a number; the last checkpoint is from before.
+            ValueError: the loss or a weight is no longer a number; the last checkpoint is from
+                before.
         """
         end = 0
-        with StopRequest() as stop:
-            for stage in self.stages:
-                start, end = end, end + round(stage.share * self.settings.steps)
-                if stage is self.stages[-1]:
-                    end = self.settings.steps
-                if self.step < end:
-                    self._run_stage(stage, start, end, stop)
+        for stage in self.stages:
+            start, end = end, end + round(stage.share * self.settings.steps)
+            if stage is self.stages[-1]:
+                end = self.settings.steps
+            if self.step < end:
+                self._run_stage(stage, start, end, stop)
 
     def _run_stage(self, stage: Stage, start: int, end: int, stop: StopRequest) -> None:
         optimizer, meter = self._begin(stage, start, end)
@@ -120,23 +146,30 @@ class Training:
                 self._introduce(stage, end - start, batch)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 terms = stage.losses(self.pipeline, batch, (self.step - start) / (end - start))
-            rate = optimizer.update(torch.stack([*terms.values()]).sum(), self.step - start)
             self.step += 1
+            meter.add(terms, len(batch))
+            if self.device.type == "cpu":  # a GPU would be waited for: it is asked with the log
+                self._require_finite(meter.sums, batch)
+            rate = optimizer.update(torch.stack([*terms.values()]).sum(), self.step - 1 - start)
             if self.ema:
                 self.ema.update(self.pipeline)
-            meter.add(terms, len(batch))
             due = self.step % self.eval_every == 0 or self.step == end
             if due or self.step % self.settings.log_every == 0:
+                self._require_finite(meter.sums, batch, optimizer if due else None)
                 self._log(stage, meter, rate)
             if due:
                 self._evaluate(stage, optimizer)
                 if self._waited_enough() and self.step < end:
                     self._note(f"no better evaluation since step {self.best_step}: stopped early")
                     self.step = end
-            if due or stop.signum:
-                self._save(optimizer, meter)
-            if stop.signum:
-                raise Stopped(stop.signum)
+            asked = stop.signum  # looked at once: one that comes later waits for the next step
+            if asked and not due:
+                self._require_finite(meter.sums, batch, optimizer)
+            if due or asked:
+                with stop.saving():
+                    self._save(optimizer, meter)
+            if asked:
+                raise Stopped(asked, f"{self.saved}; go on with --resume")
             if self.step == end:
                 return
 
@@ -195,16 +228,31 @@ class Training:
 
     def _log(self, stage: Stage, meter: Meter, rate: float) -> None:
         losses, timing = meter.read()
-        total = sum(losses.values())
-        if not math.isfinite(total):
-            raise ValueError(
-                f"the loss became {total} by step {self.step} ({losses}). Nothing of it was saved: "
-                f"{self.run.last} is from before. Try a lower --lr or --set grad_clip=1"
-            )
-        record = {"step": self.step, "stage": stage.name, "lr": rate, "loss": total}
+        record = {"step": self.step, "stage": stage.name, "lr": rate, "loss": sum(losses.values())}
         record |= {f"loss_{name}": value for name, value in losses.items()}
         for logger in self.loggers:
             logger.step(record, timing)
+
+    def _require_finite(
+        self,
+        losses: Mapping[str, Tensor | float],
+        batch: Batch,
+        optimizer: Optimizer | None = None,  # to look at all that would be saved
+    ) -> None:
+        found = {name: float(value) for name, value in losses.items()}
+        if not math.isfinite(sum(found.values())):
+            what = f"the loss became {sum(found.values())} at step {self.step} ({found})"
+        elif optimizer and (
+            name := first_not_finite(self.pipeline.state_dict() | optimizer.tensors())
+        ):
+            what = f"'{name}' holds NaN or infinity at step {self.step}"
+        else:
+            return
+        faults = faulty_items(batch)
+        raise ValueError(
+            f"{what}. Nothing of it was saved: {self.saved or 'there is no checkpoint yet'}. "
+            + (f"The data has NaN: {faults}" if faults else "Try a lower --lr or --set grad_clip=1")
+        )
 
     def _waited_enough(self) -> bool:
         patience = self.settings.early_stop * self.eval_every
@@ -250,12 +298,14 @@ class Training:
             tensors |= {f"ema.{name}": value for name, value in self.ema.state.items()}
         values = {
             "step": self.step,
+            "settings": asdict(self.settings),
             "schedule": optimizer.schedule.state(),
             "meter": meter.state(),
             "best": repr(self.best),
             "best_step": self.best_step,
             "ema_updates": self.ema.updates if self.ema else 0,
         }
+        self.run.flush()
         save_checkpoint(
             self.run.last,
             self.pipeline.state_dict(),
@@ -263,6 +313,7 @@ class Training:
             provenance=self._provenance(),
             state=TrainingState(tensors=tensors, values=values),
         )
+        self.saved = f"{self.run.last} is of step {self.step}"
 
     def _provenance(self) -> dict[str, object]:
         wanted = ("strategy", "data", "preset", "seed", "image_size", "batch_size")

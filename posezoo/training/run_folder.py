@@ -16,7 +16,7 @@ import os
 import platform
 import subprocess
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from importlib import metadata
@@ -28,6 +28,7 @@ import tomli_w
 import torch
 
 from posezoo.settings import Settings
+from posezoo.training.checkpoint import fsync, is_there, settle
 
 
 class RunFolder:
@@ -68,17 +69,36 @@ class RunFolder:
     @property
     def has_checkpoint(self) -> bool:
         """Whether there is a state to resume from."""
-        return any(self.path.glob("last*/manifest.json"))
+        return is_there(self.last)
+
+    def settle(self) -> list[str]:
+        """Clear up after a kill; says which checkpoint had to take the place of another.
+
+        Raises:
+            ValueError: a checkpoint is damaged, and none beside it is whole.
+        """
+        for path in self.path.glob(".*.new"):
+            path.unlink()
+        return [said for folder in (self.last, self.best) if (said := settle(folder))]
 
     def start(
-        self, settings: Settings, *, weights: Sequence[str] = (), notes: Sequence[str] = ()
+        self,
+        settings: Settings,
+        *,
+        weights: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        data: Mapping[str, str] | None = None,
     ) -> None:
-        """Write `run.toml` of a new run; `weights` are what it starts from, `notes` what they are.
+        """Write `run.toml` of a new run.
+
+        `weights` are what it starts from, `notes` what they are; `data` are the fingerprints of
+        the files that it reads.
 
         Raises:
             ValueError: the folder is not empty.
         """
-        taken = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
+        ours = {".lock", _beside(self._run).name}  # the second: killed while it began
+        taken = sorted(p.name for p in self.path.iterdir() if p.name not in ours)
         if taken:
             what = "already holds a run" if self.exists else f"is not empty ({taken[0]})"
             hint = "add --resume to go on with it, or " if self.exists else ""
@@ -86,8 +106,9 @@ class RunFolder:
         tables: dict[str, Any] = {"settings": asdict(settings), "environment": environment()}
         if weights:
             tables["weights"] = {"sources": [*weights], "notes": [*notes]}
+        if data:
+            tables["data"] = dict(data)
         write_atomically(self._run, tomli_w.dumps(tables).encode())
-        self.figures.mkdir()
 
     def settings(self) -> Settings:
         """The settings in `run.toml`.
@@ -103,6 +124,20 @@ class RunFolder:
         except (tomllib.TOMLDecodeError, KeyError) as error:
             raise ValueError(f"{self._run}: damaged or of another version ({error})") from error
 
+    def require_same_data(self, data: Mapping[str, str]) -> None:
+        """Compare the fingerprints of files with those of the run's start, where it has any.
+
+        Raises:
+            ValueError: a file is not what it was.
+        """
+        table = tomllib.loads(self._run.read_text(encoding="utf-8"))
+        then = table.get("data", {})
+        if changed := [path for path in data if then.get(path, data[path]) != data[path]]:
+            raise ValueError(
+                f"{changed[0]}: changed since the run in {self.path} began, which cannot go on "
+                "with other data. Bring the file back, or start a new run with another --out"
+            )
+
     def weights(self) -> list[str]:
         """What the run started from, as it was given."""
         table = tomllib.loads(self._run.read_text(encoding="utf-8"))
@@ -116,6 +151,12 @@ class RunFolder:
                 kept = [line for line in lines if line.endswith("\n")]
                 kept = [line for line in kept if json.loads(line)["step"] <= step]
                 write_atomically(path, "".join(kept).encode())
+
+    def flush(self) -> None:
+        """Put the log on disk: a checkpoint is never newer than the lines before it."""
+        for path in (self._metrics, self._timing):
+            if path.is_file():
+                fsync(path)
 
     def log(self, record: dict[str, Any]) -> None:
         """Add a line to `metrics.jsonl`."""
@@ -137,15 +178,20 @@ class RunFolder:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """A reader sees the old file or the new one, never half."""
-    beside = path.with_name(f".{path.name}.new")
+    beside = _beside(path)
     try:
         with beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        fsync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def environment() -> dict[str, Any]:

@@ -13,13 +13,15 @@ from torch import Tensor
 
 from posezoo.assembly import build_dataset, build_pipeline
 from posezoo.cores import loader_workers, threads_beside
+from posezoo.data.fingerprint import fingerprint
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
-from posezoo.registry import NodeSpec, PipelineSpec
+from posezoo.registry import NodeSpec, PipelineSpec, parse_node
 from posezoo.settings import Settings, disagreements, presets, resolve
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
+from posezoo.training.signals import StopRequest
 from posezoo.weights.starting import starting_weights
 
 
@@ -60,14 +62,17 @@ def plan(
     run = RunFolder(out or _next_folder(name, resume=resume))
     if resume:
         settings = run.settings()
-        if wrong := disagreements(
+        wrong = disagreements(
             settings,
             pipeline=pipeline,
             strategy=strategy,
             data=data,
             preset=preset,
             changes=changes,
-        ):
+        )
+        if epochs is not None and (steps := _steps(settings, epochs)) != settings.steps:
+            wrong.append(f"--epochs {epochs:g} is steps={steps}, the run has {settings.steps}")
+        if wrong:
             raise ValueError(
                 f"{run.path} cannot be resumed with other settings: {'; '.join(wrong)}. "
                 "Leave them out, or start a new run with another --out"
@@ -84,9 +89,7 @@ def plan(
         changes=changes,
     )
     if epochs is not None:
-        train = build_dataset(settings.data, split="train", pictures=False)
-        items = min(settings.limit or len(train), len(train))
-        settings = replace(settings, steps=max(1, math.ceil(epochs * items / settings.batch_size)))
+        settings = replace(settings, steps=_steps(settings, epochs))
     known = presets()
     notes = [f"preset {settings.preset}: {known[settings.preset]['summary']}"]
     if preset is None and has_image:
@@ -117,47 +120,91 @@ def start(
         ValueError: the settings do not fit together, the folder is taken, or the loss diverged.
         Stopped: a signal asked for it; the state is saved.
     """
-    torch.manual_seed(settings.seed)
-    pipeline = build_pipeline(settings.pipeline)
-    where = pick_device(device)
-    if workers is None:
-        workers = loader_workers(cpu=where.type == "cpu") if pipeline.has_image else 0
-    everyone: list[Logger] = [JsonLines(run), *loggers]
-    if TensorBoard.installed():
-        everyone.append(TensorBoard(run.path / "tensorboard"))
+    with StopRequest() as stop:
+        stop.at_once("before its first step")
+        torch.manual_seed(settings.seed)
+        pipeline = build_pipeline(settings.pipeline)
+        where = pick_device(device)
+        if workers is None:
+            workers = loader_workers(cpu=where.type == "cpu") if pipeline.has_image else 0
+        everyone: list[Logger] = [JsonLines(run), *loggers]
+        if TensorBoard.installed():
+            everyone.append(TensorBoard(run.path / "tensorboard"))
 
-    def note(text: str) -> None:
-        for logger in everyone:
-            logger.note(text)
+        def note(text: str) -> None:
+            for logger in everyone:
+                logger.note(text)
 
-    started: dict[str, Tensor] = {}
-    notes: list[str] = []
-    weights = run.weights() if resume else weights
-    for item in () if run.has_checkpoint else weights:
-        found = starting_weights(pipeline, item, warn=note)
-        started |= found.tensors
-        notes += found.notes
-    for text in notes:
-        note(text)
-    # Everything that can be refused is refused before the folder is touched.
-    training = Training(pipeline, settings, run, device=where, workers=workers, loggers=everyone)
-    with run.locked():
-        if not resume:
-            run.start(settings, weights=weights, notes=notes)
-        if run.has_checkpoint:
-            training.resume()
-        else:
-            run.rewind(0)
-            training.start(started)
-        with _threads(threads_beside(workers) if where.type == "cpu" else None):
-            training()
-        for logger in everyone:
-            logger.close()
-        evaluation = evaluate_run(run.path, device=where)
-        run.save_evaluation(evaluation.to_dict())
-        if draw:
-            draw_run(run, device=where)
+        started: dict[str, Tensor] = {}
+        notes: list[str] = []
+        if resume and weights and list(weights) != run.weights():
+            raise ValueError(
+                f"{run.path} cannot be resumed with other --weights than {run.weights()}: leave "
+                "them out, or start a new run with another --out"
+            )
+        weights = run.weights() if resume else weights
+        for item in () if run.has_checkpoint else weights:
+            found = starting_weights(pipeline, item, warn=note)
+            started |= found.tensors
+            notes += found.notes
+        for text in notes:
+            note(text)
+        # Everything that can be refused is refused before the folder is touched.
+        training = Training(
+            pipeline, settings, run, device=where, workers=workers, loggers=everyone
+        )
+        with run.locked():
+            stop.at_once(f"before a step; {run.path} can be gone on with by --resume")
+            data = _fingerprints(settings)
+            if resume:
+                run.require_same_data(data)
+            else:
+                run.start(settings, weights=weights, notes=notes, data=data)
+            for text in run.settle():
+                note(text)
+            if run.has_checkpoint:
+                training.resume()
+            else:
+                run.rewind(0)
+                training.start(started)
+            with _threads(threads_beside(workers) if where.type == "cpu" else None):
+                stop.noted()
+                _train(training, stop)
+                stop.at_once("the training is done and saved; --resume evaluates it")
+            for logger in everyone:
+                logger.close()
+            evaluation = evaluate_run(run.path, device=where)
+            run.save_evaluation(evaluation.to_dict())
+            if draw:
+                draw_run(run, device=where)
     return evaluation
+
+
+def _train(training: Training, stop: StopRequest) -> None:
+    """Train; torch has a RuntimeError for a loader's worker that ended."""
+    try:
+        training(stop)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error) or "Caught" in str(error):
+            raise
+        raise ValueError(
+            f"a loader worker ended: {str(error).splitlines()[0].strip(' .')}; "
+            f"{training.saved or 'there is no checkpoint yet'}; go on with --resume, "
+            "with fewer --workers if memory ran out"
+        ) from error
+
+
+def _steps(settings: Settings, epochs: float) -> int:
+    train = build_dataset(settings.data, split="train", pictures=False)
+    items = min(settings.limit or len(train), len(train))
+    return max(1, math.ceil(epochs * items / settings.batch_size))
+
+
+def _fingerprints(settings: Settings) -> dict[str, str]:
+    """Of each file or folder that a parameter of the data or the strategy names."""
+    specs = [settings.strategy, settings.data, *filter(None, settings.mix.split(" + "))]
+    named = [str(value) for spec in specs for value in parse_node(spec.strip()).params.values()]
+    return {name: found for name in named if (found := fingerprint(Path(name)))}
 
 
 def _next_folder(name: str, *, resume: bool) -> Path:

@@ -49,7 +49,7 @@ def test_every_stack_gives_a_map_of_stride_4_of_a_picture_that_is_not_square():
 
 def test_a_stack_sees_the_whole_map_at_once():
     """A change in one corner of 16 cells reaches the opposite one; a 7 x 7 window would not."""
-    model = Hourglass(4, 8).eval()
+    model = Hourglass(4, 8, 0).eval()
     for module in model.modules():  # a unit that is its shortcut alone mixes no cells
         if isinstance(module, nn.Conv2d):
             nn.init.normal_(module.weight, std=0.3)
@@ -59,7 +59,7 @@ def test_a_stack_sees_the_whole_map_at_once():
 
 
 def test_maps_of_odd_height_keep_their_last_row():
-    model = Hourglass(2, 8).eval()
+    model = Hourglass(2, 8, 0).eval()
     assert model(torch.rand(1, 8, 5, 7)).shape == (1, 8, 5, 7)
     with torch.no_grad():  # fresh units are shortcuts: x + its greatest of 2 x 2, which is alike
         x = torch.arange(5.0)[:, None].expand(1, 8, 5, 1)
@@ -78,7 +78,7 @@ def test_two_fresh_stacks_have_a_gradient_of_the_weights_own_order():
 
 @pytest.mark.parametrize("wrong", [{"stacks": 0}, {"stacks": 9}, {"width": 15}])
 def test_stacks_and_width_that_make_no_network_are_refused(wrong):
-    with pytest.raises(ValueError, match="expected 1 to 8 stacks and an even number of channels"):
+    with pytest.raises(ValueError, match="expected 1 to 8 stacks, an even number of channels"):
         StackedHourglass(**wrong)
 
 

@@ -1,7 +1,11 @@
+import os
+import signal
 import tomllib
 
 import numpy as np
 import pytest
+
+from posezoo.training import runs
 
 
 def test_a_bare_lifter_trains_with_no_other_word(lifter_run):
@@ -118,3 +122,13 @@ def test_a_plugin_file_s_lifter_trains(tmp_path, invoke, small, clean_registry):
     assert result.exit_code == 0, result.output
     again = invoke("eval", tmp_path / "m", "--plugin", plugin)
     assert again.exit_code == 0, again.output
+
+
+def test_ctrl_c_while_the_program_starts_is_one_line_and_exits_with_130(
+    tmp_path, invoke, monkeypatch
+):
+    monkeypatch.setattr(runs, "plan", lambda **_: os.kill(os.getpid(), signal.SIGINT))
+    result = invoke("train", "martinez", "--out", tmp_path / "run")
+    assert result.exit_code == 130
+    assert result.output == "stopped by SIGINT: before it began\n"
+    assert not (tmp_path / "run").exists()

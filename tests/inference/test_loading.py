@@ -35,7 +35,6 @@ def shipped(painted, tmp_path, monkeypatch):
 
 
 def test_nothing_said_takes_what_is_shipped(painted, shipped):
-    assert loading.default_pipeline() == "marks+standing.test"
     predictor = Predictor()
     assert predictor.name == "marks+standing.test"
     digest = hashlib.sha256(shipped.read_bytes()).hexdigest()
@@ -50,6 +49,7 @@ def test_nothing_said_takes_what_is_shipped(painted, shipped):
         ("marks+standing.test", None, "marks+standing.test"),
         ("marks:score=0.5+standing.test", None, "marks:score=0.5+standing.test"),
         ("standing.test", None, "marks+standing.test"),
+        (None, "marks:score=0.5", "marks:score=0.5+standing.test"),
         ("standing.test", "marks:score=0.5", "marks:score=0.5+standing.test"),
     ],
 )

@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 
 import pytest
 import torch
@@ -94,7 +96,7 @@ def test_a_kill_at_any_moment_of_saving_leaves_the_old_or_the_new_checkpoint(
 
         return call
 
-    monkeypatch.setattr(checkpoint, "_fsync", deadly(checkpoint._fsync))
+    monkeypatch.setattr(checkpoint, "fsync", deadly(checkpoint.fsync))
     monkeypatch.setattr(checkpoint, "_save", deadly(checkpoint._save))
     monkeypatch.setattr("pathlib.Path.rename", deadly(type(tmp_path).rename))
     try:
@@ -148,3 +150,63 @@ def test_every_file_but_the_manifest_is_in_the_manifest(tmp_path):
     assert (
         load_file(tmp_path / "last" / "model.safetensors").keys() == pipeline().state_dict().keys()
     )
+
+
+def half(folder, manifest):
+    """What a kill leaves while the manifest of a checkpoint is written."""
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"whole, for all one knows")
+    (folder / "manifest.json").write_text(manifest)
+
+
+@pytest.mark.parametrize("manifest", ["", '{"sha2', "[]", '{"sha256": {}}', '{"sha256": 3}'])
+def test_a_half_written_manifest_is_passed_over_for_the_checkpoint_before(tmp_path, manifest):
+    old = pipeline(0)
+    save(tmp_path / "last", old)
+    half(tmp_path / "last.new", manifest)
+    (tmp_path / "last").rename(tmp_path / "last.old")
+    assert same(load_pipeline(tmp_path / "last").state_dict(), old.state_dict())
+    assert "last.old is whole and takes its place" in checkpoint.settle(tmp_path / "last")
+    assert [p.name for p in tmp_path.iterdir()] == ["last"]
+    assert same(load_pipeline(tmp_path / "last").state_dict(), old.state_dict())
+
+
+def test_a_whole_old_checkpoint_is_taken_where_the_last_is_damaged(tmp_path):
+    save(tmp_path / "last", pipeline(1))
+    save(tmp_path / "last.old", pipeline(0))
+    (tmp_path / "last" / "model.safetensors").write_bytes(b"")
+    assert "damaged" in checkpoint.settle(tmp_path / "last")
+    assert same(load_pipeline(tmp_path / "last").state_dict(), pipeline(0).state_dict())
+
+
+def test_leftovers_beside_a_whole_checkpoint_go(tmp_path):
+    save(tmp_path / "last", pipeline())
+    for name in ("last.old", "last.new"):
+        shutil.copytree(tmp_path / "last", tmp_path / name)
+    assert checkpoint.settle(tmp_path / "last") == ""
+    assert [p.name for p in tmp_path.iterdir()] == ["last"]
+
+
+def test_a_first_checkpoint_half_written_is_none(tmp_path):
+    half(tmp_path / "last.new", '{"sha256": {"model.safetensors": "0"}}')
+    assert not checkpoint.is_there(tmp_path / "last")
+    assert checkpoint.settle(tmp_path / "last") == ""
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_empty_list_of_checksums_does_not_switch_the_check_off(tmp_path):
+    save(tmp_path / "best", pipeline())
+    (tmp_path / "best" / "manifest.json").write_text('{"sha256": {}}')
+    with pytest.raises(ValueError, match="it has no sha256 of model"):
+        load_pipeline(tmp_path / "best")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_who_may_read_a_checkpoint_is_said_by_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        save(tmp_path / "last", pipeline(), state=TrainingState(tensors={"a": torch.zeros(1)}))
+    finally:
+        os.umask(before)
+    assert {p.stat().st_mode & 0o777 for p in (tmp_path / "last").iterdir()} == {mode}

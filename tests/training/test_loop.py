@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from posezoo.registry import parse_node, parse_pipeline
-from posezoo.training import runs
+from posezoo.training import loop, runs
 from posezoo.training.checkpoint import load_pipeline, load_state
 
 IMAGES = (
@@ -288,3 +289,153 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path):
 def test_there_must_be_something_to_resume(tmp_path):
     with pytest.raises(ValueError, match="no run here"):
         run(tmp_path / "nothing", resume=True)
+
+
+def test_a_run_killed_while_it_began_can_be_started_again(tmp_path):
+    (tmp_path / ".run.toml.new").write_text("[sett")
+    run(tmp_path)
+    assert not (tmp_path / ".run.toml.new").exists()
+
+
+def test_a_last_checkpoint_without_its_manifest_does_not_start_the_run_again(tmp_path):
+    run(tmp_path / "a")
+    (tmp_path / "a" / "last" / "manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"last: no checkpoint here \(manifest.json is missing\)"):
+        run(tmp_path / "a", resume=True)
+    assert len((tmp_path / "a" / "metrics.jsonl").read_text().splitlines()) == 9
+
+
+def test_a_damaged_best_checkpoint_is_found_before_the_training_goes_on(tmp_path):
+    with pytest.raises(Killed):
+        run(tmp_path / "a", watcher=killed_at(6))
+    (tmp_path / "a" / "best" / "model.safetensors").write_bytes(b"")
+    watcher = Watcher()
+    with pytest.raises(ValueError, match=r"best/model.safetensors: damaged"):
+        run(tmp_path / "a", resume=True, watcher=watcher)
+    assert not watcher.records
+
+
+def test_weights_that_are_no_numbers_are_not_saved_when_a_signal_comes(tmp_path, monkeypatch):
+    """The loss is fine until the step after; the checkpoint before it stays."""
+    update = loop.Optimizer.update
+
+    def spoil(self, loss, step):
+        rate = update(self, loss, step)
+        if step == 4:
+            with torch.no_grad():
+                self.parameters[0].view(-1)[0] = float("nan")
+            os.kill(os.getpid(), signal.SIGTERM)
+        return rate
+
+    monkeypatch.setattr(loop.Optimizer, "update", spoil)
+    with pytest.raises(ValueError, match=r"holds NaN .* at step 5\. .*last is of step 4") as raised:
+        run(tmp_path / "a")
+    assert "\n" not in str(raised.value)
+    assert load_state(tmp_path / "a" / "last")[1].values["step"] == 4
+
+
+def test_diverged_weights_are_found_before_they_are_evaluated(tmp_path):
+    with pytest.raises(ValueError, match=r"Nothing of it was saved: there is no checkpoint yet"):
+        run(tmp_path / "wild", optimizer="sgd", lr=1e300, eval_every=1, log_every=1)
+
+
+def test_a_nan_in_the_data_stops_at_its_step_and_names_its_item(tmp_path, monkeypatch):
+    batches = loop.training_batches
+
+    def spoiled(*args, **kwargs):
+        for step, batch in enumerate(batches(*args, **kwargs), start=1):
+            if step == 7:
+                batch.joints3d[2, 0, 3, 1] = float("nan")
+                yield replace(batch, sequence=("", "", "S9/walk 1", ""))
+            else:
+                yield batch
+
+    monkeypatch.setattr(loop, "training_batches", spoiled)
+    said = r"nan at step 7 .*last is of step 4\. The data has NaN: joints3d of sequence 'S9/walk 1'"
+    with pytest.raises(ValueError, match=said):
+        run(tmp_path / "a", log_every=5)
+
+
+@pytest.mark.parametrize("phase", ["prepares", "evaluates"])
+def test_a_signal_outside_the_loop_ends_at_once_and_the_run_can_be_resumed(
+    tmp_path, monkeypatch, phase
+):
+    run(tmp_path / "whole")
+
+    def interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("the signal should have ended it")
+
+    with monkeypatch.context() as patch:
+        if phase == "prepares":
+            patch.setattr(loop.Training, "start", interrupted)
+        else:
+            patch.setattr(runs, "evaluate_run", interrupted)
+        with pytest.raises(SystemExit) as stopped:
+            run(tmp_path / "asked")
+    assert stopped.value.code == 143
+    assert stopped.value.said.startswith("stopped by SIGTERM: ")
+    assert "--resume" in stopped.value.said
+    run(tmp_path / "asked", resume=True)
+    assert_same(outcome(tmp_path / "whole"), outcome(tmp_path / "asked"))
+
+
+def test_a_second_signal_during_the_save_does_not_cost_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("posezoo.training.signals._PATIENCE_S", 0.0)
+    save = loop.save_checkpoint
+
+    def interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        save(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "save_checkpoint", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        run(
+            tmp_path / "a",
+            log_every=1,
+            watcher=Watcher(at=3, act=lambda: os.kill(os.getpid(), signal.SIGTERM)),
+        )
+    assert stopped.value.code == 143
+    assert load_state(tmp_path / "a" / "last")[1].values["step"] == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups here")
+def test_a_stop_of_the_whole_process_group_spares_the_loader_workers(tmp_path):
+    """As `timeout` and job schedulers send it; the workers are two processes of their own."""
+    command = "from posezoo.cli import main; main()"
+    settings = [f"--set={k}={v}" for k, v in SMALL.items() if k not in ("steps", "log_every")]
+    words = ["train", LIFTER, "--out", str(tmp_path / "a"), "--device=cpu", "--workers=2"]
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            command,
+            *words,
+            *settings,
+            "--set=steps=100000",
+            "--set=log_every=1",
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    metrics = tmp_path / "a" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not metrics.is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    step = load_state(tmp_path / "a" / "last")[1].values["step"]
+    assert process.returncode == 143
+    assert said == f"stopped by SIGTERM: {tmp_path}/a/last is of step {step}; go on with --resume\n"
+
+
+def test_a_loader_worker_that_dies_is_one_line(tmp_path, monkeypatch):
+    def dies(*args, **kwargs):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. \nMore.")
+
+    monkeypatch.setattr(loop, "training_batches", dies)
+    with pytest.raises(ValueError, match=r"a loader worker ended: .*Killed.*--resume"):
+        run(tmp_path / "a")

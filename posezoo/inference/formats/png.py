@@ -36,10 +36,8 @@ def write_png(
     pixels: NDArray[np.uint8] | None = None,  # (H, W, 3) RGB
 ) -> None:
     """Draw a prediction into a file, whose "Description" says what was predicted with what."""
-    content = io.BytesIO()
     facts = {"Description": json.dumps(about(prediction))}
-    draw_prediction(prediction, pixels).savefig(content, format="png", dpi=_DPI, metadata=facts)
-    write_atomically(path, content.getvalue())
+    write_atomically(path, png_of(draw_prediction(prediction, pixels), facts))
 
 
 def draw_prediction(
@@ -75,6 +73,13 @@ def draw_prediction(
     title = f"{Path(prediction.source).name or 'picture'}: {_count(prediction, shown)}; {LEGEND}"
     figure.text(0.5, 1 - _HEAD / 2 / whole[1], _plain(title), ha="center", va="center", fontsize=9)
     return figure
+
+
+def png_of(figure: Figure, facts: dict[str, str] | None = None) -> bytes:
+    """The figure as a PNG, and what it says of itself."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=_DPI, metadata=facts)
+    return content.getvalue()
 
 
 def _count(prediction: Prediction, shown: list[Person]) -> str:

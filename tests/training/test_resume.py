@@ -1,0 +1,142 @@
+"""What `--resume` refuses: whatever does not belong to the run. Each in one line."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import pytest
+
+from posezoo.data.fingerprint import fingerprint
+from posezoo.registry import parse_node, parse_pipeline
+from posezoo.training import runs
+
+SMALL = {
+    "steps": "4",
+    "batch_size": "4",
+    "eval_every": "2",
+    "eval_samples": "4",
+    "normalisation_samples": "8",
+    "data.items": "16",
+}
+
+
+def train(out, pipeline="martinez:width=8", *, data=None, resume=False, epochs=None, **changes):
+    small = {k: v for k, v in SMALL.items() if not (data and "." in k)}
+    run, settings, _ = runs.plan(
+        pipeline=parse_pipeline(pipeline),
+        data=parse_node(data) if data else None,
+        changes=changes if resume else small | changes,
+        epochs=epochs,
+        out=out,
+        resume=resume,
+        device="cpu",
+    )
+    runs.start(run, settings, device="cpu", workers=0, resume=resume, draw=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "a"
+    train(out)
+    return out
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ({"seed": "1"}, r"seed=1, run\.toml has 0"),
+        ({"lr": "0.5"}, r"lr=0\.5, run\.toml has 0\.\d+"),
+        ({"optimizer": "sgd"}, r"optimizer=sgd, run\.toml has adam"),
+        ({"lifter.width": "16"}, r"width=16.*, run\.toml has .*width=8"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, finished, other):
+    changes, said = other
+    train(tmp_path / "other", **changes)
+    shutil.copytree(finished, tmp_path / "a")
+    shutil.rmtree(tmp_path / "a" / "last")
+    shutil.copytree(tmp_path / "other" / "last", tmp_path / "a" / "last")
+    with pytest.raises(ValueError, match=f"last is of another run: .*{said}") as raised:
+        train(tmp_path / "a", resume=True)
+    assert "\n" not in str(raised.value)
+
+
+WORDS = {
+    "an unknown setting": ({"nonsense": "1"}, "--set nonsense: unknown setting"),
+    "an unknown part": ({"head.width": "1"}, "--set head.width: this run has no 'head'"),
+    "a value of another kind": ({"lr": "fast"}, "lr: "),
+    "another number of epochs": ({"epochs": 7.0}, r"--epochs 7 is steps=\d+, the run has 4"),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_words_that_are_not_the_run_s_are_refused(finished, name):
+    changes, said = WORDS[name]
+    with pytest.raises(ValueError, match=f"cannot be resumed with other settings: {said}"):
+        train(finished, resume=True, **changes)
+
+
+def test_the_number_of_epochs_that_the_run_was_started_with_may_be_said_again(tmp_path):
+    train(tmp_path / "a", epochs=2.0)
+    train(tmp_path / "a", epochs=2.0, resume=True)
+
+
+def test_a_best_checkpoint_that_is_gone_is_found_before_the_training_goes_on(tmp_path, finished):
+    shutil.copytree(finished, tmp_path / "a")
+    shutil.rmtree(tmp_path / "a" / "best")
+    with pytest.raises(ValueError, match=r"best: missing, and .*last goes on after it"):
+        train(tmp_path / "a", resume=True)
+
+
+def test_other_poses_in_the_data_file_are_noticed(tmp_path, make_mocap):
+    path = make_mocap(tmp_path / "poses17.h5")
+    train(tmp_path / "a", data=f"mocap:path={path}")
+    train(tmp_path / "a", resume=True)  # the same file
+    before = path.stat()
+    with h5py.File(path, "r+") as file:
+        poses = next(v for v in visit(file) if v.ndim == 3)
+        poses[1, 4, 2] += 0.25
+    assert path.stat().st_size == before.st_size
+    with pytest.raises(ValueError, match=r"poses17.h5: changed since the run in"):
+        train(tmp_path / "a", resume=True)
+
+
+def visit(group):
+    for value in group.values():
+        yield from visit(value) if isinstance(value, h5py.Group) else (value,)
+
+
+def test_a_run_of_before_there_were_fingerprints_still_resumes(tmp_path, finished):
+    shutil.copytree(finished, tmp_path / "a")
+    state = tmp_path / "a" / "last" / "state.json"
+    values = json.loads(state.read_text())
+    del values["settings"]
+    old = state.read_bytes()
+    state.write_text(json.dumps(values))
+    manifest = tmp_path / "a" / "last" / "manifest.json"
+    sums = manifest.read_text()
+    manifest.write_text(sums.replace(sha256(old), sha256(state.read_bytes())))
+    train(tmp_path / "a", resume=True)
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_fingerprint_reads_every_byte_of_a_small_file_and_the_ends_of_a_big_one(tmp_path):
+    small, big = tmp_path / "small", tmp_path / "big"
+    small.write_bytes(bytes(200_000))
+    with big.open("wb") as file:
+        file.truncate(70 << 20)  # a hole: no disk is used
+    for path, places in ((small, (0, 99_999, 199_999)), (big, (0, (70 << 20) - 1))):
+        found = {fingerprint(path)}
+        for place in places:
+            with path.open("r+b") as file:
+                file.seek(place)
+                file.write(b"\1")
+            found.add(fingerprint(path))
+        assert len(found) == 1 + len(places)
+    assert fingerprint(Path(tmp_path / "none")) == ""
+    assert fingerprint(tmp_path) != fingerprint(small)
