@@ -14,7 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from posezoo.data.convert.kinematics import Floats, Tree, euler_rotations
-from posezoo.data.convert.motion import Motion, MotionReport, files_below, person, sampled, z_up
+from posezoo.data.convert.motion import (
+    Motion,
+    MotionReport,
+    each_sound,
+    files_below,
+    person,
+    sampled,
+    z_up,
+)
 from posezoo.data.convert.text_lines import Lines
 from posezoo.data.mocap.mocap_file import Recording
 from posezoo.data.text_file import with_ending
@@ -68,10 +76,12 @@ def read(
     """
     bodies: dict[Path, Body] = {}
     report = report if report is not None else MotionReport()
-    for file in files_below(path, ".amc"):
+
+    def one(file: Path) -> Recording:
         asf = _find_asf(file)
         if asf not in bodies:
-            bodies = {asf: read_asf(asf)}
+            bodies.clear()  # files of one body follow each other
+            bodies[asf] = read_asf(asf)
         subject = person(file) if _alone(asf) else person(file, asf)
         size = mm_per_unit(unit) if unit else bodies[asf].mm_per_unit
         stated = "" if unit else ", as the .asf states"
@@ -86,7 +96,9 @@ def read(
             joints_mm=joints * size,
             size_of_unit=size,
         )
-        yield sampled(motion, fps, report)
+        return sampled(motion, fps, report)
+
+    yield from each_sound(files_below(path, ".amc"), one, report)
 
 
 def read_asf(path: Path) -> Body:

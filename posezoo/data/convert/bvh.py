@@ -17,7 +17,15 @@ import numpy as np
 from posezoo.data.convert.bvh_body import is_cgspeed, joints_of
 from posezoo.data.convert.bvh_names import END, NodeMap, map_nodes, plain_names
 from posezoo.data.convert.kinematics import Floats, Tree, euler_rotations
-from posezoo.data.convert.motion import Motion, MotionReport, files_below, person, sampled, z_up
+from posezoo.data.convert.motion import (
+    Motion,
+    MotionReport,
+    each_sound,
+    files_below,
+    person,
+    sampled,
+    z_up,
+)
 from posezoo.data.convert.text_lines import Lines
 from posezoo.data.mocap.mocap_file import Recording
 from posezoo.data.units import height_mm, likely_unit, mm_per_unit
@@ -56,7 +64,8 @@ def read(
             a body that cannot be a person in that unit, feet that are not near the floor.
     """
     report = report if report is not None else MotionReport()
-    for file in files_below(path, ".bvh"):
+
+    def one(file: Path) -> Recording:
         text = read_bvh(file)
         nodes = map_nodes(file, text.tree.names, names or {})
         if is_cgspeed(text.tree) and not names:
@@ -77,7 +86,9 @@ def read(
             joints_mm=joints * size,
             size_of_unit=size,
         )
-        yield sampled(motion, fps, report)
+        return sampled(motion, fps, report)
+
+    yield from each_sound(files_below(path, ".bvh"), one, report)
 
 
 @dataclass(frozen=True, slots=True)

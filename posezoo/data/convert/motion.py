@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class MotionReport:
     poses: int = 0  # written
     dropped: Counter[str] = field(default_factory=Counter)  # source frames by reason
     repaired: Counter[str] = field(default_factory=Counter)  # files by what was put right
+    left_out: list[str] = field(default_factory=list)  # files that cannot be read, and why
     taken: Counter[str] = field(default_factory=Counter)  # files by what was told or guessed
 
     def lines(self) -> list[str]:
@@ -47,6 +48,7 @@ class MotionReport:
         return [
             f"{self.files} files, {self.frames} frames -> {self.poses} poses",
             *(f"taken {count} files {how}" for how, count in sorted(self.taken.items())),
+            *(f"left out a file: {why}" for why in self.left_out),
             *(f"dropped {count} frames: {why}" for why, count in sorted(self.dropped.items())),
             *(f"repaired {count} files: {what}" for what, count in sorted(self.repaired.items())),
         ]
@@ -114,6 +116,27 @@ def files_below(path: str | Path, ending: str) -> Iterator[Path]:
     if not found:
         raise ValueError(f"{path}: no {ending} file here; expected one, or a folder of them")
     yield from found
+
+
+def each_sound(
+    files: Iterator[Path], read: Callable[[Path], Recording], report: MotionReport
+) -> Iterator[Recording]:
+    """The files that can be read; of several, the others are left out and counted.
+
+    Raises:
+        ValueError: there is but one, or none of them can be read.
+    """
+    every = list(files)
+    for file in every:
+        try:
+            recording = read(file)
+        except ValueError as error:
+            report.left_out.append(str(error))
+            if len(report.left_out) == len(every):
+                rest = f" (and none of {len(every) - 1} others can be read)" if every[1:] else ""
+                raise ValueError(f"{report.left_out[0]}{rest}") from error
+        else:
+            yield recording
 
 
 def person(file: Path, body: Path | None = None) -> str:

@@ -87,3 +87,15 @@ def test_a_forearm_is_lengthened_only_where_all_of_the_collections_signs_are(cmu
     report = MotionReport()
     assert forearm_units(cmu(**body), report) == pytest.approx(forearm, abs=1e-4)
     assert ("last third of the forearms put back" in report.repaired) == (forearm == 6)
+
+
+def test_a_damaged_file_among_others_is_left_out_with_its_reason(cmu, tmp_path):
+    whole = cmu(neck=2)
+    (tmp_path / "06_02.bvh").write_text(whole.read_text()[:300])
+    report = MotionReport()
+    assert [recording.trial for recording in read(tmp_path, report=report)] == ["06_01"]
+    assert len(report.left_out) == 1
+    assert "06_02.bvh: line" in report.left_out[0]
+    whole.write_text("nothing")
+    with pytest.raises(ValueError, match=r"06_01\.bvh: line 1: .* none of 1 others can be read"):
+        list(read(tmp_path))
