@@ -1,4 +1,4 @@
-"""What an error says of a word that nobody knows: near ones, and all there are."""
+"""What an error says of a word: near ones if nobody knows it, and no more than can be shown."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ def unknown(what: str, word: str, known: Iterable[str]) -> str:
     names = list(known)
     listed = ", ".join(names) or "none"
     return f"unknown {what} '{word}'.{did_you_mean(word, names)} Known: {listed}"
+
+
+def shown(text: object, most: int = 60) -> str:
+    """Text from a file as a terminal may have it: control characters escaped, the rest cut off."""
+    whole = str(text)
+    safe = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in whole[:most]
+    )
+    return f"{safe}..." if len(whole) > most else safe

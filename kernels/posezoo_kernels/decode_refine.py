@@ -117,8 +117,11 @@ def finish(
         determinant = xx * yy - xy * xy
         safe = tl.where(determinant == 0, 1.0, determinant)
         usable = tl.where(usable, determinant, 0.0) != 0
-        step_x = tl.where(usable, (xy * gy - yy * gx) / safe, 0.0)
-        step_y = tl.where(usable, (xy * gx - xx * gy) / safe, 0.0)
+        step_x, step_y = (xy * gy - yy * gx) / safe, (xy * gx - xx * gy) / safe
+        # Neither NaN nor infinite: a map with an infinity gives its cell.
+        usable = usable & (tl.abs(step_x) < float("inf")) & (tl.abs(step_y) < float("inf"))
+        step_x = tl.where(usable, step_x, 0.0)
+        step_y = tl.where(usable, step_y, 0.0)
         step_x = tl.minimum(tl.maximum(step_x, -limit), limit)
         step_y = tl.minimum(tl.maximum(step_y, -limit), limit)
     tl.store(score + n, value)

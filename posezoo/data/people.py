@@ -1,17 +1,20 @@
 """Who is held out. People are split by name, so that nobody is seen on both sides.
 
-A name is on the same side in whatever files it stands, whoever else is there.
+A name is on the same side in whatever files it stands, whoever else is there. Data of one person
+only are split by sequence, or by time with a gap; what is held out then has a name that says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 SPLITS = ("train", "val", "all")
+_FEWEST_FRAMES = 10  # of one sequence, to be split by time
 
 # Chosen so that names of CMU which may be one person (1, 16, 17; 5, 49) fall on one side.
 _SALT = "8"
@@ -54,10 +57,40 @@ def split_people(
         held_out = set()
     in_split = {"train": set(people) - held_out, "val": held_out, "all": set(people)}[split]
     if not in_split:
-        raise ValueError(
-            f"nobody is left for split {split!r} of {_names(people)}; hold out fewer by val="
-        )
+        cure = "hold out fewer by val=" if len(people) > 1 else (
+            "all there is is one person, in too few frames to be split: add people or frames, or "
+            "take it for evaluation only"
+        )  # fmt: skip
+        raise ValueError(f"nobody is left for split {split!r} of {_names(people)}; {cure}")
     return tuple(sorted(in_split))
+
+
+def parts_of_one_person(
+    person: str,
+    sequence: NDArray[Any],  # (N,) names or numbers
+    frame: NDArray[np.int64],  # (N,)
+) -> NDArray[np.str_]:  # (N,)
+    """The person's name for what is trained on, a marked one for what is held out, "" for the gap.
+
+    A fifth of the sequences is held out, by a hash; of a single one its last fifth, and as much
+    as a twentieth before that is in neither part. Under ten frames there is but one part.
+    """
+    names = np.unique(sequence)
+    parts = np.full(len(sequence), person, dtype=object)
+    if len(names) > 1:
+        place = {name: _hash_fraction(str(name)) for name in names.tolist()}
+        held_out = [name for name in place if place[name] < 0.2]
+        if not 0 < len(held_out) < len(names):
+            held_out = [min(place, key=place.__getitem__)]
+        parts[np.isin(sequence, held_out)] = f"{person} (held-out sequences)"
+    else:
+        ticks = np.unique(frame)
+        if len(ticks) >= _FEWEST_FRAMES:
+            last = len(ticks) - len(ticks) // 5
+            gap = max(1, len(ticks) // 20)
+            parts[frame >= ticks[last - gap]] = ""
+            parts[frame >= ticks[last]] = f"{person} (last fifth)"
+    return parts.astype(np.str_)
 
 
 def balanced_items(

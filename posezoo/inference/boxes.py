@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from posezoo.data.text_file import read_json
 
 _EXPECTED = "x,y,width,height in px, as in 120,40,200,380"
 
@@ -57,7 +58,7 @@ def read_boxes(path: str | Path) -> dict[str, Tensor]:  # name -> (P, 4) px
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = read_json(path)
         return {str(name): _boxes(rows) for name, rows in content.items()}
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(

@@ -18,6 +18,7 @@ from PIL import ExifTags, Image
 
 from posezoo.camera import Camera
 from posezoo.data.convert.cameras import camera_stations, lens_of
+from posezoo.data.text_file import read_text
 
 ASSUMED_FOCAL = 1.2  # times the longer side
 _FILM_DIAGONAL_MM = math.hypot(36, 24)
@@ -120,8 +121,8 @@ def read_camera(text: str) -> CameraFile:
     if not path.is_file():
         raise ValueError(f"{path}: no such camera file")
     try:
-        content = path.read_text(encoding="utf-8")
-        table = tomllib.loads(content) if path.suffix == ".toml" else json.loads(content)
+        content = read_text(path)
+        table = tomllib.loads(content) if path.suffix.lower() == ".toml" else json.loads(content)
     except (OSError, ValueError, RecursionError) as error:  # of syntax, or not even text
         raise ValueError(f"{path}: is not a camera file in JSON or TOML ({error})") from error
     if isinstance(table, dict) and {"intrinsics", "extrinsics"} <= table.keys():

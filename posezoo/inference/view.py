@@ -55,13 +55,13 @@ def view(path: str | Path, out: Path, *, items: int = _SAMPLE) -> int:
     path = Path(path)
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder")
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         return _of_prediction(path, out)
     if path.is_dir() and RunFolder(path).exists:
         return _of_run(path, out, items)
     if path.is_dir() and (files := sorted(path.glob("*.json"))):
         return _of_folder(files, path.name, out)
-    if path.is_dir() or path.suffix in {".h5", ".hdf5"}:
+    if path.is_dir() or path.suffix.lower() in {".h5", ".hdf5"}:
         return _of_data(path, out, items)
     raise ValueError(
         f"{path}: expected a prediction (.json), a folder of them, a run's folder, a store or "

@@ -38,7 +38,8 @@ def decode(
 
     Of equal cells the first in memory order wins, as in numpy. The border: `quarter` leaves an
     axis alone where a neighbour is off the map; `taylor` and `dark` do nothing within two cells of
-    the edge; `udp` repeats the edge cells. No refinement is made on a maximum that is not positive.
+    the edge; `udp` repeats the edge cells. No refinement is made on a maximum that is not
+    positive, or where the map is not finite.
 
     Args:
         maps: heatmaps, any floating dtype.
@@ -231,6 +232,7 @@ def _newton(maps: Tensor, x: Tensor, y: Tensor, refine: str, blur: int) -> Tenso
     determinant = xx * yy - xy * xy
     usable = usable & (centre > 0) & (determinant != 0)
     step = torch.stack([xy * gy - yy * gx, xy * gx - xx * gy], -1) / determinant[..., None]
+    usable = usable & step.isfinite().all(-1)  # a map with an infinity: its cell
     return torch.where(usable[..., None], step, 0.0)
 
 

@@ -73,7 +73,7 @@ def _read(path: Path) -> str:
     if len(data) > _MAX_BYTES:
         raise ManifestError(f"{path}: larger than {_MAX_BYTES} bytes, which no registry.toml needs")
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)

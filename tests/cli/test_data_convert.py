@@ -83,6 +83,7 @@ def test_motion_capture_becomes_a_motion_file(invoke, make_mocap, tmp_path, monk
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
         "1 files, 9 frames -> 6 poses",
+        "taken 1 files as one person, anna: of several people, give each a folder",
         "dropped 3 frames: solver jump",
         f"motions: {out}",
     ]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posezoo.data.people import balanced_items, split_people
+from posezoo.data.people import balanced_items, parts_of_one_person, split_people
 
 CMU = [f"S{number:02}" for number in range(1, 100)]
 
@@ -44,7 +44,7 @@ def test_a_stranger_cannot_be_left_out():
 @pytest.mark.parametrize(
     ("people", "val", "split", "message"),
     [
-        (["anna"], "", "train", "nobody is left for split 'train' of anna"),
+        (["anna"], "", "train", "nobody is left for split 'train' of anna; all there is is one"),
         (["anna", "ben"], "bob/ben", "val", "val names bob; the people are anna/ben"),
         (["anna"], "", "test", "split is 'test', expected one of train, val, all"),
     ],
@@ -63,3 +63,23 @@ def test_people_count_as_their_poses_to_a_power_and_no_pose_is_left_out(balance,
     assert [counts[~ben].sum(), counts[ben].sum()] == shares
     assert counts.min() == 1
     assert len(set(counts[ben])) == 1
+
+
+def test_one_person_is_split_by_sequence_and_what_is_held_out_says_so():
+    sequence = np.repeat(["walk", "run", "sit"], 4)
+    parts = parts_of_one_person("anna", sequence, np.tile(np.arange(4), 3))
+    assert sorted(set(parts)) == ["anna", "anna (held-out sequences)"]
+    for name in ("walk", "run", "sit"):
+        assert len(set(parts[sequence == name])) == 1
+
+
+def test_one_sequence_is_split_by_time_with_a_gap_over_all_cameras():
+    frame = np.tile(np.arange(100), 2)  # two cameras
+    parts = parts_of_one_person("anna", np.zeros(200, int), frame)
+    assert set(frame[parts == "anna"]) == set(range(75))
+    assert set(frame[parts == ""]) == set(range(75, 80))
+    assert set(frame[parts == "anna (last fifth)"]) == set(range(80, 100))
+
+
+def test_nine_frames_are_one_part():
+    assert set(parts_of_one_person("anna", np.zeros(9, int), np.arange(9))) == {"anna"}

@@ -161,3 +161,12 @@ def test_what_cannot_be_decoded_is_refused() -> None:
         decode(maps, refine="dark", blur_cells=10)
     with pytest.raises(ValueError, match="flipped: needs flip_joints"):
         decode(maps, flipped=maps)
+
+
+@pytest.mark.parametrize("refine", ["none", "quarter", "taylor", "dark", "udp"])
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_map_with_an_infinity_gives_its_cell(refine, value) -> None:
+    maps = torch.full((1, 1, 12, 10), 0.1)
+    maps[0, 0, 5, 4] = value
+    place, _ = decode(maps, refine=refine)
+    assert place[0, 0].tolist() == [4.0, 5.0]

@@ -14,7 +14,10 @@ Examples:
 """
 _PATH = click.Path(path_type=Path)
 _FOR_STORES = ("cameras", "images", "joints", "every", "fixes", "val", "trust", "restart")
-_SOME = {"cameras", "images", "trust"}  # what not every format of stores has a use for
+_FOR_MOTION = ("fps", "unit", "up", "root_offset", "names")
+# What not every format of its kind has a use for.
+_SOME = {"cameras", "images", "trust", "unit", "up", "root_offset", "names"}
+_OPTION = {"fixes": "fix", "names": "map", "root_offset": "root-offset"}
 
 
 @click.command(epilog=_EPILOG)
@@ -28,6 +31,21 @@ _SOME = {"cameras", "images", "trust"}  # what not every format of stores has a 
 @click.option("--fix", "fixes", multiple=True, metavar="NAME", help="Put a known fault right.")
 @click.option("--val", default="", help="People held out, with / between.  [default: a fifth]")
 @click.option("--fps", default=10.0, show_default=True, help="Poses a second of motion capture.")
+@click.option(
+    "--unit",
+    type=click.Choice(["mm", "cm", "m", "inch"]),
+    default=None,
+    help="Of motion capture.  [default: told from the body]",
+)
+@click.option(
+    "--up", type=click.Choice(["y", "z"]), help="Of motion capture.  [default: told from the body]"
+)
+@click.option(
+    "--root-offset",
+    type=click.Choice(["add", "replace"]),
+    help="To the root's positions in .bvh.  [default: told from the floor]",
+)
+@click.option("--map", "names", type=_PATH, help="Which node of .bvh is which joint, TOML.")
 @click.option("--licence", default="unknown", show_default=True, help="Of the data.")
 @click.option("--credit", default="", help="Who must be named where the data are used.")
 @click.option(
@@ -51,15 +69,17 @@ def convert(format_name: str, report_file: Path | None, **given: Any) -> None:
 
     form, context = get_format(format_name), click.get_current_context()
     motion = form.motion
-    useless = _FOR_STORES if motion else ("fps", *(_SOME - form.takes))
+    others = _FOR_STORES if motion else _FOR_MOTION
+    useless = (*others, *sorted(_SOME - form.takes - set(others)))
     for name in useless:
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
-            option = "fix" if name == "fixes" else name
+            option = _OPTION.get(name, name)
             raise click.UsageError(
                 f"--{option} says nothing to --from {format_name}; leave it away"
             )
-    for name in _FOR_STORES if motion else ("fps",):
+    for name in others:
         del given[name]
+    given = {name: value for name, value in given.items() if value is not None} if motion else given
     report = convert_motion(format_name, **given) if motion else _to_store(format_name, **given)
     for line in report.lines():
         click.echo(line)

@@ -14,9 +14,19 @@ from pathlib import Path
 import numpy as np
 
 from posezoo.data.convert.kinematics import Floats, Tree, euler_rotations
-from posezoo.data.convert.motion import Motion, MotionReport, files_below, person, sampled, z_up
+from posezoo.data.convert.motion import (
+    Motion,
+    MotionReport,
+    each_sound,
+    files_below,
+    person,
+    sampled,
+    z_up,
+)
 from posezoo.data.convert.text_lines import Lines
 from posezoo.data.mocap.mocap_file import Recording
+from posezoo.data.text_file import with_ending
+from posezoo.data.units import mm_per_unit
 
 _MM_PER_INCH = 25.4
 _ROOT = "root"
@@ -46,6 +56,8 @@ def read(
     *,
     fps: float = 10.0,
     source_fps: float | None = None,
+    unit: str = "",
+    up: str = "",
     report: MotionReport | None = None,
 ) -> Iterator[Recording]:
     """The motions of an .amc file, or of all in a folder, each with the .asf beside or above it.
@@ -54,7 +66,9 @@ def read(
         path: the file or folder.
         fps: poses a second; a motion with fewer keeps all.
         source_fps: frames a second of the files; None: 120, and 60 for CMU's subject 87.
-        report: counts what was kept, repaired and dropped.
+        unit: of the .asf, mm, cm, m or inch, if it states a wrong one.
+        up: y or z; "": y, as CMU and HDM05 have it.
+        report: counts what was kept, repaired and dropped, and how files were read.
 
     Raises:
         ValueError: a file that is cut or not what it must be, with the line; no .asf; a body that
@@ -62,19 +76,29 @@ def read(
     """
     bodies: dict[Path, Body] = {}
     report = report if report is not None else MotionReport()
-    for file in files_below(path, ".amc"):
+
+    def one(file: Path) -> Recording:
         asf = _find_asf(file)
         if asf not in bodies:
-            bodies = {asf: read_asf(asf)}
-        subject = person(file, asf.parent.name if _alone(asf) else asf.stem)
+            bodies.clear()  # files of one body follow each other
+            bodies[asf] = read_asf(asf)
+        subject = person(file) if _alone(asf) else person(file, asf)
+        size = mm_per_unit(unit) if unit else bodies[asf].mm_per_unit
+        stated = "" if unit else ", as the .asf states"
+        report.taken[f"in {unit or f'units of {size:.4g} mm'}{stated}; {up or 'y'} up"] += 1
+        joints = _joints(bodies[asf], read_amc(file, bodies[asf]))
+        joints = joints if up == "z" else z_up(joints)
         motion = Motion(
             path=file,
             subject=subject,
             action=_action(file.stem),
             source_fps=source_fps or _FPS_OF.get(subject, _FPS),
-            joints_mm=_joints(bodies[asf], read_amc(file, bodies[asf])),
+            joints_mm=joints * size,
+            size_of_unit=size,
         )
-        yield sampled(motion, fps, report)
+        return sampled(motion, fps, report)
+
+    yield from each_sound(files_below(path, ".amc"), one, report)
 
 
 def read_asf(path: Path) -> Body:
@@ -208,6 +232,8 @@ def _bones(lines: Lines, entries: Iterator[list[str]]) -> dict[str, _Bone]:
             dof = tuple(word.lower() for word in keys.get("dof", ()))
             if not set(dof) <= {"rx", "ry", "rz"}:
                 raise lines.error(f"dof {' '.join(dof)}", "only rx, ry and rz: bones only turn")
+            if keys["name"][0] in bones:
+                raise lines.error(f"a second bone {keys['name'][0]}", "a name for each bone")
             bones[keys["name"][0]] = _Bone(
                 offset=[length * part for part in direction],
                 axis=lines.numbers(keys["axis"][:3], 3, "axis"),
@@ -253,7 +279,7 @@ def _turns(
     return euler_rotations(degrees[..., ::-1], order[::-1])
 
 
-def _joints(body: Body, values: dict[str, Floats]) -> Floats:  # (F, 17, 3) mm, z up
+def _joints(body: Body, values: dict[str, Floats]) -> Floats:  # (F, 17, 3) in its unit and axes
     names = body.tree.names
     lost = [name for name in _JOINTS if name not in names]
     if lost:
@@ -271,13 +297,14 @@ def _joints(body: Body, values: dict[str, Floats]) -> Floats:  # (F, 17, 3) mm, 
     places, _ = body.tree.forward(rotations, root[:, position])
     joints = places[:, [names.index(name) for name in _JOINTS]]
     pelvis = (joints[:, :1] + joints[:, 3:4]) / 2
-    return z_up(np.concatenate([pelvis, joints], 1)) * body.mm_per_unit
+    return np.concatenate([pelvis, joints], 1)
 
 
 def _find_asf(amc: Path) -> Path:
     """The .asf beside the motion or one folder up: the only one, or the one it is named after."""
-    for folder in (amc.parent, amc.parent.parent):
-        found = sorted(folder.glob("*.asf"))
+    beside = amc.parent.resolve()
+    for folder in (beside, beside.parent):
+        found = with_ending(folder.iterdir(), ".asf")
         named = [asf for asf in found if amc.stem.startswith(asf.stem)]
         if len(found) == 1 or named:
             return max(named, key=lambda asf: len(asf.stem)) if named else found[0]
@@ -288,7 +315,7 @@ def _find_asf(amc: Path) -> Path:
 
 
 def _alone(asf: Path) -> bool:
-    return len(list(asf.parent.glob("*.asf"))) == 1
+    return len(with_ending(asf.parent.iterdir(), ".asf")) == 1
 
 
 def _action(stem: str) -> str:

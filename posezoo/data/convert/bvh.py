@@ -1,92 +1,50 @@
-"""Motion capture in BVH: a tree of joints and their channels, in one text file; y is up.
+"""Motion capture in BVH: a tree of joints and their channels, in one text file.
 
-Known bodies are those of the CMU conversions: two joint-name dialects of cgspeed.com, in ASF units
-(56.444 mm), whose thorax bone and last third of the forearm have no length and are put back,
-`retargeted` motions on another body, in centimetres, and posezoo's own. The first frame may be a
-T-pose.
+A joint's position channels replace its OFFSET. Of the root two dialects exist: positions that are
+added to OFFSET, and positions that hold it already; the one whose feet come to the floor is taken.
+Unit and up axis stand nowhere: they are told from the body, which must be a person's. The first
+frame may be a T-pose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from posezoo.data.convert.bvh_body import is_cgspeed, joints_of
+from posezoo.data.convert.bvh_names import END, NodeMap, map_nodes, plain_names
 from posezoo.data.convert.kinematics import Floats, Tree, euler_rotations
-from posezoo.data.convert.motion import Motion, MotionReport, files_below, person, sampled, z_up
+from posezoo.data.convert.motion import (
+    Motion,
+    MotionReport,
+    each_sound,
+    files_below,
+    person,
+    sampled,
+    z_up,
+)
 from posezoo.data.convert.text_lines import Lines
 from posezoo.data.mocap.mocap_file import Recording
+from posezoo.data.units import height_mm, likely_unit, mm_per_unit
+from posezoo.skeleton import H36M17
 
 _ASF_UNIT_MM = 25.4 / 0.45
-_END = ".end"  # of the name of a joint's end site
-_FOREARM = 1.5  # elbow to wrist: the bone that these files have, and the half of it that they lost
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """The nodes of one body in the order of h36m17 without the pelvis; several: their middle."""
-
-    name: str
-    mm_per_unit: float
-    joints: tuple[tuple[str, ...], ...]  # 16
-    # Whose turned offset the lost thorax bone repeats; "": this body has its bones.
-    back: str = ""
-
-
-def _cgspeed(name: str, legs: str, trunk: str, arms: str, back: str) -> Dialect:
-    nodes = [
-        *(f"{side}{joint}" for side in ("Right", "Left") for joint in legs.split()),
-        *trunk.split(),
-        *(f"{side}{joint}" for side in ("Left", "Right") for joint in arms.split()),
-    ]
-    return Dialect(name, _ASF_UNIT_MM, tuple((node,) for node in nodes), back)
-
-
-DIALECTS = (
-    _cgspeed(
-        "cgspeed MotionBuilder names",
-        legs="UpLeg Leg Foot",
-        trunk=f"Spine Neck Head Head{_END}",
-        arms="Arm ForeArm Hand",
-        back="Spine1",
-    ),
-    _cgspeed(
-        "cgspeed 3dsMax names",
-        legs="Hip Knee Ankle",
-        trunk=f"Chest lowerneck Head Head{_END}",
-        arms="Shoulder Elbow Wrist",
-        back="Chest2",
-    ),
-    Dialect(
-        "cgspeed Daz names (retargeted; neck and head are approximate)",
-        10.0,
-        (
-            *(("rThigh",), ("rShin",), ("rFoot",), ("lThigh",), ("lShin",), ("lFoot",)),
-            *(("abdomen",), ("lCollar", "rCollar"), ("head",), ("leftEye", "rightEye")),
-            *(("lShldr",), ("lForeArm",), ("lHand",), ("rShldr",), ("rForeArm",), ("rHand",)),
-        ),
-    ),
-    Dialect(
-        "posezoo's own (posezoo predict --bvh)",
-        10.0,
-        (
-            *(("right_hip",), ("right_knee",), (f"right_knee{_END}",)),
-            *(("left_hip",), ("left_knee",), (f"left_knee{_END}",)),
-            *(("spine",), ("thorax",), ("neck",), (f"neck{_END}",)),
-            *(("left_shoulder",), ("left_elbow",), (f"left_elbow{_END}",)),
-            *(("right_shoulder",), ("right_elbow",), (f"right_elbow{_END}",)),
-        ),
-    ),
-)
+_AXES = ("x", "y", "z")
+_FLOOR = (-0.25, 0.55)  # of a leg: where the lowest ankle of a person on the floor is
+_ALIKE = 0.1  # of a leg: root offsets below this make no difference that matters
 
 
 def read(
     path: str | Path,
     *,
     fps: float = 10.0,
-    mm_per_unit: float | None = None,
+    unit: str = "",
+    up: str = "",
+    root_offset: str = "",
+    names: Mapping[str, tuple[str, ...]] | None = None,
     report: MotionReport | None = None,
 ) -> Iterator[Recording]:
     """The motion of a .bvh file, or those of all in a folder.
@@ -94,27 +52,43 @@ def read(
     Args:
         path: the file or folder.
         fps: poses a second; a motion with fewer keeps all.
-        mm_per_unit: of the files; None: what their joint names tell.
-        report: counts what was kept, repaired and dropped.
+        unit: of the files: mm, cm, m or inch; "": told from the body.
+        up: their axis that points up, y or z; "": told from the body.
+        root_offset: "add" the root's OFFSET to its positions, or let these "replace" it; "": told
+            from the floor.
+        names: joints of h36m17 to names of nodes; None: by the names that programs give.
+        report: counts what was kept, repaired and dropped, and how files were read.
 
     Raises:
         ValueError: a file that is cut or not what it must be, with the line; unknown joint names;
-            a body that cannot be in that unit.
+            a body that cannot be a person in that unit, feet that are not near the floor.
     """
     report = report if report is not None else MotionReport()
-    for file in files_below(path, ".bvh"):
+
+    def one(file: Path) -> Recording:
         text = read_bvh(file)
-        dialect = _dialect(file, text.tree)
-        joints, repairs = _joints(text, dialect)
-        report.repaired.update(repairs)
+        nodes = map_nodes(file, text.tree.names, names or {})
+        if is_cgspeed(text.tree) and not names:
+            plain = plain_names(text.tree.names)
+            nodes.nodes["spine"] = (plain.index("spine" if "spine" in plain else "chest"),)
+        axis = up or _up_axis(text, nodes)
+        joints, remarks = _placed(file, text, nodes, axis, root_offset, report)
+        report.repaired.update(remarks)
+        joints = z_up(joints) if axis == "y" else joints
+        size = _size_of_unit(text.tree, joints, unit, report)
+        report.taken[f"with the names of {nodes.program}"] += 1
+        report.taken[f"{axis} up" + ("" if up else ", told from the body")] += 1
         motion = Motion(
             path=file,
-            subject=person(file, file.parent.name),
+            subject=person(file),
             action=file.stem,
             source_fps=1 / text.frame_s,
-            joints_mm=z_up(joints) * (mm_per_unit or dialect.mm_per_unit),
+            joints_mm=joints * size,
+            size_of_unit=size,
         )
-        yield sampled(motion, fps, report)
+        return sampled(motion, fps, report)
+
+    yield from each_sound(files_below(path, ".bvh"), one, report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +98,20 @@ class BvhFile:
     tree: Tree
     frame_s: float
     rotations: Floats  # (F, N, 3, 3) of each joint against its parent
-    root: Floats  # (F, 3)
+    moved: dict[int, Floats]  # (F, 3) positions of the joints that have them, against the parent
+
+    @property
+    def root(self) -> Floats:  # (F, 3)
+        """Where the root is, by the dialect that adds its OFFSET to its positions."""
+        offset = np.tile(self.tree.offsets[0], (len(self.rotations), 1))
+        return offset + self.moved[0] if 0 in self.moved else offset
 
 
 def read_bvh(path: Path) -> BvhFile:
     """Read tree and motion.
 
     Raises:
-        ValueError: cut, or not a tree of joints with rotations and a root that moves.
+        ValueError: cut, or not a tree of joints with rotations.
     """
     lines = Lines(path)
     words = iter(lines)
@@ -140,27 +120,94 @@ def read_bvh(path: Path) -> BvhFile:
     tree, channels = _read_tree(lines, words)
     frames, frame_s = _read_header(lines, words)
     width = sum(map(len, channels))
-    values = np.empty((frames, width))
+    rows = []
     for frame in range(frames):
         row = next(words, None)
         if row is None:
             raise lines.error(f"the end of the file after {frame} frames", f"{frames} frames")
-        values[frame] = lines.numbers(row, width, f"frame {frame}")
+        rows.append(lines.numbers(row, width, f"frame {frame}"))
+    values = np.array(rows)
     if next(words, None) is not None:
         raise lines.error(f"a line after the last of {frames} frames", "the end of the file")
     rotations = np.zeros((frames, len(channels), 3, 3))
     rotations[:] = np.eye(3)
-    root = np.tile(tree.offsets[0], (frames, 1))
+    moved = {}
     ends = np.cumsum([len(each) for each in channels])
     for node, own in enumerate(channels):
         mine = values[:, ends[node] - len(own) : ends[node]]
         turning = [k for k, channel in enumerate(own) if channel.endswith("rotation")]
-        axes = [own[k][0].lower() for k in turning]
-        rotations[:, node] = euler_rotations(mine[:, turning], axes)
-        if node == 0:
-            place = [own.index(f"{axis}position") for axis in "XYZ"]
-            root = root + mine[:, place]
-    return BvhFile(tree, frame_s, rotations, root)
+        rotations[:, node] = euler_rotations(mine[:, turning], [own[k][0] for k in turning])
+        if f"{_AXES[0]}position" in own:
+            moved[node] = mine[:, [own.index(f"{axis}position") for axis in _AXES]]
+    return BvhFile(tree, frame_s, rotations, moved)
+
+
+def _up_axis(text: BvhFile, nodes: NodeMap) -> str:
+    """Along z if the back points there, in the motion and at rest; else y, as BVH has it."""
+    still = np.broadcast_to(np.eye(3), text.rotations[:1].shape)
+    for rotations, moved in ((text.rotations, text.moved), (still, {})):
+        places, world = text.tree.forward(rotations, np.zeros((len(rotations), 3)), _below(moved))
+        joints, _ = joints_of(text.tree, nodes, places, world)
+        trunk = (joints[:, H36M17.joints.index("thorax")] - joints[:, 0]).mean(0)
+        if trunk[2] < 0.8 * np.linalg.norm(trunk):
+            return "y"
+    return "z"
+
+
+def _placed(
+    path: Path, text: BvhFile, nodes: NodeMap, up: str, root_offset: str, report: MotionReport
+) -> tuple[Floats, list[str]]:
+    """Joints (F, 17, 3) in the file's unit and axes."""
+    tree, offset = text.tree, text.tree.offsets[0]
+    places, world = tree.forward(text.rotations, text.moved.get(0, text.root), _below(text.moved))
+    joints, remarks = joints_of(tree, nodes, places, world)
+    if 0 not in text.moved or not offset.any():
+        return joints, remarks
+    if not root_offset:
+        root_offset = _by_the_floor(path, joints, float(offset[_AXES.index(up)]), up)
+        report.taken[f"root offset: {root_offset}, told from the floor"] += 1
+    return joints + (offset if root_offset == "add" else 0), remarks
+
+
+def _by_the_floor(path: Path, joints: Floats, offset: float, up: str) -> str:
+    """Whether the root's OFFSET is to be added to its positions: "add" or "replace"."""
+    index = [H36M17.joints.index(f"left_{name}") for name in ("hip", "knee", "ankle")]
+    leg = np.linalg.norm(np.diff(joints[:, index], axis=1), axis=-1).mean(0).sum().clip(1e-9)
+    if abs(offset) < _ALIKE * leg:
+        return "add"
+    ankles = [H36M17.joints.index(f"{side}_ankle") for side in ("left", "right")]
+    lowest = float(np.percentile(joints[:, ankles, _AXES.index(up)].min(1), 5)) / leg
+    levels = {"replace": lowest, "add": lowest + offset / leg}
+    sound = [name for name, level in levels.items() if _FLOOR[0] <= level <= _FLOOR[1]]
+    if not sound:
+        raise ValueError(
+            f"{path}: the ankles never come near the floor: {lowest:.2f} legs above it by the "
+            f"root's positions, {levels['add']:.2f} with its OFFSET added; say which by "
+            "--root-offset replace or --root-offset add (is the up axis right? --up y|z)"
+        )
+    return min(sound, key=lambda name: abs(levels[name] - 0.1))
+
+
+def _below(moved: Mapping[int, Floats]) -> dict[int, Floats]:
+    return {node: places for node, places in moved.items() if node}
+
+
+def _size_of_unit(tree: Tree, joints: Floats, unit: str, report: MotionReport) -> float:
+    """Mm in the file's unit: given, the collection's, or the one that makes the body a person."""
+    if unit:
+        report.taken[f"in {unit}"] += 1
+        return mm_per_unit(unit)
+    if is_cgspeed(tree):
+        report.taken["in units of 56.444 mm, those of CMU's bodies"] += 1
+        return _ASF_UNIT_MM
+    height = height_mm(joints, H36M17) or 0.0
+    guess = likely_unit(height)
+    if guess is None and likely_unit(height * _ASF_UNIT_MM) == "mm":
+        report.taken["in units of 56.444 mm, told from the body's height"] += 1
+        return _ASF_UNIT_MM
+    guess = guess or "cm"
+    report.taken[f"in {guess}, told from the body's height"] += 1
+    return mm_per_unit(guess)
 
 
 def _read_tree(lines: Lines, words: Iterator[list[str]]) -> tuple[Tree, list[list[str]]]:
@@ -169,16 +216,18 @@ def _read_tree(lines: Lines, words: Iterator[list[str]]) -> tuple[Tree, list[lis
     offsets: dict[int, list[float]] = {}
     channels: list[list[str]] = []
     open_nodes: list[int] = []
-    for key, *rest in words:
+    for key, *all_of_line in words:
+        opened = all_of_line[-1:] == ["{"]  # on the same line, as some programs have it
+        rest = all_of_line[:-1] if opened else all_of_line
         if key in {"ROOT", "JOINT", "End"}:
             if (key == "ROOT") != (not names) or (key != "ROOT" and not open_nodes):
                 raise lines.error(" ".join([key, *rest]), "one ROOT that holds all joints")
             parent = open_nodes[-1] if open_nodes else -1
-            names.append(names[parent] + _END if key == "End" else " ".join(rest))
+            names.append(names[parent] + END if key == "End" else " ".join(rest))
             parents.append(parent)
             channels.append([])
-            if next(words, []) != ["{"]:
-                raise lines.error(f"{names[-1]} without a brace", "{ on a line of its own")
+            if not opened and next(words, []) != ["{"]:
+                raise lines.error(f"{names[-1]} without a brace", "{")
             open_nodes.append(len(names) - 1)
         elif key == "}" and open_nodes:
             if open_nodes[-1] not in offsets:
@@ -189,24 +238,33 @@ def _read_tree(lines: Lines, words: Iterator[list[str]]) -> tuple[Tree, list[lis
         elif key == "OFFSET" and open_nodes:
             offsets[open_nodes[-1]] = lines.numbers(rest, 3, "OFFSET")
         elif key == "CHANNELS" and open_nodes:
-            channels[open_nodes[-1]] = _channels(lines, rest, root=open_nodes[-1] == 0)
+            channels[open_nodes[-1]] = _channels(lines, rest)
         else:
             raise lines.error(key, "JOINT, OFFSET, CHANNELS, End Site or a brace")
     if open_nodes or not names:
         raise lines.error("the end of the file within the hierarchy", "a closing brace")
-    if not channels[0]:
-        raise lines.error(f"{names[0]} without CHANNELS", "3 positions and 3 rotations")
+    if not any(channels):
+        raise lines.error("a tree without CHANNELS", "positions and rotations")
     table = np.array([offsets[node] for node in range(len(names))])
     return Tree(tuple(names), tuple(parents), table, turned_by_itself=False), channels
 
 
-def _channels(lines: Lines, rest: list[str], *, root: bool) -> list[str]:
-    turning = sorted(f"{axis}rotation" for axis in "XYZ")
-    moving = sorted(f"{axis}position" for axis in "XYZ")
-    count, *own = rest or [""]
-    if count != str(len(own)) or sorted(own) != (sorted(moving + turning) if root else turning):
-        wanted = "6 channels, positions and rotations" if root else "3 rotations"
-        raise lines.error(f"CHANNELS {' '.join(rest)}", f"{wanted}; bones keep their length")
+def _channels(lines: Lines, rest: list[str]) -> list[str]:
+    """Names in lower case: some programs write ZPosition."""
+    turning = {f"{axis}rotation" for axis in _AXES}
+    moving = {f"{axis}position" for axis in _AXES}
+    count, *own = [word.lower() for word in rest] or [""]
+    positions = set(own) & moving
+    if (
+        count != str(len(own))
+        or len(set(own)) != len(own)
+        or not set(own) <= turning | moving
+        or positions not in (set(), moving)
+    ):
+        raise lines.error(
+            f"CHANNELS {' '.join(rest)}",
+            "how many, then 3 positions, or rotations, or both; bones keep their length",
+        )
     return own
 
 
@@ -225,42 +283,3 @@ def _read_header(lines: Lines, words: Iterator[list[str]]) -> tuple[int, float]:
     # 0.0083333 s is 120 frames a second, cut short: whole rates are what cameras have.
     rate = 1 / frame_s
     return int(row[1]), 1 / round(rate) if abs(rate - round(rate)) < 1e-3 * rate else frame_s
-
-
-def _dialect(path: Path, tree: Tree) -> Dialect:
-    for dialect in DIALECTS:
-        needed = {name for names in dialect.joints for name in names} | {dialect.back} - {""}
-        if needed <= set(tree.names):
-            return dialect
-    nearest = min(DIALECTS, key=lambda d: len({n for j in d.joints for n in j} - set(tree.names)))
-    lost = sorted({name for names in nearest.joints for name in names} - set(tree.names))
-    raise ValueError(
-        f"{path}: unknown joint names; the nearest dialect is {nearest.name}, which needs "
-        f"{', '.join(lost)} too. Known dialects: {'; '.join(each.name for each in DIALECTS)}"
-    )
-
-
-def _joints(file: BvhFile, dialect: Dialect) -> tuple[Floats, list[str]]:
-    """Joints (F, 17, 3) in the file's unit and axes, and what was put right in them."""
-    tree, index = file.tree, file.tree.names.index
-    places, world = tree.forward(file.rotations, file.root)
-    joints = np.stack(
-        [places[:, [index(name) for name in names]].mean(1) for names in dialect.joints], 1
-    )
-    joints = np.concatenate([(joints[:, :1] + joints[:, 3:4]) / 2, joints], 1)
-    if not dialect.back:
-        return joints, []
-    repairs = []
-    if not tree.offsets[index(dialect.joints[7][0])].any():
-        back = index(dialect.back)
-        joints[:, 8:] += (world[:, back] @ tree.offsets[back])[:, None]
-        repairs.append("thorax bone put back")
-    for wrist in (13, 16):
-        hand = index(dialect.joints[wrist - 1][0])
-        lost = not any(tree.offsets[n].any() for n, p in enumerate(tree.parents) if p == hand)
-        if lost:
-            elbow = joints[:, wrist - 1]
-            joints[:, wrist] = elbow + _FOREARM * (joints[:, wrist] - elbow)
-    if lost:
-        repairs.append("last third of the forearms put back")
-    return joints, repairs

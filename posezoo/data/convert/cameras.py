@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +14,7 @@ from posezoo.camera import Camera, world_to_camera
 from posezoo.data.convert.plain_pickle import load_plain
 from posezoo.data.convert.recipe import Options, understood
 from posezoo.data.scene.views import Rig
+from posezoo.data.text_file import read_json
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def read_cameras(options: Options, why: str) -> Stations:
     path = options.cameras
     if path is None:
         raise ValueError(f"{why}: give the cameras' numbers by --cameras FILE.json (docs/data.md)")
-    if path.suffix == ".pkl":
+    if path.suffix.lower() == ".pkl":
         check_trust(path, options)
         with understood(path, "mmpose's cameras.pkl: {(subject, camera): {R, T, c, f, k, p}}"):
             with path.open("rb") as stream:
@@ -76,7 +76,7 @@ def camera_stations(path: Path) -> Stations:
     assert views is not None  # a file always lists cameras
     stations: Stations = {}
     number = 0
-    for subject, stands in json.loads(path.read_text(encoding="utf-8"))["extrinsics"].items():
+    for subject, stands in read_json(path)["extrinsics"].items():
         for stand in stands:  # Rig moves the room under the cameras: their places are read here
             station = Station(
                 str(stand["id"]),

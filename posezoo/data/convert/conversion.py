@@ -6,6 +6,7 @@ is refused leaves nothing: it has to be changed, and is then another source.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.data.convert.bvh_names import read_map
 from posezoo.data.convert.cameras import read_cameras
 from posezoo.data.convert.conversion_cache import ConversionCache
 from posezoo.data.convert.formats import get_format
 from posezoo.data.convert.h36m_faults import apply_fix
 from posezoo.data.convert.motion import MotionReport
 from posezoo.data.convert.recipe import Options, Reading, Remarks
-from posezoo.data.mocap.mocap_file import write_mocap
+from posezoo.data.mocap.mocap_file import Recording, write_mocap
+from posezoo.data.people import parts_of_one_person
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.data.store.store_file import open_store
 from posezoo.data.store.store_writer import write_store
 from posezoo.joint_maps import joint_map
 
@@ -39,17 +43,22 @@ class Report:
     frames: int
     subjects: int
     remarks: list[dict[str, Any]]  # what, piece, frames, reason
+    split: str = ""  # how the data of one person are split; "": by person
 
     def lines(self) -> list[str]:
         """The report as text: remarks of one reason together."""
         texts = [
             f"kept {self.frames} frames of {self.subjects} people in {self.sequences} sequences",
             f"joints: {self.joints}",
+            *([self.split] if self.split else []),
         ]
         counts: Counter[tuple[str, str]] = Counter()
         pieces: Counter[tuple[str, str]] = Counter()
+        first: dict[tuple[str, str], str] = {}
         for remark in self.remarks:
-            key = remark["what"], remark["reason"]
+            # Reasons that differ in their numbers only are of one kind: the first stands for all.
+            kind = remark["what"], re.sub(r"\d+(\.\d+)?", "0", remark["reason"])
+            key = remark["what"], first.setdefault(kind, remark["reason"])
             counts[key] += remark["frames"]
             pieces[key] += 1
         texts += [
@@ -95,6 +104,7 @@ def convert(
         raise ValueError(f"every is {options.every}, expected 1 or more")
     if not source.exists():
         raise ValueError(f"{source}: no such file or folder")
+    source = _with_a_name(source)
     reading: Reading = get_format(format_name).read(source, options)
     if not reading.pieces:
         raise ValueError(f"{source}: nothing of format {format_name} is in it")
@@ -140,6 +150,7 @@ def convert(
         frames=sum(frames for _, frames in kept),
         subjects=len({subject for subject, _ in kept}),
         remarks=remarks,
+        split="" if val else _split_of(out),
     )
 
 
@@ -149,6 +160,10 @@ def convert_motion(
     out: Path,
     *,
     fps: float = 10.0,
+    unit: str = "",
+    up: str = "",
+    root_offset: str = "",
+    names: Path | None = None,
     licence: str = "unknown",
     credit: str = "",
 ) -> MotionReport:
@@ -159,6 +174,10 @@ def convert_motion(
         source: a file, or a folder of them.
         out: the file; nothing may be there. Folders are searched for `*_poses17.h5`.
         fps: poses a second.
+        unit: of the source, mm, cm, m or inch; "": told from the bodies, or by the format.
+        up: its axis that points up, y or z; "": told from the bodies, or by the format.
+        root_offset: "add" or "replace", see `posezoo.data.convert.bvh`; "": told from the floor.
+        names: a file that says which node of a .bvh is which joint.
         licence: of the data.
         credit: who must be named.
 
@@ -166,9 +185,49 @@ def convert_motion(
         ValueError: the source is not what the format wants. Nothing is left behind.
     """
     report = MotionReport()
-    recordings = get_format(format_name).read(source, fps=fps, report=report)
-    write_mocap(out, recordings, licence=licence, credit=credit)
+    given: dict[str, Any] = {"unit": unit, "up": up, "root_offset": root_offset}
+    given["names"] = read_map(names) if names else None
+    given = {name: value for name, value in given.items() if value}
+    recordings = get_format(format_name).read(_with_a_name(source), fps=fps, report=report, **given)
+    people: Counter[str] = Counter()
+
+    def counted() -> Iterator[Recording]:
+        for recording in recordings:
+            people[recording.subject] += 1
+            yield recording
+
+    write_mocap(out, counted(), licence=licence, credit=credit)
+    if len(people) == 1:
+        (person,) = people
+        report.taken[f"as one person, {person}: of several people, give each a folder"] = (
+            report.files
+        )
     return report
+
+
+def _split_of(store: Path) -> str:
+    """What is held out where all is of one person; "" where there are more."""
+    file = open_store(store)
+    if not file.one_person:
+        return ""
+    (person,) = file.names("subject").tolist()
+    sequences = file.names("sequence")[file["sequence"]]
+    parts = set(parts_of_one_person(person, sequences, file["frame"]).tolist())
+    held_out = sorted(parts - {person, ""})
+    if not held_out:
+        return (
+            f"one person, {person}, in too few frames to be split: the store can be evaluated on, "
+            "not trained on; add people or frames"
+        )
+    return (
+        f"one person, {person}: '{held_out[0]}' is held out, and says nothing about other people; "
+        "with files of several people give each a name or a folder"
+    )
+
+
+def _with_a_name(source: Path) -> Path:
+    """The same path with names for folders, since readers take people's names from them."""
+    return source.resolve() if source.is_dir() else source.parent.resolve() / source.name
 
 
 def _rotations(

@@ -16,7 +16,7 @@ class Format:
 
     module: str  # in posezoo.data.convert, with the function `read`
     summary: str
-    takes: frozenset[str] = frozenset()  # which of cameras, images and trust it has a use for
+    takes: frozenset[str] = frozenset()  # which options of some formats it has a use for
     motion: bool = False  # motion capture: `read` gives recordings, and no camera sees them
 
     @property
@@ -30,6 +30,7 @@ class Format:
 
 _LENS = frozenset({"cameras", "trust"})  # a camera file may be a pickle
 _PICTURES = frozenset({"images"})
+_BODY = frozenset({"unit", "up"})
 
 FORMATS = {
     "videopose3d": Format("videopose3d", "VideoPose3D data_3d_*.npz (and data_2d_*_gt.npz)", _LENS),
@@ -42,8 +43,10 @@ FORMATS = {
     "coco": Format("coco", "COCO key points (.json): 17 or Halpe's 26; 2D only", _PICTURES),
     "mpii": Format("mpii", "MPII key points (.json); 2D only", _PICTURES),
     "own": Format("own", "your own poses as .csv, .json or .npz (docs/data.md)", _LENS | _PICTURES),
-    "asf-amc": Format("asf_amc", "motion capture: .asf bodies and .amc motions", motion=True),
-    "bvh": Format("bvh", "motion capture: .bvh", motion=True),
+    "asf-amc": Format(
+        "asf_amc", "motion capture: .asf bodies and .amc motions", _BODY, motion=True
+    ),
+    "bvh": Format("bvh", "motion capture: .bvh", _BODY | {"root_offset", "names"}, motion=True),
 }
 
 

@@ -31,6 +31,7 @@ class Tree:
         self,
         rotations: Floats,  # (F, N, 3, 3) of each node against its parent
         root: Floats,  # (F, 3) position of the root
+        moved: dict[int, Floats] | None = None,  # nodes whose offset each frame gives anew: (F, 3)
     ) -> tuple[Floats, Floats]:  # positions (F, N, 3) and rotations (F, N, 3, 3), world frame
         """Place every node in every frame, in the unit of the offsets."""
         world = np.empty_like(rotations)
@@ -41,7 +42,8 @@ class Tree:
                 continue
             world[:, node] = world[:, parent] @ rotations[:, node]
             carrier = world[:, node if self.turned_by_itself else parent]
-            places[:, node] = places[:, parent] + carrier @ self.offsets[node]
+            offset = self.offsets[node] if moved is None or node not in moved else moved[node]
+            places[:, node] = places[:, parent] + (carrier @ offset[..., None])[..., 0]
         return places, world
 
 

@@ -1,9 +1,10 @@
 """The h36m/ folder of 3d-pose-baseline (Martinez et al. 2017): world poses, and cameras.h5.
 
-`S1/MyPoses/3D_positions/Directions 1.h5` holds `3D_positions` (96, F) in mm: the 32 joints' x, then
-all y, then all z. `cameras.h5` (or --cameras FILE.json) holds `subject1/camera1/{R,T,f,c,k,p,Name}`
-as MATLAB wrote them, R therefore transposed. The 3D is projected; the stacked hourglass's 2D in
-the same folder is detected, not true, and stays outside. No half-pixel shift.
+`S1/MyPoses/3D_positions/Directions 1.h5` holds `3D_positions` (96, F) in mm: joint after joint, and
+x, y, z within a joint. `cameras.h5` (or --cameras FILE.json) holds
+`subject1/camera1/{R,T,f,c,k,p,Name}` as MATLAB wrote them, R therefore transposed.
+The 3D is projected; the stacked hourglass's 2D in the same folder is detected, not true, and stays
+outside. No half-pixel shift.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from posezoo.data.convert.source_sequence import SourceSequence, finish
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
-_LAYOUT = "S*/MyPoses/3D_positions/*.h5 with 3D_positions (96, F) mm"
+_LAYOUT = "S*/MyPoses/3D_positions/*.h5 with 3D_positions (96, F) mm: x, y, z of each joint"
 _CAMERAS = "subject*/camera*/{R, T, f, c, k, p, Name}"
 _SIZES = {"54138969": 1002, "60457274": 1002}  # px high; the other cameras 1000, and all wide
 
@@ -56,7 +57,7 @@ def _read(path: Path, station: Station, options: Options, remarks: Remarks) -> l
         values = file["3D_positions"][()]
     if values.ndim != 2 or values.shape[0] != 96:
         raise ValueError(f"{path}: 3D_positions is {values.shape}, expected (96, F): {_LAYOUT}")
-    world = values.astype(np.float64).reshape(3, 32, -1).transpose(2, 1, 0)
+    world = values.astype(np.float64).T.reshape(-1, 32, 3)
     recording = SourceSequence(
         skeleton=SKELETONS["h36m32"],
         subject=path.parents[2].name,

@@ -20,6 +20,7 @@ from posezoo.data.convert.npz import open_npz
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
 from posezoo.data.convert.source_sequence import SourceSequence, finish
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.hints import shown
 from posezoo.skeleton import H36M17
 
 _LAYOUT = "imgname (N,), part (N, 17, 3) px, S (N, 17, 4) metres in the camera's frame"
@@ -44,20 +45,29 @@ def read(source: Path, options: Options) -> Reading:
     stations = read_cameras(options, "") if options.cameras else None
     names = np.asarray(columns["imgname"])
     recordings: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    nameless = [str(name) for name in names if not _NAME.fullmatch(PurePosixPath(str(name)).name)]
+    if len(nameless) == count:
+        raise ValueError(
+            f"{source}: imgname {shown(nameless[0] if nameless else '')} does not tell subject, "
+            "action, camera and frame; expected names like "
+            "S1/S1_Walking_1.54138969/S1_Walking_1.54138969_000001.jpg"
+        )
     for row, name in enumerate(names):
         match = _NAME.fullmatch(PurePosixPath(str(name)).name)
         if not match:
-            raise ValueError(
-                f"{source}: imgname {str(name)!r} does not tell subject, action, camera and frame; "
-                "expected names like S1/S1_Walking_1.54138969/S1_Walking_1.54138969_000001.jpg"
-            )
+            continue
         subject, sequence, view, frame = match.groups()
         recordings.setdefault((subject, sequence, view), []).append((int(frame), row))
     pieces = [
         Piece(" ".join(key), partial(_read, key, sorted(rows), columns, stations, options))
         for key, rows in recordings.items()
     ]
-    return Reading(H36M17, pieces, [source])
+
+    def without_names(remarks: Remarks) -> list[PoseSequence]:
+        remarks.dropped(len(nameless), "imgname does not tell subject, action, camera and frame")
+        return []
+
+    return Reading(H36M17, [*pieces, Piece("without names", without_names)], [source])
 
 
 def _read(

@@ -7,8 +7,9 @@ were fitted to the prepared CMU and HDM05 files: see docs/data.md.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 
 from posezoo.data.convert.kinematics import Floats
 from posezoo.data.mocap.mocap_file import Recording
-from posezoo.data.units import check_millimetres
+from posezoo.data.text_file import with_ending
+from posezoo.data.units import check_body
 from posezoo.skeleton import H36M17
 
 _JUMP_M_PER_S = 5.0
@@ -38,11 +40,15 @@ class MotionReport:
     poses: int = 0  # written
     dropped: Counter[str] = field(default_factory=Counter)  # source frames by reason
     repaired: Counter[str] = field(default_factory=Counter)  # files by what was put right
+    left_out: list[str] = field(default_factory=list)  # files that cannot be read, and why
+    taken: Counter[str] = field(default_factory=Counter)  # files by what was told or guessed
 
     def lines(self) -> list[str]:
         """The report as text."""
         return [
             f"{self.files} files, {self.frames} frames -> {self.poses} poses",
+            *(f"taken {count} files {how}" for how, count in sorted(self.taken.items())),
+            *(f"left out a file: {why}" for why in self.left_out),
             *(f"dropped {count} frames: {why}" for why, count in sorted(self.dropped.items())),
             *(f"repaired {count} files: {what}" for what, count in sorted(self.repaired.items())),
         ]
@@ -57,6 +63,7 @@ class Motion:
     action: str
     source_fps: float
     joints_mm: Floats  # (F, 17, 3) mm, world frame, z up
+    size_of_unit: float = 1.0  # mm that the file's own numbers were multiplied by
 
 
 def sampled(motion: Motion, fps: float, report: MotionReport) -> Recording:
@@ -99,21 +106,49 @@ def z_up(
 
 
 def files_below(path: str | Path, ending: str) -> Iterator[Path]:
-    """The file itself, or all files of that ending in a folder, in the order of their names.
+    """The file itself, or all of that ending in a folder (.BVH as .bvh), ordered by their names.
 
     Raises:
         ValueError: there is none.
     """
     path = Path(path)
-    found = [path] if path.is_file() else sorted(path.rglob(f"*{ending}"))
+    found = [path] if path.is_file() else with_ending(path.rglob("*"), ending)
     if not found:
         raise ValueError(f"{path}: no {ending} file here; expected one, or a folder of them")
     yield from found
 
 
-def person(file: Path, folder: str) -> str:
-    """Who moves in a file: CMU's subject number before "_", else the folder's name."""
-    number = file.stem.partition("_")[0]
+def each_sound(
+    files: Iterator[Path], read: Callable[[Path], Recording], report: MotionReport
+) -> Iterator[Recording]:
+    """The files that can be read; of several, the others are left out and counted.
+
+    Raises:
+        ValueError: there is but one, or none of them can be read.
+    """
+    every = list(files)
+    for file in every:
+        try:
+            recording = read(file)
+        except ValueError as error:
+            report.left_out.append(str(error))
+            if len(report.left_out) == len(every):
+                rest = f" (and none of {len(every) - 1} others can be read)" if every[1:] else ""
+                raise ValueError(f"{report.left_out[0]}{rest}") from error
+        else:
+            yield recording
+
+
+def person(file: Path, body: Path | None = None) -> str:
+    """Who moves in a file: CMU's number before "_", LAFAN1's "subject1" behind it, else the folder.
+
+    With the file of a body of his own: that body's name instead of the folder's.
+    """
+    number, last = file.stem.partition("_")[0], file.stem.rpartition("_")[2]
+    if re.fullmatch(r"subject\d+", last):
+        return last
+    # "x.bvh", "./x.bvh" and "../x.bvh" lie in a folder with a name, too.
+    folder = body.stem if body else file.parent.resolve().name or "person"
     if number.isdigit():
         return f"S{number}"
     return f"S{folder}" if folder.isdigit() else folder
@@ -124,7 +159,12 @@ def _check_body(motion: Motion) -> None:
     if len(broken):
         raise ValueError(f"{motion.path}: frame {broken[0, 0]} has a joint that is no number")
     try:
-        check_millimetres(motion.joints_mm, H36M17)
+        check_body(
+            motion.joints_mm,
+            H36M17,
+            size_of_unit=motion.size_of_unit,
+            option="say it by --unit {unit}",
+        )
     except ValueError as error:
         raise ValueError(f"{motion.path}: {error}") from None
 

@@ -22,6 +22,7 @@ from posezoo.data.convert.cameras import fitted
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
 from posezoo.data.convert.source_sequence import Floats, SourceSequence, finish
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.data.text_file import read_text
 from posezoo.skeleton import SKELETONS
 
 _TRAIN = "annot2, annot3: a cell for each camera of (F, 56) px and (F, 84) mm"
@@ -165,7 +166,7 @@ def _lenses(path: Path) -> dict[int, tuple[Floats, tuple[float, float]]]:
     lenses: dict[int, tuple[Floats, tuple[float, float]]] = {}
     number, size = -1, (0.0, 0.0)
     with understood(path, "lines name, size, intrinsic for each camera"):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_text(path).splitlines():
             word, *values = line.split() or [""]
             if word == "name":
                 number = int(values[0])

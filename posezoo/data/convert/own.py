@@ -9,7 +9,9 @@ where both 2D and 3D are there. Pixel centres are integers: add or take half a p
 from __future__ import annotations
 
 import csv
-import json
+import io
+import re
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,8 @@ from posezoo.data.convert.npz import npz_keys, open_npz
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
 from posezoo.data.convert.source_sequence import SourceSequence, finish
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.data.text_file import read_json
+from posezoo.hints import shown
 from posezoo.skeleton import SKELETONS, Skeleton, get_skeleton
 
 _LAYOUT = "the table of docs/data.md, 'Your own poses'"
@@ -31,6 +35,8 @@ _LENS = {
     **dict.fromkeys(("k1", "k2", "k3", "p1", "p2"), 0.0),
     "tangential_factor": 2.0,
 }
+_DECIMAL = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
+_LONGEST = 200  # characters of a name
 _AXES = {"joints2d_px": ("x_px", "y_px"), "joints3d_mm": ("x_mm", "y_mm", "z_mm")}
 Table = dict[str, Any]  # joints: the set's name; the columns, each (N, ...)
 
@@ -41,10 +47,11 @@ def read(source: Path, options: Options) -> Reading:
     Raises:
         ValueError: no such table.
     """
-    if source.suffix not in _READERS:
+    ending = source.suffix.lower()
+    if ending not in _READERS:
         raise ValueError(f"{source}: expected a file named {', '.join(f'*{s}' for s in _READERS)}")
     with understood(source, _LAYOUT):
-        table = _READERS[source.suffix](source, options)
+        table = _READERS[ending](source, options)
         skeleton = get_skeleton(str(table["joints"]))
         columns = _columns(source, table, skeleton)
     stations = read_cameras(options, "") if options.cameras else None
@@ -52,7 +59,10 @@ def read(source: Path, options: Options) -> Reading:
     for row, key in enumerate(zip(*(columns[name] for name in _NAMES), strict=True)):
         groups.setdefault(tuple(map(str, key)), []).append(row)
     pieces = [
-        Piece(" ".join(key), partial(_read, key, rows, columns, skeleton, stations, options))
+        Piece(
+            shown(" ".join(key), 200),
+            partial(_read, key, rows, columns, skeleton, stations, options),
+        )
         for key, rows in groups.items()
     ]
     return Reading(skeleton, pieces, [source])
@@ -87,6 +97,8 @@ def _read(
     picture: Callable[[int], Path] | None = None
     if images is not None and names is not None:
         picture = partial(_picture, images, names[order])
+    elif names is not None:
+        remarks.repaired(len(rows), "its picture is named but not taken: give --images FOLDER")
     recording = SourceSequence(
         skeleton=skeleton,
         subject=subject,
@@ -123,7 +135,7 @@ def _columns(source: Path, table: Table, skeleton: Skeleton) -> Table:
     }
     unknown = set(table) - set(shapes) - {*_NAMES, "frame", "joints"}
     if unknown:
-        names = ", ".join(sorted(unknown))
+        names = ", ".join(shown(name) for name in sorted(unknown)[:10])
         raise ValueError(f"{source}: unknown columns {names}; see docs/data.md")
     columns: Table = {name: np.full(count, "") for name in _NAMES}
     columns["frame"] = np.arange(count)
@@ -143,8 +155,20 @@ def _columns(source: Path, table: Table, skeleton: Skeleton) -> Table:
                 f"{skeleton.name} are {', '.join(skeleton.joints)}"
             )
         columns[name] = values
-    columns["frame"] = columns["frame"].astype(np.int64)
+    for name in (*_NAMES, "image"):
+        if name in columns and max(map(len, columns[name].astype(np.str_)), default=0) > _LONGEST:
+            raise ValueError(f"{source}: {name} has a name of over {_LONGEST} characters")
+    columns["frame"] = _whole(source, columns["frame"])
     return columns
+
+
+def _whole(source: Path, values: np.ndarray) -> np.ndarray:
+    """Frames as whole numbers, also where a spreadsheet wrote 7.0."""
+    numbers = values.astype(np.float64)
+    wrong = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.round(numbers))))
+    if len(wrong):
+        raise ValueError(f"{source}: frame is {shown(values[wrong[0]])}, expected a whole number")
+    return numbers.astype(np.int64)
 
 
 def _read_npz(path: Path, options: Options) -> Table:
@@ -153,7 +177,7 @@ def _read_npz(path: Path, options: Options) -> Table:
 
 def _read_json(path: Path, options: Options) -> Table:
     del options
-    table: Table = json.loads(path.read_text(encoding="utf-8"))
+    table: Table = read_json(path)
     for name in _AXES:
         if name in table:  # null: not known
             table[name] = np.array(table[name], np.float64)
@@ -163,10 +187,22 @@ def _read_json(path: Path, options: Options) -> Table:
 def _read_csv(path: Path, options: Options) -> Table:
     del options
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+        text = file.read()
+    if text[:4].lower() == "sep=":  # Excel's own line
+        text = text.partition("\n")[2]
+    top, separator = text.partition("\n")[0], _separator(text)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    rows = list(reader)
     if not rows:
-        raise ValueError(f"{path}: has no rows")
-    found = [name for name in rows[0] if name]
+        raise ValueError(f"{path}: has no rows below {shown(top)}")
+    found = [name for name in reader.fieldnames or () if name]
+    twice = sorted(name for name, count in Counter(found).items() if count > 1)
+    if twice:
+        raise ValueError(
+            f"{path}: two columns are called {shown(twice[0])}; give each its own name"
+        )
+    if separator != ",":  # where a comma separates no cells, it may be the decimal one
+        rows = [{name: _with_a_point(cell) for name, cell in row.items()} for row in rows]
     joints = {name.removesuffix("_x_px") for name in found if name.endswith("_x_px")}
     joints |= {name.removesuffix("_x_mm") for name in found if name.endswith("_x_mm")}
     skeleton = _set_of(path, joints)
@@ -190,13 +226,23 @@ def _read_csv(path: Path, options: Options) -> Table:
     return table
 
 
+def _separator(text: str) -> str:
+    """A comma, a semicolon or a tab: whichever the headings have most of."""
+    headings = text.partition("\n")[0]
+    return max(",;\t", key=headings.count)
+
+
+def _with_a_point(cell: Any) -> Any:
+    return cell.replace(",", ".") if isinstance(cell, str) and _DECIMAL.fullmatch(cell) else cell
+
+
 def _set_of(path: Path, joints: set[str]) -> Skeleton:
     for skeleton in SKELETONS.values():
         if joints == set(skeleton.joints):
             return skeleton
     nearest = min(SKELETONS.values(), key=lambda each: len(joints ^ set(each.joints)))
     lacks = ", ".join(sorted(set(nearest.joints) - joints)) or "none"
-    extra = ", ".join(sorted(joints - set(nearest.joints))) or "none"
+    extra = ", ".join(shown(name) for name in sorted(joints - set(nearest.joints))[:10]) or "none"
     raise ValueError(
         f"{path}: the joints of the columns are no joint set; nearest is {nearest.name}: missing "
         f"{lacks}; not in it {extra}"
@@ -208,7 +254,9 @@ def _number(path: Path, row: dict[str, str], heading: str, default: float) -> fl
     try:
         return float(text) if text.strip() else default
     except ValueError:
-        raise ValueError(f"{path}: {heading} is {text!r}, expected a number or nothing") from None
+        raise ValueError(
+            f"{path}: {heading} is {shown(text)}, expected a number or nothing"
+        ) from None
 
 
 _READERS: dict[str, Callable[[Path, Options], Table]] = {

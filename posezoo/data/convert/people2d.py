@@ -2,8 +2,8 @@
 
 Nobody knows the lens of such a picture. A camera must be there all the same, so one is assumed: as
 long a focal length as the picture's diagonal (an angle of 53 degrees across it), its middle the
-centre. Who is who is not known either: people are grouped by a hundred or so pictures, and no
-picture is in two groups, so that none is on both sides of a split.
+centre. Who is who is not known either: people are grouped by a hundred pictures, or by a tenth of
+all, and no picture is in two groups, so that none is on both sides of a split.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.data.convert.recipe import Options, Piece, Remarks
-from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.convert.source_sequence import SourceSequence, finish, picture_bytes
 from posezoo.data.store.pictures import check_picture
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_GROUP = 100  # pictures
+_GROUP = 100  # pictures, at most
+_GROUPS = 10  # at least, where there are as many pictures: one is held out of a small set
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,11 @@ def people_pieces(
     """
     if options.images is None and any(person.size_px is None for person in people):
         raise ValueError("this format does not tell the pictures' sizes: give --images FOLDER")
+    size = min(_GROUP, max(1, len({person.picture for person in people}) // _GROUPS))
     groups: list[list[Person]] = []
     pictures: set[str] = set()
     for person in sorted(people, key=lambda person: person.picture):
-        if not groups or (len(pictures) == _GROUP and person.picture not in pictures):
+        if not groups or (len(pictures) == size and person.picture not in pictures):
             groups.append([])
             pictures.clear()
         pictures.add(person.picture)
@@ -72,7 +74,7 @@ def _read(
         path = None if options.images is None else options.images / person.picture
         size = person.size_px
         if size is None and path is not None:
-            size = _size(path)
+            size = _size(path, options.images)
         if size is None:
             remarks.dropped(1, "no picture that can be read")
             continue
@@ -101,10 +103,11 @@ def _same(path: Path, _: int) -> Path:
     return path
 
 
-def _size(path: Path) -> tuple[int, int] | None:
-    if not path.is_file():
+def _size(path: Path, images: Path | None) -> tuple[int, int] | None:
+    data, _ = picture_bytes(path, images)
+    if data is None:
         return None
     try:
-        return check_picture(path.read_bytes())
+        return check_picture(data)
     except ValueError:
         return None

@@ -7,7 +7,9 @@ large source is never in memory whole and a broken-off conversion goes on at the
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,10 +19,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.hints import shown
 from posezoo.skeleton import H36M17, Skeleton
 
 # What h5py, scipy, cdflib and the standard library raise on a file that is not what it says.
-_BROKEN = (OSError, EOFError, struct.error, TypeError, IndexError, AttributeError, RuntimeError)
+_BROKEN = (
+    OSError,
+    EOFError,
+    struct.error,
+    TypeError,
+    IndexError,
+    AttributeError,
+    RuntimeError,
+    csv.Error,
+)
+_LONGEST = 200  # characters of what a library says of a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +108,19 @@ def understood(path: Path, layout: str) -> Iterator[None]:
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; expected {layout}") from None
     except KeyError as error:
-        raise ValueError(f"{path}: lacks {error}; expected {layout}") from None
+        raise ValueError(f"{path}: lacks {shown(error)}; expected {layout}") from None
     except (json.JSONDecodeError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: cut or damaged ({error}); expected {layout}") from error
+        raise ValueError(f"{path}: cut or damaged ({_why(error)}); expected {layout}") from error
     except ValueError as error:
         if str(path) in str(error):
             raise
-        raise ValueError(f"{path}: {error}; expected {layout}") from error
+        raise ValueError(f"{path}: {_why(error)}; expected {layout}") from error
+    except RecursionError:
+        raise ValueError(f"{path}: nested too deeply; expected {layout}") from None
     except _BROKEN as error:
-        raise ValueError(f"{path}: cannot be read ({error}); expected {layout}") from error
+        raise ValueError(f"{path}: cannot be read ({_why(error)}); expected {layout}") from error
+
+
+def _why(error: Exception) -> str:
+    """What a library says: a stable text, without the addresses of objects in memory."""
+    return shown(re.sub(r" at 0x[0-9a-fA-F]+", "", str(error)), _LONGEST)

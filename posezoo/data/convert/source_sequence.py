@@ -16,7 +16,7 @@ from posezoo.data.convert.recipe import Options, Remarks
 from posezoo.data.crop import inside
 from posezoo.data.store.pictures import check_picture
 from posezoo.data.store.pose_sequence import PoseSequence
-from posezoo.data.units import check_millimetres
+from posezoo.data.units import check_body
 from posezoo.joint_maps import joint_map, map_joints, map_labels
 from posezoo.skeleton import Skeleton
 
@@ -54,6 +54,12 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
         ValueError: the recording as a whole cannot be right: another unit, or 2D and 3D that do not
             belong together.
     """
+    again = np.flatnonzero(np.diff(recording.frame) <= 0)
+    if len(again):
+        raise ValueError(
+            f"{remarks.piece}: frame {recording.frame[again[0] + 1]} stands twice; people in one "
+            "picture need a subject each, and recordings a sequence each"
+        )
     rows = np.arange(0, len(recording.frame), options.every)
     px, mm = recording.px, recording.camera_mm
     known: NDArray[np.bool_] = np.zeros((len(recording.frame), recording.skeleton.num_joints), bool)
@@ -75,8 +81,26 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
         rows = _keep(
             rows, _agrees(recording, mm, px, rows, remarks), "2D is not the 3D seen", remarks
         )
-    rows, pictures = _pictures(recording, rows, remarks)
+    rows, pictures = _pictures(recording, rows, options.images, remarks)
     return [_pose_sequence(recording, rows, pictures, options.joints)] if len(rows) else []
+
+
+def picture_bytes(path: Path | None, images: Path | None) -> tuple[bytes | None, str]:
+    """The file of a picture, or why there is none.
+
+    What a source names as its pictures is looked for below `images` only: nothing of the rest of
+    the disk gets into a store.
+    """
+    if path is None:
+        return None, "no picture"
+    if images is not None and not (
+        path.is_relative_to(images) and ".." not in path.relative_to(images).parts
+    ):
+        return None, "its picture's name leads out of the folder of --images"
+    try:
+        return path.read_bytes(), ""
+    except (OSError, ValueError):  # not there, a folder, a name that no file can have
+        return None, "no picture"
 
 
 def _known(
@@ -97,7 +121,7 @@ def _check_unit(recording: SourceSequence, mm: Floats) -> None:
     if not whole.any():
         return
     try:
-        check_millimetres(mm[whole], recording.skeleton)
+        check_body(mm[whole], recording.skeleton)
     except ValueError as error:
         raise ValueError(
             f"{recording.sequence}: the 3D positions must be in {recording.unit}; read so, {error}"
@@ -124,7 +148,7 @@ def _agrees(
 
 
 def _pictures(
-    recording: SourceSequence, rows: NDArray[np.int64], remarks: Remarks
+    recording: SourceSequence, rows: NDArray[np.int64], images: Path | None, remarks: Remarks
 ) -> tuple[NDArray[np.int64], list[bytes] | None]:
     if recording.picture is None:
         return rows, None
@@ -132,11 +156,8 @@ def _pictures(
     sizes = np.broadcast_to(recording.size_px or (0, 0), (len(recording.frame), 2))
     for row in rows.tolist():
         path, wanted = recording.picture(row), tuple(int(side) for side in sizes[row])
-        reason = ""
-        if path is None or not path.is_file():
-            reason = "no picture"
-        else:
-            data = path.read_bytes()
+        data, reason = picture_bytes(path, images)
+        if data is not None:
             try:
                 found = check_picture(data)
                 if wanted[0] and found != wanted:
@@ -144,7 +165,7 @@ def _pictures(
             except ValueError as error:
                 reason = f"its picture {error}"
         good.append(not reason)
-        if reason:
+        if reason or data is None:
             reasons.append(reason)
         else:
             pictures.append(data)

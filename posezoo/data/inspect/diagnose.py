@@ -2,9 +2,10 @@
 
 Training refuses a store whose numbers are wrong (`store_check`); this says which mistake made them
 so. 3D must project onto 2D, and each mistake leaves a trace of its own between the two
-(`diagnose_projection`); bodies keep their bones, sides and motion (`diagnose_bodies`); joints lie
-on their pictures (`diagnose_pictures`). What 2D and 3D have wrong alike, such as the shifted
-sequences of Human3.6M's S9, shows in none of them: see `h36m_faults`.
+(`diagnose_projection`); bodies keep their bones, sides and motion (`diagnose_bodies`) and stand in
+a room as people do (`diagnose_room`); joints lie on their pictures (`diagnose_pictures`). What 2D
+and 3D have wrong alike, such as the shifted sequences of Human3.6M's S9, shows in none of them:
+see `h36m_faults`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from posezoo.data.inspect.diagnose_bodies import diagnose_bodies
 from posezoo.data.inspect.diagnose_pictures import diagnose_pictures
 from posezoo.data.inspect.diagnose_projection import BINS_PX, Errors, diagnose_projection
+from posezoo.data.inspect.diagnose_room import diagnose_room
 from posezoo.data.inspect.evidence import Finding, is_store, load_mocap, load_store
 
 
@@ -50,6 +52,8 @@ def diagnose(path: str | Path) -> Diagnosis:
     views: list[Errors] = []
     sequences: list[Errors] = []
     measurable = not any(finding.fault == "no-number" for finding in findings)
+    if measurable:
+        findings += diagnose_room(evidence)
     if evidence.store is not None and measurable:
         found, views, sequences = diagnose_projection(evidence)
         findings += found + diagnose_pictures(evidence)

@@ -57,6 +57,8 @@ def overview(path: str | Path) -> Overview:
     if evidence.store is not None:
         store = evidence.store
         held_out = store.names("subject")[store["held_out"] != 0].tolist()
+        if store.one_person:
+            held_out = [f"a part of {name}, the only person" for name in held_out]
         labelled2d = float((store["labelled2d"] != 0).mean())
         size = store["size_px"][store["size_px"].min(1) > 0]
     return Overview(

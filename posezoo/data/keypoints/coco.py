@@ -21,6 +21,7 @@ from posezoo.data.keypoints.keypoints import (
     grouped,
     pose_of,
 )
+from posezoo.hints import shown
 
 
 def matches(content: Any) -> bool:
@@ -35,24 +36,21 @@ def read(content: Any, ask: Ask) -> KeypointFile:
         ValueError: a field that is not as it should be, or nobody.
     """
     where = str(ask.path)
-    images = {
-        _key(image.get("id") if isinstance(image, Mapping) else None): image
-        for image in field(content, "images", list, where)
-    }
+    images = images_by_id(content, where)
     rows: list[tuple[str, FoundPose]] = []
     sizes: dict[str, tuple[int, int]] = {}
     left_out: Counter[str] = Counter()
     joints: Joints | None = None
     for number, each in enumerate(field(content, "annotations", list, where)):
         there = f"{where}: annotations[{number}]"
-        reason = _reason(each, images)
+        reason = reason_against(each, images)
         if reason:
             left_out[reason] += 1
             continue
         image = images[_key(each["image_id"])]
         rows_of = triples(each["keypoints"], f"{there}: keypoints")
         if joints is None:
-            joints = _joints(content, each, len(rows_of), ask)
+            joints = joints_of(content, each, len(rows_of), ask)
         if len(rows_of) != len(joints.places):
             raise ValueError(
                 f"{there}: {len(rows_of)} joints, the others have {len(joints.places)}"
@@ -88,7 +86,24 @@ def read(content: Any, ask: Ask) -> KeypointFile:
     )
 
 
-def _reason(annotation: Any, images: Mapping[str, Any]) -> str:
+def images_by_id(content: Any, where: str) -> dict[str, Any]:
+    """The entries of `images`; those without an id, which nobody can name, are left out.
+
+    Raises:
+        ValueError: two of them have one id, or there is no such list.
+    """
+    images: dict[str, Any] = {}
+    for image in field(content, "images", list, where):
+        if not isinstance(image, Mapping) or image.get("id") is None:
+            continue
+        name = _key(image["id"])
+        if name in images:
+            raise ValueError(f"{where}: two images have the id {shown(name)}; give each its own")
+        images[name] = image
+    return images
+
+
+def reason_against(annotation: Any, images: Mapping[str, Any]) -> str:
     """Why an annotation is left out; "" if it is not."""
     if not isinstance(annotation, Mapping) or "keypoints" not in annotation:
         return "without keypoints"
@@ -109,8 +124,18 @@ def triples(value: Any, where: str) -> Floats:  # (K, 3)
     return flat.reshape(-1, 3)
 
 
-def _joints(content: Any, annotation: Mapping[str, Any], count: int, ask: Ask) -> Joints:
-    """By the names of the annotation's category; by the count if it names none."""
+def joints_of(
+    content: Any,
+    annotation: Mapping[str, Any],
+    count: int,
+    ask: Ask,
+    counts: Mapping[int, str] = COCO_COUNTS,
+) -> Joints:
+    """By the names of the annotation's category; by the count if it names none.
+
+    Raises:
+        ValueError: names or a count of no joint set.
+    """
     where = str(ask.path)
     for category in field(content, "categories", list, where, []):
         if not isinstance(category, Mapping) or "keypoints" not in category:
@@ -122,7 +147,7 @@ def _joints(content: Any, annotation: Mapping[str, Any], count: int, ask: Ask) -
                     f"{where}: categories name {len(names)} joints, annotations have {count}"
                 )
             return by_names(names, ask.path, ask.joints)
-    return by_count(count, COCO_COUNTS, ask.path, ask.joints, "COCO")
+    return by_count(count, counts, ask.path, ask.joints, "COCO")
 
 
 def _key(value: Any) -> str:

@@ -13,6 +13,9 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo import hints
+from posezoo.data.text_file import read_json
+
 Floats: TypeAlias = NDArray[np.float64]
 T = TypeVar("T")
 
@@ -27,7 +30,7 @@ def load_json(path: Path) -> Any:
         ValueError: no text, no JSON, nested without end, or a number that JSON does not have.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        return read_json(path, constant=_refuse)
     except RecursionError:
         raise ValueError(f"{path}: nested too deeply to be read; expected a JSON file") from None
     except ValueError as error:  # of json, or of the decoding of bytes
@@ -102,8 +105,9 @@ def shown(value: Any) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, int) and abs(value) > LARGEST:
         return "a huge number"  # of thousands of digits, perhaps
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    if isinstance(value, str):
+        return f'"{hints.shown(value, _SHOWN)}"'
+    return hints.shown(json.dumps(value), _SHOWN)
 
 
 _KINDS: dict[type, str] = {

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from posezoo.hints import shown
 from posezoo.skeleton import SKELETONS, WHOLE_BODIES, Skeleton
 
 _WHOLE = dict(WHOLE_BODIES.values())
@@ -150,5 +151,5 @@ def _of_count(count: int) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(name[:30] for name in names[:6])
-    return f"{shown}, ..." if len(names) > 6 else shown
+    some = ", ".join(shown(name, 30) for name in names[:6])
+    return f"{some}, ..." if len(names) > 6 else some

@@ -18,6 +18,7 @@ from posezoo.data.keypoints.fields import Floats, field, numbers
 from posezoo.data.keypoints.joint_sets import COCO_COUNTS, Joints, by_count
 from posezoo.data.keypoints.keypoints import Ask, FoundPose, KeypointFile, KeypointFrame, pose_of
 from posezoo.data.keypoints.results_list import in_order
+from posezoo.data.text_file import read_text
 
 _SHARES = 1.5  # if nothing lies farther out, these are shares of the picture
 _BEFORE = 5  # numbers of a label before its joints
@@ -173,7 +174,7 @@ def _is_person(each: Any) -> bool:
 
 def _lines(path: Path) -> list[str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is no text; expected labels of Ultralytics") from None
     return [line for line in text.splitlines() if line.strip()]

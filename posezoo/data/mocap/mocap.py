@@ -8,6 +8,7 @@ them, people are drawn by `posezoo.data.scene.render`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -19,8 +20,8 @@ from posezoo.contracts import Batch, Sample
 from posezoo.data import counter_random
 from posezoo.data.batches import only_sample
 from posezoo.data.mocap.clips import Clips
-from posezoo.data.mocap.mocap_file import find_mocap_files, read_mocap
-from posezoo.data.people import balanced_items, split_people
+from posezoo.data.mocap.mocap_file import Recording, find_mocap_files, read_mocap
+from posezoo.data.people import balanced_items, parts_of_one_person, split_people
 from posezoo.data.scene.scene import Scene
 from posezoo.data.scene.views import Rig
 from posezoo.skeleton import H36M17, Skeleton
@@ -94,9 +95,11 @@ class Mocap:
     ) -> None:
         _check_numbers(image_size=image_size, stride=stride, scale=scale, balance=balance)
         recordings = [each for file in find_mocap_files(path) for each in read_mocap(file)]
-        self.subjects = split_people(
-            sorted({each.subject for each in recordings}), val, split, without
-        )
+        people = sorted({each.subject for each in recordings})
+        if len(people) == 1 and not val:
+            recordings, val = _parts(recordings, people[0])
+            people = sorted({each.subject for each in recordings})
+        self.subjects = split_people(people, val, split, without)
         kept = [each for each in recordings if each.subject in self.subjects]
         poses = [each.positions_mm[::stride] for each in kept]
         lengths = [len(each) for each in poses]
@@ -161,6 +164,23 @@ class Mocap:
             turned = mirrored(joints, self.skeleton)
             joints = torch.where(side[..., None] < 0.5, turned, joints)
         return joints * (1 + self._scale * (2 * size[..., None] - 1))
+
+
+def _parts(recordings: list[Recording], person: str) -> tuple[list[Recording], str]:
+    """The recordings of the only person cut into parts, and who is held out."""
+    lengths = [len(each.frame) for each in recordings]
+    trial = np.repeat(np.arange(len(recordings)), lengths)
+    names = np.array([each.trial for each in recordings])[trial]
+    part = parts_of_one_person(person, names, np.concatenate([each.frame for each in recordings]))
+    cut = []
+    for number, each in enumerate(recordings):
+        mine = part[trial == number]
+        for name in np.unique(mine[mine != ""]):
+            rows = mine == name
+            cut.append(replace(each, subject=str(name), positions_mm=each.positions_mm[rows],
+                               frame=each.frame[rows]))  # fmt: skip
+    held_out = {each.subject for each in cut} - {person}
+    return cut, "/".join(sorted(held_out)) or person
 
 
 def mirrored(

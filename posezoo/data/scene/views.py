@@ -6,7 +6,6 @@ World: z up, mm, the middle of the room at (0, 0) on the floor. `place` turns an
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ from torch import Tensor
 
 from posezoo.camera import Camera
 from posezoo.data import counter_random
+from posezoo.data.text_file import read_json
+from posezoo.hints import shown
 
 # Invented cameras: (lowest, highest) of each number, flat between. Intrinsics are of the size of
 # Human3.6M's four cameras, whose toolbox leaves out the tangential factor 2: hence factor 1.
@@ -114,7 +115,7 @@ class Rig:
             ValueError: the file is not such a list of cameras.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = read_json(Path(path))
             return cls(_listed(content))
         except FileNotFoundError:
             raise ValueError(f"{path}: no such camera file") from None
@@ -216,8 +217,12 @@ def _looking_at(
 def _listed(content: dict[str, Any]) -> Views:
     factor = float(content.get("tangential_factor", 1.0))
     lenses = {lens["id"]: lens for lens in content["intrinsics"]}
+    if len(lenses) != len(content["intrinsics"]):
+        raise ValueError("two entries of `intrinsics` have one id; give each camera its own")
     parameters, rotations, positions, sizes = [], [], [], []
     for subject, stands in content["extrinsics"].items():
+        if len({stand["id"] for stand in stands}) != len(stands):
+            raise ValueError(f"two cameras of {shown(subject)} have one id")
         rotation = np.array([stand["R_world_to_camera"] for stand in stands], np.float64)
         position = np.array([stand["position_mm"] for stand in stands], np.float64)
         if (

@@ -11,12 +11,14 @@ from io import BytesIO
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
+
+from posezoo.hints import shown
 
 MOST_PIXELS = 64_000_000  # more than any camera of a studio; a bomb of that size is still harmless
 _FORMATS = ("JPEG", "PNG")
-_MODES = ("L", "P", "RGB", "RGBA", "CMYK")
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
 _BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises
 
 
@@ -40,15 +42,15 @@ def check_picture(data: bytes) -> tuple[int, int]:
     """
     with _open(data) as image:
         turned = image.getexif().get(ExifTags.Base.Orientation, 1)
-        if turned != 1:
+        if turned in range(2, 9):  # 0 and others mean nothing: viewers do not turn them either
             raise ValueError(
                 f"has EXIF orientation {turned}, expected 1: save it turned "
-                "(PIL.ImageOps.exif_transpose)"
+                "(PIL.ImageOps.exif_transpose), and the joints with it"
             )
         try:
             image.load()
         except _BROKEN as error:
-            raise ValueError(f"is damaged ({error})") from error
+            raise ValueError(f"is damaged ({_why(error)})") from error
         return image.size
 
 
@@ -100,7 +102,7 @@ def crop_image(
                 (high[0] - low[0], high[1] - low[1]), Image.Resampling.BICUBIC, tuple(box)
             )
         except _BROKEN as error:
-            raise ValueError(f"is damaged ({error})") from error
+            raise ValueError(f"is damaged ({_why(error)})") from error
         canvas.paste(part, (low[0], low[1]))
     return torch.from_numpy(np.array(canvas)).permute(2, 0, 1).contiguous()
 
@@ -109,7 +111,9 @@ def _open(data: bytes) -> Image.Image:
     try:
         image = Image.open(BytesIO(data), formats=_FORMATS)
     except _BROKEN as error:
-        raise ValueError(f"is not a picture ({error}); expected {' or '.join(_FORMATS)}") from error
+        raise ValueError(
+            f"is not a picture ({_why(error)}); expected {' or '.join(_FORMATS)}"
+        ) from error
     if image.width * image.height > MOST_PIXELS:
         raise ValueError(
             f"has {image.width} x {image.height} pixels, expected {MOST_PIXELS:,} at most"
@@ -117,3 +121,10 @@ def _open(data: bytes) -> Image.Image:
     if image.mode not in _MODES:
         raise ValueError(f"has pixels of kind {image.mode}, expected one of {', '.join(_MODES)}")
     return image
+
+
+def _why(error: Exception) -> str:
+    """A stable text: Pillow names the object in memory, and where it is, instead of the file."""
+    if isinstance(error, UnidentifiedImageError):
+        return "of no known kind, or cut at its head"
+    return shown(str(error), 120)

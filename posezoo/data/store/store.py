@@ -18,7 +18,7 @@ from posezoo.contracts import Batch, Sample
 from posezoo.data.batches import make_batch, only_sample
 from posezoo.data.crop import inside, person_crop
 from posezoo.data.mocap.clips import Clips
-from posezoo.data.people import split_people
+from posezoo.data.people import parts_of_one_person, split_people
 from posezoo.data.store.pictures import crop_picture
 from posezoo.data.store.store_check import check_numbers
 from posezoo.data.store.store_file import open_store
@@ -68,9 +68,19 @@ class Store:
         self._names, self._actions = self._file.names("subject"), self._file.names("action")
         self._sequences = self._file.names("sequence")
         held_out = val or "/".join(self._names[self._file["held_out"] != 0])
-        self.subjects = split_people(self._names.tolist(), held_out, split)
+        self._subject = self._file["subject"]
+        if self._file.one_person and not val:
+            person = str(self._names[0])
+            parts = parts_of_one_person(
+                person, self._sequences[self._file["sequence"]], self._file["frame"]
+            )
+            self._names, self._subject = np.unique(parts, return_inverse=True)
+            held_out = "/".join(sorted({*self._names.tolist()} - {person, ""})) or person
+        self.subjects = split_people(
+            [name for name in self._names.tolist() if name], held_out, split
+        )
         chosen = np.isin(self._names, self.subjects)
-        self._items = np.flatnonzero(chosen[self._file["subject"]])
+        self._items = np.flatnonzero(chosen[self._subject])
         if not len(self._items):
             raise ValueError(f"{path}: split {split!r} has people ({self.subjects}) but no item")
         self._pictures = bool(image_size) and pictures
@@ -78,7 +88,7 @@ class Store:
             raise ValueError(f"{path}: holds no pictures; use image_size=0 or pictures=false")
         if self._pictures and frames > 1:
             raise ValueError(f"store: frames is {frames}, expected 1 with pictures")
-        clip = np.stack([self._file[name] for name in ("subject", "sequence", "view")], 1)
+        clip = np.stack([self._subject, self._file["sequence"], self._file["view"]], 1)
         numbered = np.unique(clip, axis=0, return_inverse=True)[1].reshape(-1)
         self._clips = Clips(numbered, self._file["frame"], frames=frames, future=future)
         self._varied = split == "train"
@@ -95,7 +105,7 @@ class Store:
         index = np.asarray(indices, np.int64)
         item = self._items[index % len(self)]
         clip = self._clips.window(item)
-        subject = self._names[self._file["subject"][item]]
+        subject = self._names[self._subject[item]]
         sequence = self._sequences[self._file["sequence"][item]]
         joints = self._rows("joints3d_mm", clip) + self._rows("root_mm", clip)[:, :, None]
         joints2d, camera = self._rows("joints2d_px", clip), Camera(self._rows("camera", item))

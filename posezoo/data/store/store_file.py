@@ -42,6 +42,7 @@ LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "view_names": ("S", ("V",)),
     "held_out": ("|u1", ("S",)),
 }
+ONE_PERSON = "parts of one person"  # the attribute `split` of a store that nobody said `val` for
 NAMED = ("subject", "action", "sequence", "view")  # columns of numbers into a table of names
 
 
@@ -75,6 +76,7 @@ class StoreFile:
     skeleton: Skeleton
     columns: dict[str, Column]
     sha256: dict[str, str]
+    one_person: bool = False  # all there is: a part of what they did is held out
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.columns[name].array
@@ -146,7 +148,8 @@ def _read_layout(path: str, file: h5py.File) -> StoreFile:
             raise ValueError(f"{path}: {name} is not contiguous; write stores by write_store")
         columns[name] = Column(path, place, dataset.shape, dataset.dtype.str)
         sha256[name] = str(dataset.attrs["sha256"])
-    return StoreFile(path, skeleton, columns, sha256)
+    one_person = attributes.get("split") == ONE_PERSON
+    return StoreFile(path, skeleton, columns, sha256, one_person)
 
 
 def _check_column(

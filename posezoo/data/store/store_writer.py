@@ -28,6 +28,7 @@ from posezoo.data.store.store_file import (
     FORMAT,
     LAYOUT,
     NAMED,
+    ONE_PERSON,
     VERSION,
     as_bytes,
     checksum,
@@ -55,7 +56,8 @@ def write_store(
         path: the new file; nothing may be there.
         sequences: all with pictures, or all without.
         skeleton: the joint set of the sequences.
-        val: people to be held out, names between "/"; empty: about a fifth of them, by a hash.
+        val: people to be held out, names between "/"; empty: about a fifth of them, by a hash, or
+            a part of one person who is all there is (`posezoo.data.people`).
         licence: of pictures and poses.
         credit: who must be named where they are used.
 
@@ -73,6 +75,8 @@ def write_store(
             columns = _gather(sequences, skeleton, pictures)
             columns |= _tables(columns, val)
             attributes = {"licence": licence, "credit": credit, "skeleton": skeleton.name}
+            if len(columns["subject_names"]) == 1 and not val:
+                attributes["split"] = ONE_PERSON
             _write(part, columns, attributes)
         check_numbers(open_store(part))
         _sync(part)

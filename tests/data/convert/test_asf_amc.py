@@ -209,7 +209,7 @@ def test_a_broken_motion_is_refused_with_its_line(capture, damage, message):
         (lambda t: t.replace("    root lhipjoint\n", ""), "parent lhipjoint; expected root"),
         (lambda t: t.replace("direction 1 0 0", "direction 1 0", 1), "direction: 1 0"),
         (lambda t: t.replace("lwrist", "lpaw"), "no bone lwrist; expected CMU's"),
-        (lambda t: t.replace("length 0.45", "length 25.4", 1), "the median thigh"),
+        (lambda t: t.replace("length 0.45", "length 25.4", 1), "the body would be 26.25 mm tall"),
     ],
 )
 def test_a_broken_body_is_refused(capture, damage, message):
@@ -228,3 +228,28 @@ def test_a_motion_without_a_body_says_where_it_must_lie(tmp_path):
 def test_one_asf_unit_is_56_mm(tmp_path):
     (tmp_path / "a.asf").write_text(asf_text())
     assert read_asf(tmp_path / "a.asf").mm_per_unit == pytest.approx(56.4444, abs=1e-4)
+
+
+def test_capitals_and_a_byte_order_mark_are_read(capture, tmp_path):
+    folder = capture(amc_text({})).parent
+    for path in sorted(folder.iterdir()):
+        path.with_suffix(path.suffix.upper()).write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        path.unlink()
+    (recording,) = read(tmp_path)
+    assert recording.subject == "S07"
+    assert recording.positions_mm[0, JOINT["pelvis"], 2] == pytest.approx(16 * UNIT)
+
+
+def test_an_up_axis_that_is_said_goes_before_the_custom(capture):
+    report = MotionReport()
+    (recording,) = read(capture(amc_text({})), up="z", report=report)
+    assert recording.positions_mm[0, JOINT["pelvis"], 1] == pytest.approx(16 * UNIT)
+    assert report.taken == {"in units of 56.44 mm, as the .asf states; z up": 1}
+    with pytest.raises(ValueError, match=r"the body would be 666\.8 mm tall"):
+        list(read(capture(amc_text({})), unit="inch"))
+
+
+def test_a_bone_that_stands_twice_is_refused(capture):
+    twice = asf_text().replace("name ltibia", "name lfemur", 1)
+    with pytest.raises(ValueError, match="a second bone lfemur; expected a name for each"):
+        list(read(capture(amc_text({}), twice)))

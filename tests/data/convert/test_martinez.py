@@ -9,8 +9,9 @@ def write(tmp_path, studio):
         root = tmp_path / "h36m"
         folder = root / "S1" / "MyPoses" / "3D_positions"
         folder.mkdir(parents=True, exist_ok=True)
-        # All x of a frame, then all y, then all z; one column a frame.
-        columns = studio.world.transpose(2, 1, 0).reshape(96, -1) if values is None else values
+        # 3d-pose-baseline's load_data transposes, then reshapes to (-1, 3): one column a frame, and
+        # x, y, z of each joint after each other in it.
+        columns = studio.world.reshape(-1, 96).T if values is None else values
         with h5py.File(folder / "Directions 1.h5", "w") as file:
             file["3D_positions"] = columns
         if cameras:
@@ -40,10 +41,10 @@ def test_world_poses_are_seen_by_the_folders_cameras_or_the_users(
 
 def test_wrong_files_are_refused(write, studio, refuses):
     refuses("martinez", write(values=studio.world[:, 0]), r"is \(12, 3\), expected \(96, F\)")
-    flat = studio.world.reshape(12, 96).T
-    # x, y, z of each joint after each other: the bodies are torn, and the thigh tells.
-    refuses("martinez", write(values=flat), "read so, the median thigh")
-    metres = studio.world.transpose(2, 1, 0).reshape(96, -1) / 1000
+    # All x, then all y, then all z: the bodies are torn, which tells.
+    torn = studio.world.transpose(2, 1, 0).reshape(96, -1)
+    refuses("martinez", write(values=torn), "no person has such bones .the left thigh is")
+    metres = studio.world.reshape(-1, 96).T / 1000
     refuses("martinez", write(values=metres), "must be in mm; read so.*look like metres")
     root = write()
     pose = root / "S1/MyPoses/3D_positions/Directions 1.h5"
@@ -59,3 +60,17 @@ def test_wrong_files_are_refused(write, studio, refuses):
 
 def test_without_cameras_it_is_said_what_to_give(write, refuses):
     refuses("martinez", write(cameras=False), "cameras.h5 is not there: give .*--cameras")
+
+
+def test_the_store_is_that_of_videopose3d(write, studio, cameras, tmp_path, convert_to):
+    world = studio.world.astype(np.float32)
+    rows = np.stack([world[:, row // 3, row % 3] for row in range(96)])  # one row at a time
+    first, _ = convert_to("martinez", write(values=rows))
+    found = {name: first[name].copy() for name in ("joints3d_mm", "root_mm", "joints2d_px")}
+    (tmp_path / "out" / "store.h5").unlink()
+    people = {"S1": {"Directions 1": world / 1000}}
+    np.savez(tmp_path / "data_3d_h36m.npz", positions_3d=people)
+    npz = tmp_path / "data_3d_h36m.npz"
+    second, _ = convert_to("videopose3d", npz, cameras=cameras, trust=True)
+    for name, values in found.items():
+        assert np.abs(values - second[name]).max() < 0.002  # float32 of 6 m: 0.0005 mm, projected

@@ -42,13 +42,28 @@ def test_into_h36m17_the_upper_neck_is_the_thorax(write, convert_to, tmp_path):
     assert missing == ["spine", "neck", "left_wrist"]
 
 
+def test_a_picture_outside_the_folder_is_not_even_measured(write, refuses, tmp_path, save_picture):
+    save_picture(tmp_path / "secret.jpg", 80, 60)
+    refuses("mpii", write(image="../secret.jpg"), "no picture", images=tmp_path / "images")
+
+
 def test_wrong_files_are_refused(write, refuses, tmp_path):
     images = tmp_path / "images"
     refuses("mpii", write(), "does not tell the pictures' sizes: give --images")
-    refuses("mpii", write(joints=[[1, 2]] * 14), r"joints \(14, 2\)", images=images)
+    refuses("mpii", write(joints=[[1, 2]] * 14), "1 joints that are not a list of", images=images)
     path = write()
     path.write_text(json.dumps([{"image": "a.jpg"}]))
-    refuses("mpii", path, "lacks 'joints'", images=images)
+    refuses("mpii", path, "1 without joints and joints_vis", images=images)
     path.write_text("[{")
     refuses("mpii", path, "cut or damaged", images=images)
     refuses("mpii", write(image="other.jpg"), "every frame was dropped: no picture", images=images)
+
+
+def test_an_odd_entry_is_dropped_with_its_reason(write, convert_to, tmp_path):
+    path = write()
+    good = json.loads(path.read_text())[0]
+    odd = [{**good, "joints": None}, {"image": "a.jpg"}, 7, {**good, "joints_vis": [0] * 16}]
+    path.write_text(json.dumps([*odd, good]))
+    store, report = convert_to("mpii", path, images=tmp_path / "images")
+    assert len(store["frame"]) == 1
+    assert sum(each["frames"] for each in report.remarks if each["what"] == "dropped") == 4

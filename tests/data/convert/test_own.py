@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from posezoo.data.store.store import Store
 from posezoo.skeleton import H36M17
 
 VIEW = "54138969"
@@ -132,3 +133,64 @@ def test_a_lens_of_four_numbers_has_no_distortion_and_opencvs_factor(write, tabl
     path.write_text("\n".join(",".join(line) for line in lines))
     store, _ = convert_to("own", path)
     assert store["camera"][0].tolist() == [1145.0, 1143.8, 512.5, 515.5, 0, 0, 0, 0, 0, 2]
+
+
+@pytest.mark.parametrize(("separator", "point"), [(";", "."), (";", ","), ("\t", "."), ("\t", ",")])
+def test_a_spreadsheets_csv_is_read(write, table, studio, convert_to, same_as, separator, point):
+    path = write("csv", table)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    rows = [[cell.replace(".", point) for cell in row] for row in rows]
+    frame = rows[0].index("frame")
+    for row in rows[1:]:
+        row[frame] += f"{point}0"  # 100.0, as pandas writes a column with a gap
+    capital = path.with_name("POSES.CSV")
+    text = "\r\n".join(separator.join(row) for row in rows)
+    capital.write_bytes(b"\xef\xbb\xbf" + f"sep={separator}\r\n{text}".encode())
+    store, _ = convert_to("own", capital)
+    same_as(store, VIEW, table["joints3d_mm"], table["joints2d_px"])
+    assert store["frame"].tolist() == [*range(100, 112)]
+
+
+def test_a_frame_between_two_and_a_heading_that_stands_twice_are_refused(write, table, refuses):
+    table["frame"][3] = 103.5
+    refuses("own", write("csv", table), "frame is 103.5, expected a whole number")
+    path = write("csv", table)
+    path.write_text(path.read_text().replace("action", "subject", 1))
+    refuses("own", path, "two columns are called subject")
+
+
+def test_a_key_that_stands_twice_in_a_json_is_refused(write, table, refuses):
+    path = write("json", table)
+    path.write_text(path.read_text()[:-1] + ', "subject": "ben"}')
+    refuses("own", path, "the key subject stands twice")
+
+
+def test_pictures_without_their_folder_are_named_in_the_report(write, table, convert_to):
+    _, report = convert_to("own", write("json", table | {"image": ["a.jpg"] * 12}))
+    assert any("its picture is named but not taken: give --images" in x for x in report.lines())
+
+
+def test_pictures_of_a_table_stay_below_the_folder(write, table, refuses, tmp_path, save_picture):
+    save_picture(tmp_path / "secret.jpg")
+    outside = write("json", table | {"image": ["../secret.jpg"] * 12})
+    refuses("own", outside, "leads out of the folder of --images", images=tmp_path / "images")
+
+
+def test_one_person_is_split_by_time_with_a_gap_and_said_so(write, table, convert_to):
+    store, report = convert_to("own", write("json", table))
+    sides = {split: Store(path=store.path, split=split) for split in ("train", "val")}
+    assert sides["train"].subjects == ("anna",)
+    assert sides["val"].subjects == ("anna (last fifth)",)
+    assert [len(side) for side in sides.values()] == [9, 2]  # of 12: one in the gap
+    assert any("'anna (last fifth)' is held out, and says nothing" in x for x in report.lines())
+
+
+def test_two_people_under_one_name_in_one_frame_are_refused(write, table, refuses):
+    table["frame"] = [100, 100, *range(102, 112)]
+    refuses("own", write("json", table), "frame 100 stands twice; people in one picture need a sub")
+
+
+def test_a_cell_without_end_is_refused_in_one_short_line(write, table, refuses):
+    path = write("csv", table)
+    path.write_text(path.read_text().replace("anna", "a" * 200_000, 1))
+    refuses("own", path, "field larger than field limit")

@@ -77,13 +77,14 @@ def test_the_middle_of_two_joints_is_seen_where_the_3d_middle_is(recording, stud
     set14 = SKELETONS["h36m14"]
     rows = [H36M17.joints.index(joint) for joint in set14.joints]
     mm, px = studio.mm(VIEW)[:, studio.used][:, rows], studio.px(VIEW)[:, studio.used][:, rows]
-    mm[:, 3, 2] += 800
+    leg = [3, 4, 5]  # as a whole, so that its bones stay those of a person
+    mm[:, leg, 2] += 800
     lens = studio.lenses[VIEW]
-    x, y = mm[:, 3, 0] / mm[:, 3, 2], mm[:, 3, 1] / mm[:, 3, 2]
+    x, y = mm[:, leg, 0] / mm[:, leg, 2], mm[:, leg, 1] / mm[:, leg, 2]
     r = x * x + y * y
     gain = 1 + lens[4] * r + lens[5] * r**2 + lens[6] * r**3 + lens[7] * y + lens[8] * x
-    px[:, 3, 0] = lens[0] * (x * gain + lens[8] * r) + lens[2]
-    px[:, 3, 1] = lens[1] * (y * gain + lens[7] * r) + lens[3]
+    px[:, leg, 0] = lens[0] * (x * gain + lens[8] * r) + lens[2]
+    px[:, leg, 1] = lens[1] * (y * gain + lens[7] * r) + lens[3]
     clip, dropped = read(recording(skeleton=set14, camera_mm=mm, px=px))
     assert dropped == []
     middle = (mm[:, 0] + mm[:, 3]) / 2

@@ -72,7 +72,7 @@ def test_wrong_files_are_refused(write, studio, trusted, refuses, tmp_path):
     write(poses=studio.world[:, :16] / 1000)
     refuses("videopose3d", file, r"holds poses of \(16, 3\)", **trusted)
     write(poses=studio.world)
-    refuses("videopose3d", file, "must be in metres; read so, the median thigh", **trusted)
+    refuses("videopose3d", file, "must be in metres; read so, the body would be .* tall", **trusted)
     write(px=[studio.px(view)[:, studio.used] + 3 for view in studio.views])
     refuses("videopose3d", tmp_path, "projects 3 px .*Detected 2D is not truth", **trusted)
     write(px=[studio.px(view)[:, :5] for view in studio.views])

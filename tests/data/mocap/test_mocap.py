@@ -195,3 +195,12 @@ def test_a_trunk_from_limbs_is_where_joint_maps_put_it(write_mocap):
     joints = data[0].joints3d[0]
     hips = [H36M17.joints.index(f"{side}_hip") for side in ("left", "right")]
     assert joints[hips].mean(0).abs().max() < 1e-3
+
+
+def test_one_person_is_split_by_time_and_what_is_held_out_says_so(write_mocap):
+    path = str(write_mocap(people={"anna": 100}))
+    sides = {split: Mocap(path=path, split=split) for split in ("train", "val")}
+    assert sides["train"].subjects == ("anna",)
+    assert sides["val"].subjects == ("anna (last fifth)",)
+    assert [len(side) for side in sides.values()] == [75, 20]  # five frames are the gap
+    assert sides["val"][0].subject == "anna (last fifth)"

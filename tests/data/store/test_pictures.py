@@ -66,7 +66,7 @@ def test_outside_the_picture_is_black():
     assert not crop_picture(white, scale=1.0, offset=(100.0, 0.0), size=60).any()
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "CMYK"])
 def test_every_kind_of_pixel_becomes_rgb(mode):
     grey = Image.new("RGB", (16, 16), (102, 102, 102)).convert(mode)
     data = save(grey, "JPEG" if mode == "CMYK" else "PNG")
@@ -108,3 +108,21 @@ def test_a_picture_to_be_turned_before_it_is_seen_is_refused():
     exif[0x0112] = 6
     with pytest.raises(ValueError, match="EXIF orientation 6, expected 1"):
         check_picture(save(image, "JPEG", exif=exif))
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9])
+def test_an_orientation_that_says_nothing_turns_nothing(orientation):
+    image = Image.new("RGB", (8, 6))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    assert check_picture(save(image, "JPEG", exif=exif)) == (8, 6)
+
+
+def test_reasons_are_the_same_for_the_same_fault():
+    reasons = []
+    for _ in range(2):
+        with pytest.raises(ValueError, match="is not a picture") as caught:
+            check_picture(b"nothing of the kind")
+        reasons.append(str(caught.value))
+    assert reasons[0] == reasons[1]
+    assert "0x" not in reasons[0]
