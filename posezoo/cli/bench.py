@@ -6,6 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 
@@ -52,8 +53,12 @@ def bench(
 
     options = {"seconds": seconds, "compiled": compiled, "output": output, "compare": compare}
     with Bar("starting") as bar:
-        options |= {"detail": detail, "heard": lambda row: bar.measured(row.operation)}
-        for table in _report().run(groups or _GROUPS, device, **options):
+
+        def heard(row: Any) -> None:
+            bar.measured(row.operation)
+
+        run = _report().run(groups or _GROUPS, device, detail=detail, heard=heard, **options)
+        for table in run:
             click.echo(f"\n{table.title}")
             if table.headings:
                 print_table(table.lines, headings=table.headings)

@@ -67,7 +67,11 @@ def compare(ctx: click.Context, runs: tuple[Path, ...], as_json: bool) -> None:
 def _in_words(found: Difference, metric: Metric) -> str:
     """By how much a run is worse, and whether that may be chance."""
     if math.isinf(found.low):  # of an older version, without its errors by sequence
-        how = "its interval is apart" if found.significant else "intervals overlap"
+        how = (
+            "its interval is apart"
+            if found.significant
+            else "intervals overlap, or one sequence only"
+        )
     else:
         how = f"95 % {found.low:.2f} to {found.high:.2f}, over the same sequences"
     verdict = "" if found.significant else ": not significant"

@@ -7,6 +7,7 @@ for one is hard for the other, and their difference is known far better than eit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -100,10 +101,14 @@ def bootstrap(cells: Cells) -> tuple[float, float]:
 def paired(one: Cells, other: Cells) -> tuple[float, float]:
     """The 95 % interval of the first mean less the second, over the same sequences.
 
+    A single sequence says nothing of others: the interval is infinite.
+
     Raises:
         ValueError: they are not of the same sequences.
     """
     _require_same(one, other)
+    if one.sequences < 2:
+        return -math.inf, math.inf
     return _interval(one.drawn_means() - other.drawn_means())
 
 

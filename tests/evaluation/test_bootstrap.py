@@ -77,3 +77,8 @@ def test_other_sequences_have_no_paired_interval():
     fewer = Cells.of(torch.ones(39, 1), [f"s{k}" for k in range(39)], ["all"] * 39)
     with pytest.raises(ValueError, match="the same sequences"):
         paired(one, fewer)
+
+
+def test_one_sequence_says_nothing_of_others():
+    one, other = (Cells.of(torch.full((5, 1), e), ["s"] * 5, ["all"] * 5) for e in (9.0, 1.0))
+    assert paired(one, other) == (-torch.inf, torch.inf)
