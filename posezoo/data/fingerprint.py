@@ -2,7 +2,8 @@
 
 The sha256 of names, sizes and content. Of a file over 64 MiB, 1024 pieces of 64 KiB are read,
 evenly spread, the first and last among them: a change in place between those pieces, which leaves
-the size as it was, is not seen.
+the size as it was, is not seen. Of a folder it is the files right in it, but for hidden ones: runs
+may stand in folders below.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ _PIECE, _PIECES = 64 << 10, 1024
 
 
 def fingerprint(path: Path) -> str:
-    """Of a file, or of all files of a folder; "" where nothing is."""
+    """Of a file, or of the files of a folder; "" where nothing is."""
     if not path.exists():
         return ""
     digest = hashlib.sha256()
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    files = sorted(p for p in path.glob("[!.]*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         size = file.stat().st_size
         digest.update(f"{file.relative_to(path).as_posix()}\0{size}\0".encode())

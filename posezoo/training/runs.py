@@ -259,7 +259,8 @@ def _steps(settings: Settings, epochs: float) -> int:
 def _fingerprints(settings: Settings) -> dict[str, str]:
     """Of each file or folder that a parameter of the data or the strategy names."""
     specs = [settings.strategy, settings.data, *filter(None, settings.mix.split(" + "))]
-    named = [str(value) for spec in specs for value in parse_node(spec.strip()).params.values()]
+    values = [value for spec in specs for value in parse_node(spec.strip()).params.values()]
+    named = [str(value) for value in values if value and not isinstance(value, bool | int | float)]
     return {name: found for name in named if (found := fingerprint(Path(name)))}
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import h5py
@@ -106,6 +107,17 @@ def test_other_poses_in_the_data_file_are_noticed(tmp_path, make_mocap):
 def visit(group):
     for value in group.values():
         yield from visit(value) if isinstance(value, h5py.Group) else (value,)
+
+
+def test_only_files_that_the_settings_name_have_a_fingerprint(tmp_path, finished, make_mocap):
+    assert "[data]" not in (finished / "run.toml").read_text()
+    folder = tmp_path / "poses"
+    folder.mkdir()
+    make_mocap(folder / "a_poses17.h5")
+    train(folder / "runs" / "a", data=f"mocap:path={folder}")  # a run below its own data
+    train(folder / "runs" / "a", resume=True)
+    table = tomllib.loads((folder / "runs" / "a" / "run.toml").read_text())
+    assert table["data"].keys() == {str(folder)}
 
 
 def test_a_run_of_before_there_were_fingerprints_still_resumes(tmp_path, finished):
