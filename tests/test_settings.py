@@ -62,8 +62,8 @@ def test_an_unknown_preset_suggests_a_near_one():
 def test_every_preset_s_settings_exist(name):
     """A part's setting is skipped where the part lacks it, so a typo would go unseen."""
     known = {f.name for f in fields(Settings)}
-    parts = {"backbone": "resnet50", "head": "hm", "lifter": "martinez", "strategy": "multitask"}
-    for part, key in parts.items():
+    parts = [("backbone", "resnet50"), ("head", "hm"), ("lifter", "martinez")]
+    for part, key in [*parts, ("strategy", "multitask"), ("strategy", "separate")]:
         known |= {f"{part}.{parameter}" for parameter in find(part, key).parameters()}
     for key in ("mocap", "synthetic"):
         known |= {f"data.{parameter}" for parameter in find("dataset", key).parameters()}
