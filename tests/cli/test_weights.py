@@ -15,12 +15,14 @@ def cache(tmp_path, monkeypatch):
 
 def test_what_is_known_is_listed_with_the_command_that_gets_it(invoke):
     out = invoke("weights", "list").stdout
-    assert "blazepose  blazepose  Apache-2.0  not here: posezoo weights get blazepose" in out
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert "blazepose blazepose Apache-2.0 not here: posezoo weights get blazepose" in rows
+    assert any(row.startswith("semgcn.cmu ") for row in rows)  # comes with the package
 
 
 def test_a_list_and_a_card_are_json_too(invoke):
     store.save_weights("mine", {"a": torch.zeros(2)}, {"licence": "MIT", "spec": "martinez"})
-    (blazepose, mine) = json.loads(invoke("weights", "list", "--json").stdout)
+    blazepose, mine, _shipped = json.loads(invoke("weights", "list", "--json").stdout)
     assert (blazepose["path"], blazepose["joint_set"]) == (None, "blazepose33")
     assert (mine["licence"], mine["spec"]) == ("MIT", "martinez")
     assert json.loads(invoke("weights", "info", "mine", "--json").stdout) == mine

@@ -56,7 +56,7 @@ class Off:
     """Every joint but the root is off by as much as the dataset wrote into the 2D."""
 
     skeleton, training, mean_pose = H36M17, False, torch.zeros(17, 3)
-    has_image = False
+    has_image, spec = False, "off"
 
     def eval(self):
         pass

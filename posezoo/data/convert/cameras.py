@@ -15,6 +15,7 @@ from posezoo.data.convert.plain_pickle import load_plain
 from posezoo.data.convert.recipe import Options, understood
 from posezoo.data.scene.views import Rig
 from posezoo.data.text_file import read_json
+from posezoo.hints import shown
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -77,6 +78,8 @@ def camera_stations(path: Path) -> Stations:
     stations: Stations = {}
     number = 0
     for subject, stands in read_json(path)["extrinsics"].items():
+        if len({stand["id"] for stand in stands}) != len(stands):  # views are told by their names
+            raise ValueError(f"{path}: two cameras of {shown(subject)} have one id")
         for stand in stands:  # Rig moves the room under the cameras: their places are read here
             station = Station(
                 str(stand["id"]),

@@ -3,7 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from posezoo.data.convert.cameras import fit_camera, fitted, lens_of, read_cameras, stations_of
+from posezoo.data.convert.cameras import (
+    camera_stations,
+    fit_camera,
+    fitted,
+    lens_of,
+    read_cameras,
+    stations_of,
+)
 from posezoo.data.convert.recipe import Options
 
 VIEW = "54138969"
@@ -54,3 +61,12 @@ def test_what_the_camera_file_does_not_have_is_said(cameras, tmp_path):
     cameras.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="R_world_to_camera of S1 is not a rotation"):
         read_cameras(Options(cameras=cameras), "")
+
+
+def test_two_cameras_of_one_person_with_one_name_are_refused(cameras):
+    content = json.loads(cameras.read_text())
+    first = content["extrinsics"]["S1"]
+    first[1]["id"] = first[0]["id"]
+    cameras.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="two cameras of S1 have one id"):
+        camera_stations(cameras)
