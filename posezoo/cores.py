@@ -32,14 +32,9 @@ def waiting() -> str:
 
 
 def loader_workers(*, cpu: bool) -> int:
-    """Loader workers that make pictures: half of the cores where training needs the others."""
-    return min(cores() // 2 if cpu else cores() - 1, _MOST_WORKERS)
+    """Loader workers that make pictures: half as many as cores where torch computes there too.
 
-
-def threads_beside(workers: int) -> int:
-    """Threads of torch beside that many busy processes: together no more than there are cores.
-
-    `OMP_NUM_THREADS`, where the user has set it, is what they want.
+    Torch keeps a thread on each core beside them: workers wait most of the time, and threads that
+    wait sleep. On two cores one thread and one worker were a quarter slower (docs/training.md).
     """
-    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return int(wanted) if wanted.isdecimal() and int(wanted) else max(1, cores() - workers)
+    return min(cores() // 2 if cpu else cores() - 1, _MOST_WORKERS)

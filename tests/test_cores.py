@@ -6,11 +6,8 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
 from posezoo import cores
-from posezoo.registry import parse_pipeline
-from posezoo.training import runs
 
 
 def openmp_of_the_command_line(**variables):
@@ -47,53 +44,12 @@ def test_nothing_is_chosen_once_torch_is_loaded(monkeypatch):
     assert cores.waiting() == "as OpenMP does by itself"
 
 
-@pytest.mark.parametrize(
-    ("here", "workers", "threads"), [(1, 0, 1), (2, 1, 1), (4, 2, 2), (8, 4, 4), (32, 8, 24)]
-)
-def test_threads_and_workers_together_fit_the_cores(monkeypatch, here, workers, threads):
+@pytest.mark.parametrize(("here", "workers"), [(1, 0), (2, 1), (4, 2), (8, 4), (32, 8)])
+def test_pictures_have_half_as_many_workers_as_cores(monkeypatch, here, workers):
     monkeypatch.setattr(cores, "cores", lambda: here)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert cores.loader_workers(cpu=True) == workers
-    assert cores.threads_beside(workers) == threads
 
 
 def test_a_gpu_leaves_all_cores_but_one_to_the_workers(monkeypatch):
     monkeypatch.setattr(cores, "cores", lambda: 6)
     assert cores.loader_workers(cpu=False) == 5
-
-
-def test_the_user_s_number_of_threads_is_kept(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert cores.threads_beside(8) == 3
-    monkeypatch.setenv("OMP_NUM_THREADS", "4,2")  # nested teams
-    assert cores.threads_beside(8) == 4
-
-
-def test_training_takes_its_threads_and_gives_them_back(monkeypatch, tmp_path):
-    class Training:
-        """Notes how many threads it was given, and stops there."""
-
-        def __init__(self, *_, workers, **__):
-            assert workers == 2
-
-        def start(self, *_):
-            pass
-
-        def __call__(self, stop):
-            del stop
-            given.append(torch.get_num_threads())
-            raise ValueError("stop")
-
-    given, before = [], torch.get_num_threads()
-    monkeypatch.setattr(runs, "Training", Training)
-    monkeypatch.setattr(cores, "cores", lambda: 5)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    torch.set_num_threads(4)
-    try:
-        pipeline = parse_pipeline("resnet18:cut=layer1-hm")
-        run, settings, _ = runs.plan(pipeline=pipeline, out=tmp_path / "run", device="cpu")
-        with pytest.raises(ValueError, match="stop"):
-            runs.start(run, settings, device="cpu", workers=2)
-        assert (given, torch.get_num_threads()) == ([3], 4)
-    finally:
-        torch.set_num_threads(before)

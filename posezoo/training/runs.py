@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from posezoo.assembly import build_dataset, build_pipeline
-from posezoo.cores import loader_workers, threads_beside
+from posezoo.cores import loader_workers
 from posezoo.data.fingerprint import fingerprint
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
@@ -223,10 +222,9 @@ def start(
             else:
                 run.rewind(0)
                 training.start(started)
-            with _threads(threads_beside(workers) if where.type == "cpu" else None):
-                stop.noted()
-                _train(training, stop)
-                stop.at_once("the training is done and saved; --resume evaluates it")
+            stop.noted()
+            _train(training, stop)
+            stop.at_once("the training is done and saved; --resume evaluates it")
             for logger in everyone:
                 logger.close()
             evaluation = evaluate_run(run.path, device=where, progress=progress)
@@ -270,14 +268,3 @@ def _next_folder(name: str, *, resume: bool) -> Path:
     taken = [base / name, *(base / f"{name}-{k}" for k in range(2, 10_000))]
     free = next(k for k, path in enumerate(taken) if not path.exists())
     return taken[max(0, free - 1)] if resume else taken[free]
-
-
-@contextmanager
-def _threads(most: int | None) -> Iterator[None]:
-    """No more threads of torch than `most` within the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, most or before))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
