@@ -1,6 +1,8 @@
 """`posezoo weights`: list, info and get, on an empty cache and on one that holds something."""
 
+import errno
 import json
+import os
 
 import pytest
 import torch
@@ -51,4 +53,4 @@ def test_get_prints_licence_and_source(invoke, monkeypatch):
 def test_a_wheel_that_is_not_there_is_one_line(invoke, tmp_path):
     result = invoke("weights", "get", "blazepose", "--wheel", tmp_path / "no.whl")
     assert result.exit_code == 2
-    assert result.stderr == f"error: {tmp_path / 'no.whl'}: No such file or directory\n"
+    assert result.stderr == f"error: {tmp_path / 'no.whl'}: {os.strerror(errno.ENOENT)}\n"
