@@ -43,7 +43,7 @@ PLAN: dict[str, str] = {
     # The kinds: none knows another, and none knows the registry.
     "backbones": "contracts",
     "detectors": "contracts skeleton",
-    "heads": "camera contracts geometry losses ops skeleton",
+    "heads": "camera contracts geometry joint_maps losses ops skeleton",
     "lifters": "camera contracts normalisation skeleton",
     "strategies": "contracts evaluation skeleton",
     "data": "camera contracts drawing geometry hints joint_maps skeleton",
