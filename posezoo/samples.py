@@ -29,6 +29,7 @@ class Sample:
     subject: str
     action: str
     sequence: str = ""  # the recording that it comes from, by any camera; "": none
+    frame: int = -1  # of that recording: the item's own pose, as its source counts; -1: not known
     image: Tensor | None = None  # (3, H, W) uint8 RGB
 
 
@@ -46,6 +47,7 @@ class Batch:
     subject: tuple[str, ...]
     action: tuple[str, ...]
     sequence: tuple[str, ...]
+    frame: tuple[int, ...] = ()  # empty: not known
     image: Tensor | None = None  # (B, 3, H, W) uint8 RGB
 
     def __len__(self) -> int:
@@ -66,8 +68,16 @@ class Batch:
             subject=tuple(s.subject for s in samples),
             action=tuple(s.action for s in samples),
             sequence=tuple(s.sequence for s in samples),
+            frame=tuple(s.frame for s in samples),
             image=torch.stack(images) if len(images) == len(samples) else None,
         )
+
+    def name(self, item: int) -> str:
+        """Which pose an item is, for people to find it."""
+        recording = f"sequence '{self.sequence[item]}', " if self.sequence[item] else ""
+        frame = self.frame[item] if self.frame else -1
+        place = f"{recording}frame {frame}, " if frame >= 0 else recording
+        return f"{place}subject '{self.subject[item]}', action '{self.action[item]}'"
 
     def frames(self, first: int, last: int) -> Self:
         """The same clips from frame `first` (included) to frame `last` (not included)."""
@@ -82,7 +92,8 @@ class Batch:
         places = torch.arange(len(self))[chosen.cpu()].tolist()
         named: dict[str, Any] = {
             name: tuple(getattr(self, name)[i] for i in places)
-            for name in ("subject", "action", "sequence")
+            for name in ("subject", "action", "sequence", "frame")
+            if getattr(self, name)
         }
         return replace(self._map(lambda value: value[chosen]), **named)
 
@@ -101,6 +112,7 @@ class Batch:
             subject=tuple(name for b in batches for name in b.subject),
             action=tuple(name for b in batches for name in b.action),
             sequence=tuple(name for b in batches for name in b.sequence),
+            frame=tuple(number for b in batches for number in b.frame or (-1,) * len(b)),
             image=torch.cat(images) if len(images) == len(batches) else None,
         )
 

@@ -69,7 +69,7 @@ PLAN: dict[str, str] = {
     "report": (
         "assembly contracts data evaluation hints metrics pipeline registry settings training"
     ),
-    "testing": "assembly camera contracts geometry pipeline registry skeleton",
+    "testing": "assembly camera contracts geometry pipeline registry settings skeleton training",
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from posezoo.evaluation.evaluate import Evaluation
 from posezoo.evaluation.metric_table import METRICS, Metric, ranking_metric
 from posezoo.training.run_folder import RunFolder
 
-_SHOWN = 5  # people that a line names
+_SHOWN = 5  # people or poses that a line names
 
 
 class Console:
@@ -112,7 +113,15 @@ def print_evaluation(evaluation: Evaluation, *, detail: bool = False) -> None:
         f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
         f"ground-truth inputs: {', '.join(evaluation.ground_truth_inputs)}"
     )
+    warn_of_not_finite(evaluation.not_finite, evaluation.samples)
     _warn_of_people_seen(evaluation)
+
+
+def warn_of_not_finite(names: Sequence[str], samples: int) -> None:
+    """Say which poses have no error."""
+    if names:
+        shown = "; ".join(names[:_SHOWN]) + "; ..." * (len(names) > _SHOWN)
+        click.echo(f"NOT FINITE, and in no mean: {len(names)} of {samples} poses: {shown}")
 
 
 def _warn_of_people_seen(evaluation: Evaluation) -> None:

@@ -73,6 +73,7 @@ def evaluate(
 
 def _print_attribution(found: Attribution) -> None:
     """Every share with its interval, then the answer."""
+    from posezoo.cli.console import warn_of_not_finite
     from posezoo.cli.tables import print_table
 
     across, along = found.directions["across"], found.directions["along"]
@@ -93,4 +94,5 @@ def _print_attribution(found: Attribution) -> None:
         f"{found.samples} poses of {found.data}; "
         f"protocol {found.protocol.key} ({found.protocol.hash}): {found.protocol.summary}"
     )
+    warn_of_not_finite(found.not_finite, found.samples)
     click.echo(found.answer)

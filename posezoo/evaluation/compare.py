@@ -212,6 +212,7 @@ _INPUTS = "ground_truth_inputs"
 _FACTS: dict[str, Callable[[Score], str]] = {
     "protocols": lambda score: score.protocol,
     _DATA: _data,
+    "poses without an error": lambda score: str(len(score.result.get("not_finite", ()))),
     "averaging": lambda score: "with the mirror image" if score.result.get("flip") else "none",
     _INPUTS: lambda score: ", ".join(score.result.get("ground_truth_inputs", ())) or "not said",
 }

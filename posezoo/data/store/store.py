@@ -139,6 +139,7 @@ class Store:
             action=self._actions[self._file["action"][item]],
             # People may have sequences of one name.
             sequence=np.char.add(subject, np.char.add("/", sequence)),
+            frame=self._file["frame"][item],
             image=image,
             root=self.skeleton.root,
         )
