@@ -44,9 +44,9 @@ def detections(
     """Add the 2D joints of SRC to STORE, written anew as OUT.
 
     FORMAT is one of videopose3d (data_2d_*.npz of CPN, stacked hourglass, Detectron), motionbert
-    (the .pkl), evoskeleton (HRNet's .npy), stacked-hourglass (the .h5 of 3d-pose-baseline),
-    keypoints (posezoo predict, and whatever posezoo lift reads). A lifter trains and is evaluated
-    on them by --data store:path=OUT,joints2d=NAME.
+    (the .pkl), evoskeleton (HRNet's .npy), stacked-hourglass (the .h5 of 3d-pose-baseline), 3dpw
+    (OpenPose's, in the .pkl), keypoints (posezoo predict, and whatever posezoo lift reads). A
+    lifter trains and is evaluated on them by --data store:path=OUT,joints2d=NAME.
     """
     from posezoo.data.detections.adding import add_detections
     from posezoo.data.detections.source import Ask

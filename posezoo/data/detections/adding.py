@@ -19,12 +19,13 @@ from posezoo.data.store.store_file import open_store
 from posezoo.hints import unknown
 from posezoo.joint_maps import joint_map
 
-# Each a module here with `read(ask) -> DetectionSource`.
+# Each a module here with `read(ask) -> DetectionSource`; "-" is "_" there.
 FORMATS = {
     "videopose3d": "VideoPose3D data_2d_*.npz: CPN, stacked hourglass, Detectron (needs --trust)",
     "motionbert": "joint_2d of h36m_sh_conf_cam_source_final.pkl (needs --trust)",
     "evoskeleton": "HRNet, twoDPose_HRN_*.npy (needs --trust)",
     "stacked-hourglass": "S*/StackedHourglass*/*.h5 of 3d-pose-baseline",
+    "3dpw": "poses2d of 3DPW's sequenceFiles/*.pkl, OpenPose's (needs --trust)",
     "keypoints": "posezoo predict, and what posezoo lift reads; --of names the recording",
 }
 
@@ -84,8 +85,9 @@ def add_detections(
         raise ValueError(unknown("format of detections", format_name, FORMATS))
     if not ask.path.exists():
         raise ValueError(f"{ask.path}: no such file or folder")
+    module = "threedpw" if format_name == "3dpw" else format_name.replace("-", "_")
     read: Callable[[Ask], DetectionSource] = importlib.import_module(
-        f"posezoo.data.detections.{format_name.replace('-', '_')}"
+        f"posezoo.data.detections.{module}"
     ).read
     file, source = open_store(store), read(ask)
     views: dict[str, list[str]] = {}

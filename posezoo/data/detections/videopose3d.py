@@ -14,6 +14,7 @@ import numpy as np
 
 from posezoo.data.convert.npz import npz_keys, open_npz
 from posezoo.data.convert.recipe import understood
+from posezoo.data.convert.videopose3d import person_name
 from posezoo.data.detections.source import UNSURE, Ask, DetectedSequence, DetectionSource, found
 from posezoo.hints import shown
 from posezoo.skeleton import SKELETONS, Skeleton
@@ -32,7 +33,7 @@ def read(ask: Ask) -> DetectionSource:
         keys = {"positions_2d", "metadata"} & {*npz_keys(ask.path)}
         content = open_npz(ask.path, *{"positions_2d", *keys}, trust=ask.trust)
         clips = [
-            (str(subject), str(action), place, np.asarray(clip))
+            (person_name(str(subject)), str(action), place, np.asarray(clip))
             for subject, actions in content["positions_2d"].items()
             for action, views in actions.items()
             for place, clip in enumerate(views)
