@@ -18,6 +18,9 @@ _EPILOG = """\b
 Examples:
   posezoo eval runs/lifter --data mocap:path=poses17.h5 --protocol actions --json
   posezoo eval runs/resnet50-hm+martinez --attribute
+
+\b
+A lifter on a store with detected 2D joints is evaluated on these and on the true ones.
 """
 
 
@@ -48,13 +51,14 @@ def evaluate(
     for file in plugins:
         registry.load_plugin_file(file)
     from posezoo.cli.bars import Bar
-    from posezoo.cli.console import print_evaluation
+    from posezoo.cli.console import print_evaluation, print_inputs
     from posezoo.evaluation.attribution import attribute_run
-    from posezoo.evaluation.evaluate import Evaluation, evaluate_run
+    from posezoo.evaluation.evaluate import Evaluation, evaluate_inputs
     from posezoo.training.runs import pick_device
 
     where = pick_device(device)
     result: Evaluation | Attribution
+    others: list[Evaluation] = []
     if attribute and flip:
         raise click.UsageError("--attribute takes the pictures as they are: leave out --flip")
     same: dict[str, Any] = {"data": data, "protocol": protocol, "device": where}
@@ -62,11 +66,16 @@ def evaluate(
         if attribute:
             result = attribute_run(run, workers=workers, progress=bar, **same)
         else:
-            result = evaluate_run(run, workers=workers, progress=bar, flip=flip, **same)
+            result, *others = evaluate_inputs(run, workers=workers, progress=bar, flip=flip, **same)
     if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=1))
+        content = result.to_dict()
+        if others:
+            content["other_joints2d"] = [each.to_dict() for each in others]
+        click.echo(json.dumps(content, indent=1))
     elif isinstance(result, Evaluation):
         print_evaluation(result, detail=detail)
+        if others:
+            print_inputs([result, *others])
     else:
         _print_attribution(result)
 

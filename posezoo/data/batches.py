@@ -27,6 +27,7 @@ def make_batch(
     labelled2d: Tensor | None = None,  # (N, T, J) bool; None: all
     labelled3d: Tensor | None = None,  # (N, T, J) bool; None: all
     image: Tensor | None = None,  # (N, 3, H, W) uint8 RGB
+    confidence: Tensor | None = None,  # (N, T, J) of a detector; None: joints2d are true
     root: int = 0,
 ) -> Batch:
     """Clips as a float32 batch."""
@@ -44,6 +45,7 @@ def make_batch(
         sequence=("",) * len(subject) if sequence is None else tuple(sequence.tolist()),
         frame=() if frame is None else tuple(frame.tolist()),
         image=image,
+        confidence=None if confidence is None else confidence.float(),
     )
 
 
@@ -62,6 +64,7 @@ def only_sample(batch: Batch) -> Sample:
         sequence=batch.sequence[0],
         frame=batch.frame[0] if batch.frame else -1,
         image=None if batch.image is None else batch.image[0],
+        confidence=None if batch.confidence is None else batch.confidence[0],
     )
 
 

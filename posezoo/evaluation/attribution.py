@@ -156,11 +156,12 @@ def attribute_run(
     Raises:
         ValueError: as `attribute`; no run there, damaged files, or unusable data.
     """
-    run = open_run(path, data=data, device=device)
+    rules = find_protocol(protocol)
+    run = open_run(path, data=data, device=device, joints2d=rules.joints2d or None)
     return attribute(
         run.pipeline,
         run.dataset,
-        find_protocol(protocol),
+        rules,
         data=str(run.data),
         batch_size=run.settings.batch_size,
         device=device,

@@ -22,7 +22,7 @@ from posezoo.evaluation.evaluated import (
 )
 from posezoo.evaluation.flip import predict_with_flip
 from posezoo.evaluation.metric_table import METRICS
-from posezoo.evaluation.open_run import open_run
+from posezoo.evaluation.open_run import open_run, other_joints2d
 from posezoo.evaluation.per_pose import Progress, collect
 from posezoo.evaluation.protocol import Protocol, find_protocol
 from posezoo.pipeline import Pipeline
@@ -100,7 +100,11 @@ def evaluate(
     """
     items, not_finite = Fingerprint(with_2d=not pipeline.has_image), NotFinite()
 
+    detected = False
+
     def errors(batch: Batch) -> dict[str, Tensor]:
+        nonlocal detected
+        detected = detected or batch.confidence is not None
         truth = pipeline.predicted_frames(batch)
         judged = truth.frames(lead, truth.joints3d.shape[1])
         items.add(judged)
@@ -140,7 +144,10 @@ def evaluate(
         seen_people=None if trained_on is None else found.people(among=trained_on),
         flip=flip,
         # Pictures are cropped around the true joints, and the lens is always known.
-        ground_truth_inputs=("2D box" if pipeline.has_image else "2D joints", "camera"),
+        ground_truth_inputs=(
+            *(("2D box",) if pipeline.has_image else () if detected else ("2D joints",)),
+            "camera",
+        ),
         samples=len(found),
         not_finite=tuple(not_finite.names),
         total=total,
@@ -160,18 +167,24 @@ def evaluate_run(
     device: torch.device,
     workers: int = 0,
     flip: bool = False,
+    joints2d: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate the best checkpoint of a run on its own val split, or on `data`.
 
+    `joints2d` names the detection that a lifter is given, "" the truth; None leaves it to protocol
+    and data.
+
     Raises:
         ValueError: no run there, damaged files, an unknown protocol, or unusable data.
     """
-    run = open_run(path, data=data, device=device, with_lead=True)
+    rules = find_protocol(protocol)
+    joints2d = rules.joints2d or joints2d
+    run = open_run(path, data=data, device=device, with_lead=True, joints2d=joints2d)
     return evaluate(
         run.pipeline,
         run.dataset,
-        find_protocol(protocol),
+        rules,
         data=str(run.data),
         batch_size=run.settings.batch_size,
         device=device,
@@ -184,12 +197,25 @@ def evaluate_run(
     )
 
 
+def evaluate_inputs(path: Path, *, data: str | None = None, **given: Any) -> list[Evaluation]:
+    """`evaluate_run`; then the same with the other 2D joints that the data have for a lifter.
+
+    A protocol that names a detection is of that one alone.
+    """
+    first = evaluate_run(path, data=data, **given)
+    if first.protocol.joints2d:
+        return [first]
+    others = other_joints2d(open_run(path, data=data))
+    return [first, *(evaluate_run(path, data=data, **given, joints2d=name) for name in others)]
+
+
 def _errors(
     pipeline: Pipeline, result: PoseResult, truth: Batch, *, root: int, with_velocity: bool
 ) -> dict[str, Tensor]:
     """Errors (B, T, J), float64; NaN where a joint is not labelled."""
     errors: dict[str, Tensor] = {}
-    if result.joints2d is not None:
+    # Of detected joints that a lifter is given the truth is not here: `posezoo data info` has it.
+    if result.joints2d is not None and batch.confidence is None:
         error = metrics.error_2d(result.joints2d.double(), truth.joints2d.double())
         errors["error_2d_px"] = error.where(truth.labelled2d, torch.nan)
     if result.joints3d is not None:

@@ -141,8 +141,8 @@ class Losses:
 def true_joints(
     pipeline: Learner, batch: Batch, progress: float
 ) -> tuple[Tensor, Tensor | None]:  # as all of these: see `LifterInput`
-    """The data's own."""
-    return batch.joints2d, None
+    """The data's own: true, or what a detector has found (`store:...,joints2d=NAME`)."""
+    return batch.joints2d, batch.confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,11 @@ class NoisyJoints:
         self, pipeline: Learner, batch: Batch, progress: float
     ) -> tuple[Tensor, Tensor | None]:
         """With errors drawn from torch's own generator."""
+        if batch.confidence is not None:
+            raise ValueError(
+                "separate:lifter_input=noisy draws errors on true joints, and these data have "
+                "detected ones: leave out joints2d= of the data, or lifter_input=noisy"
+            )
         return self.errors.apply(batch.joints2d)
 
 
