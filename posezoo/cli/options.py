@@ -61,6 +61,22 @@ def data_option(default: str) -> Callable[..., Any]:
     return click.option("--data", metavar="NODE", callback=_dataset, help=help_)
 
 
+def _run(ctx: click.Context, option: click.Parameter, path: Path) -> Path:
+    """Refuse a picture or a data file where a run is to be named, and say what takes it."""
+    if path.is_file() and (how := _BECOMES_DATA.get(path.suffix.lower())):
+        raise click.BadParameter(f"'{path}' is a file, not a run: {how.format(path)}")
+    return path
+
+
+run_argument = click.argument("run", metavar="DIR", type=click.Path(path_type=Path), callback=_run)
+# Several words are one pipeline, written with other signs: what is to be typed is said of them.
+pipeline_argument = click.argument(
+    "pipeline",
+    metavar="[PIPELINE]",
+    nargs=-1,
+    callback=lambda ctx, argument, words: " ".join(words) or None,
+)
+
 _TRAINING = (
     click.option(
         "--strategy", metavar="NODE", help="How it learns.  [default: multitask or separate]"
