@@ -70,11 +70,12 @@ PLAN: dict[str, str] = {
         "assembly contracts data evaluation hints metrics pipeline registry settings training"
     ),
     "testing": "assembly camera contracts geometry pipeline registry skeleton",
+    "sample": "contracts data inference skeleton training",
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation hints inference ops posezoo registry report scaffold settings "
-        "skeleton sweep testing training weights"
+        "cores data evaluation hints inference ops posezoo registry report sample scaffold "
+        "settings skeleton sweep testing training weights"
     ),
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
