@@ -73,9 +73,10 @@ PLAN: dict[str, str] = {
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation hints inference ops posezoo registry report scaffold settings "
-        "skeleton sweep testing training weights"
+        "cores data evaluation hints inference ops posezoo registry report sample scaffold "
+        "settings skeleton sweep testing training weights"
     ),
+    "sample": "contracts data inference skeleton training",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {

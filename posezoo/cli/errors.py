@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from posezoo import registry
-from posezoo.cli.options import data_option, device_option, evaluation_workers_option, plugin_option
+from posezoo.cli.options import (
+    data_option,
+    device_option,
+    evaluation_workers_option,
+    plugin_option,
+    run_argument,
+)
 
 _EPILOG = """\b
 Examples:
@@ -18,7 +24,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@run_argument(required=False)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
 @data_option("the run's own val split")
 @click.option("--limit", type=click.IntRange(min=0), default=0, help="Pictures.  [default: all]")

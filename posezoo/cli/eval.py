@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from posezoo import registry
-from posezoo.cli.options import data_option, device_option, evaluation_workers_option, plugin_option
+from posezoo.cli.options import (
+    data_option,
+    device_option,
+    evaluation_workers_option,
+    plugin_option,
+    run_argument,
+)
 
 if TYPE_CHECKING:
     from posezoo.evaluation.attribution import Attribution
@@ -25,7 +31,7 @@ A lifter on a store with detected 2D joints is evaluated on these and on the tru
 
 
 @click.command(name="eval", epilog=_EPILOG)
-@click.argument("run", metavar="DIR", type=click.Path(path_type=Path))
+@run_argument()
 @data_option("the run's own val split")
 @click.option("--protocol", default="poses", show_default=True, metavar="KEY", help="What counts.")
 @click.option("--flip", is_flag=True, help="Average with the mirrored person.")

@@ -7,6 +7,7 @@ import click
 from posezoo.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "sample": ("posezoo.cli.data.sample:sample", "Write small files to try everything with."),
     "convert": ("posezoo.cli.data.convert:convert", "Turn a data set of another format into ours."),
     "detections": (
         "posezoo.cli.data.detections:detections",
