@@ -215,7 +215,7 @@ def _errors(
     """Errors (B, T, J), float64; NaN where a joint is not labelled."""
     errors: dict[str, Tensor] = {}
     # Of detected joints that a lifter is given the truth is not here: `posezoo data info` has it.
-    if result.joints2d is not None and batch.confidence is None:
+    if result.joints2d is not None and truth.confidence is None:
         error = metrics.error_2d(result.joints2d.double(), truth.joints2d.double())
         errors["error_2d_px"] = error.where(truth.labelled2d, torch.nan)
     if result.joints3d is not None:
