@@ -27,6 +27,7 @@ _COMMANDS = {
     "compare": ("posezoo.cli.compare:compare", "Runs beside each other, where that is fair."),
     "data": ("posezoo.cli.data:data", "Get data in, and see whether it is right."),
     "weights": ("posezoo.cli.weights:weights", "Weights by name, and whose they are."),
+    "export": ("posezoo.cli.export:export", "A run or weights as a file for other runtimes."),
     "bench": ("posezoo.cli.bench:bench", "Time the operations, and check them first."),
     "check": ("posezoo.cli.check:check", "Prove that an entry keeps its contract."),
     "new": ("posezoo.cli.new:new", "Write a package with an entry of your own."),

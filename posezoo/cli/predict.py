@@ -15,6 +15,7 @@ from posezoo.cli.options import device_option, plugin_option
 _EPILOG = """\b
 Examples:
   posezoo predict photo.jpg --out results
+  posezoo predict model.onnx photo.jpg --out results
   posezoo predict holiday/ dance.mp4 --out results --bvh --smooth savgol --focal 1400
 """
 _KINDS = ("csv", "npz", "png", "bvh", "trc", "html", "video")
@@ -51,8 +52,9 @@ def predict(plugins: tuple[Path, ...], **given: Any) -> None:
     """Find people in each SOURCE, and where their joints are in mm.
 
     SOURCE is a picture, a video, a folder of them, a glob, - for a list of names on stdin, or the
-    number of a camera. What is done already is left as it is. Exit code: 0 somebody was found, 1
-    nobody, 2 nothing could be read.
+    number of a camera. A first one that ends in .onnx is the pipeline, as posezoo export wrote it.
+    What is done already is left as it is. Exit code: 0 somebody was found, 1 nobody, 2 nothing
+    could be read.
     """
     for file in plugins:
         registry.load_plugin_file(file)
@@ -62,6 +64,9 @@ def predict(plugins: tuple[Path, ...], **given: Any) -> None:
     from posezoo.inference.predictor import Predictor
     from posezoo.inference.sources import find_sources
 
+    first, *others = given["sources"]
+    if given["pipeline"] is None and first.lower().endswith(".onnx"):
+        given |= {"pipeline": first, "sources": others}
     fetch_missing(given["pipeline"], given["detector"], yes=given["yes"])
     everywhere = [parse_box(text) for text in given["boxes"]]
     by_picture = read_boxes(given["boxes_file"]) if given["boxes_file"] else {}
