@@ -33,7 +33,7 @@ def quantise(
     tools = require("onnxruntime.quantization")
     prepare = require("onnxruntime.quantization.shape_inference").quant_pre_process
     names = [each.name for each in runtime.InferenceSession(str(path)).get_inputs()]
-    part = path.with_name(f".{path.name}.partial")
+    part = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         with tempfile.TemporaryDirectory() as folder, quiet():
             plain, small = Path(folder) / "plain.onnx", Path(folder) / "small.onnx"

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from posezoo.export.graphs import Graph
-from posezoo.export.writing import Format, require
+from posezoo.export.writing import Format, quiet, require
 
 Run: TypeAlias = Callable[[Sequence[Tensor]], list[Tensor]]
 
@@ -48,7 +48,7 @@ def try_out(
     """Torch itself, one item at a time, then each runtime: differences, and times of batches."""
     eager = _eager(graph)
     ways: dict[str, Run] = {TORCH: eager, ALONE: _one_at_a_time(eager)}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, quiet():
         if format == "onnx":
             ways["onnxruntime"] = onnx_runner(path)
         else:

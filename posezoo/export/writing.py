@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import torch
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from posezoo.export.graphs import Graph
 from posezoo.ops.dispatch import opened
@@ -20,16 +21,28 @@ from posezoo.ops.dispatch import opened
 Format = Literal["onnx", "pt2"]
 
 FACTS = "posezoo.json"  # in a .pt2
+# What torch.export raises of a network that it cannot take.
+_REFUSALS = (torch._dynamo.exc.TorchDynamoException, GuardOnDataDependentSymNode)
+_MOST_WORDS = 300  # characters of torch's reason
 _MOST = 1 << 16  # items of a batch
 _INLINE_BYTES = 1_800_000_000  # of weights, above which ONNX keeps them in a file beside
 
 
 def traced(graph: Graph) -> ExportedProgram:
-    """The graph as torch sees it, for batches of any size."""
+    """The graph as torch sees it, for batches of any size.
+
+    Raises:
+        ValueError: torch cannot, as where a network looks at numbers or at the size of the batch.
+    """
     batch = Dim("batch", min=1, max=_MOST)
     inputs = tuple(graph.inputs.values())
+    sizes = [{0: batch}] * len(inputs)
     with opened(), quiet():
-        return torch.export.export(graph.module, inputs, dynamic_shapes=[{0: batch}] * len(inputs))
+        try:
+            return torch.export.export(graph.module, inputs, dynamic_shapes=sizes)
+        except _REFUSALS as error:
+            why = " ".join(str(error).split())[:_MOST_WORDS]
+            raise ValueError(f"'{graph.facts['spec']}' cannot be exported: {why}") from error
 
 
 def write(
@@ -44,14 +57,15 @@ def write(
     Raises:
         ValueError: `onnx` is not installed, or the opset cannot say this graph.
     """
-    part = path.with_name(f".{path.name}.partial")
+    part = path.with_name(f".{path.stem}.partial{path.suffix}")
     if format == "onnx":
         for package in ("onnx", "onnxscript", "onnxruntime"):
             require(package)
     program = traced(graph)
     try:
         if format == "pt2":
-            torch.export.save(program, part, extra_files={FACTS: json.dumps(graph.facts)})
+            with quiet():
+                torch.export.save(program, part, extra_files={FACTS: json.dumps(graph.facts)})
         else:
             _save_onnx(graph, program, part, opset)
         part.replace(path)
