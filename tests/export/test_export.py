@@ -250,7 +250,7 @@ def test_the_command_writes_tries_and_tells(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["semgcn.cmu.pt2"]
     lines = result.output.splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ["torch", "torch,", "torch.export"]
-    assert lines[4].startswith("semgcn.cmu.pt2: 0.0 MB; joints2d_px, camera -> joints3d_mm")
+    assert lines[4].startswith("semgcn.cmu.pt2: 0.1 MB; joints2d_px, camera -> joints3d_mm")
 
 
 def test_predict_takes_a_file_as_its_first_word(tmp_path):
