@@ -118,7 +118,7 @@ def training_data(
     first = dataset_for(pipeline, spec, **view)
     if not mix:
         return first
-    others = [dataset_for(pipeline, each.strip(), **view) for each in mix.split(" + ")]
+    others = [dataset_for(pipeline, each, **view) for each in registry.split_nodes(mix)]
     return Mixed(first=first, others=others, share=mix_share)
 
 

@@ -16,7 +16,14 @@ from posezoo.data.fingerprint import fingerprint
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
 from posezoo.evaluation.per_pose import Progress
-from posezoo.registry import NodeSpec, PipelineSpec, find, parse_node, parse_pipeline
+from posezoo.registry import (
+    NodeSpec,
+    PipelineSpec,
+    find,
+    parse_node,
+    parse_pipeline,
+    split_nodes,
+)
 from posezoo.registry.values import to_text
 from posezoo.settings import Settings, disagreements, presets, repeat, resolve
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
@@ -256,8 +263,8 @@ def _steps(settings: Settings, epochs: float) -> int:
 
 def _fingerprints(settings: Settings) -> dict[str, str]:
     """Of each file or folder that a parameter of the data or the strategy names."""
-    specs = [settings.strategy, settings.data, *filter(None, settings.mix.split(" + "))]
-    values = [value for spec in specs for value in parse_node(spec.strip()).params.values()]
+    specs = [settings.strategy, settings.data, *split_nodes(settings.mix)]
+    values = [value for spec in specs for value in parse_node(spec).params.values()]
     named = [str(value) for value in values if value and not isinstance(value, bool | int | float)]
     return {name: found for name in named if (found := fingerprint(Path(name)))}
 

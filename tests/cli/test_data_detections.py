@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import numpy as np
 import pytest
@@ -131,3 +132,21 @@ def test_mistakes_are_one_clear_line(both, invoke, tmp_path):
         assert result.exit_code == 2
         assert expected in result.output
     assert not any(tmp_path.iterdir())
+
+
+def test_a_comma_and_brackets_in_a_path_come_through_a_run_and_its_evaluation(
+    both, invoke, tmp_path
+):
+    path = tmp_path / "a, b=[1] + c.h5"
+    path.write_bytes(both.read_bytes())
+    run, data = tmp_path / "run", f'store:path="{path}"'
+    short = ("--steps", 2, "--batch-size", 8, "--set", "lifter.width=16")
+    result = invoke("train", "martinez", "--data", data, "--out", run, *short)
+    assert result.exit_code == 0, result.output
+    assert f'data store:path="{path}"' in result.output
+    assert tomllib.loads((run / "run.toml").read_text())["settings"]["data"] == data
+    found = json.loads(invoke("eval", run, "--json").output)
+    assert found["data"] == f'store:path="{path}",split=val'
+    assert found["other_joints2d"][0]["data"] == f'store:joints2d=cpn,path="{path}",split=val'
+    bare = invoke("eval", run, "--data", f"store:path={path}")
+    assert bare.exit_code == 2 and 'goes between quotes: name="a,b"' in bare.output
