@@ -24,9 +24,6 @@ _EPILOG = """\b
 Examples:
   posezoo eval runs/lifter --data mocap:path=poses17.h5 --protocol actions --json
   posezoo eval runs/resnet50-hm+martinez --attribute
-
-\b
-A lifter on a store with detected 2D joints is evaluated on these and on the true ones.
 """
 
 
@@ -53,7 +50,10 @@ def evaluate(
     workers: int,
     plugins: tuple[Path, ...],
 ) -> None:
-    """Evaluate the best checkpoint of the run in DIR."""
+    """Evaluate the best checkpoint of the run in DIR.
+
+    On a store with detected 2D joints a lifter is evaluated on these and on the true ones.
+    """
     for file in plugins:
         registry.load_plugin_file(file)
     from posezoo.cli.bars import Bar

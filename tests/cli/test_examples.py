@@ -57,6 +57,13 @@ PARSED = {  # example: why it is not run
     "posezoo data convert --from bvh motions/ studio_poses17.h5 --fps 10": (
         "others' data; tests/data/convert/ makes such files"
     ),
+    "posezoo data detections h36m.h5 data_2d_h36m_cpn_ft_h36m_dbb.npz --name cpn --out both.h5 "
+    "--trust": "others' data; tests/cli/test_data_detections.py makes such files",
+    "posezoo data detections a.h5 seen.json --from keypoints --of S1/walk/left --name own "
+    "--out b.h5": "a prediction; tests/data/detections/ makes one",
+    "posezoo errors --data store:path=h36m.h5,joints2d=cpn --out cpn.json": (
+        "others' data; tests/cli/test_data_detections.py makes such files"
+    ),
     "posezoo weights import pretrained_h36m_cpn.bin --out videopose3d": "others' weights",
     "posezoo weights import best_epoch.bin --config '{\"num_heads\": 8}' --out mixste-243": (
         "others' weights"

@@ -16,7 +16,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("store", metavar="STORE", type=click.Path(exists=True, path_type=Path))
+@click.argument("store", metavar="STORE", type=_PATH)
 @click.argument("source", metavar="SRC", type=_PATH)
 @click.option("--name", required=True, help="What to call it, as in store:...,joints2d=NAME.")
 @click.option("--out", required=True, type=_PATH, help="The new store; STORE stays as it is.")
