@@ -206,9 +206,17 @@ class Pipeline(nn.Module):
         Raises:
             ValueError: no pose of the batch is labelled in 3D throughout.
         """
-        batch = batch.items((batch.labelled2d & batch.labelled3d).all((1, 2)))
-        if not len(batch):
-            raise ValueError("no pose of the training data has all its joints in 3D")
+        labelled = batch.labelled2d & batch.labelled3d
+        whole = labelled.all((1, 2))
+        if not whole.any():
+            never = [self.skeleton.joints[j] for j in (~labelled.any(0).any(0)).nonzero().flatten()]
+            raise ValueError(
+                "no pose of the training data has all its joints in 2D and in 3D"
+                + (f"; it never has {', '.join(never)}" if never else "")
+                + (" (joints2d=...,estimate=true puts them where the detected ones say)"
+                   if never and batch.confidence is not None else "")
+            )  # fmt: skip
+        batch = batch.items(whole)
         self.mean_pose.copy_(batch.joints3d.flatten(0, 1).mean(0))
         for part in self.parts.values():
             fit: Any = getattr(part, "fit_normalisation", None)

@@ -27,6 +27,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--cameras", type=_PATH, help="Camera file: the order of cameras without names.")
 @click.option("--joints", metavar="SET", help="Joint set of SRC, if it does not tell it.")
 @click.option("--of", "recording", metavar="SUBJECT/SEQUENCE/VIEW", help="Whose SRC is, if one's.")
+@click.option(
+    "--first-frame", default=0, show_default=True, type=click.IntRange(min=0),
+    help="Number of a recording's first picture in STORE.",
+)  # fmt: skip
 @click.option("--trust", is_flag=True, help="Read a pickle: you know where it is from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def detections(
@@ -38,6 +42,7 @@ def detections(
     cameras: Path | None,
     joints: str | None,
     recording: str | None,
+    first_frame: int,
     trust: bool,
     as_json: bool,
 ) -> None:
@@ -59,7 +64,7 @@ def detections(
             raise click.UsageError(f"--of {recording}: expected SUBJECT/SEQUENCE/VIEW")
         whose = (subject, "/".join(rest[:-1]), rest[-1])
     skeleton = get_skeleton(joints) if joints else None
-    ask = Ask(path=source, joints=skeleton, recording=whose, trust=trust)
+    ask = Ask(path=source, joints=skeleton, recording=whose, trust=trust, first_frame=first_frame)
     report = add_detections(store, out, name, format_name=format_name, ask=ask, cameras=cameras)
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=1))

@@ -186,7 +186,8 @@ def _agrees(
         raise ValueError(
             f"{remarks.piece}: its 3D projects {np.median(distance):.4g} px (median) away from its "
             f"2D, expected {WORST_PX} at most: are cameras and frames those of the pictures? "
-            "Detected 2D is not truth: leave it away, and the 3D is projected"
+            "Detected 2D is not truth: leave it away, and the 3D is projected (posezoo data "
+            "detections adds it)"
         )
     return distance <= WORST_PX
 
