@@ -209,13 +209,13 @@ class Pipeline(nn.Module):
         labelled = batch.labelled2d & batch.labelled3d
         whole = labelled.all((1, 2))
         if not whole.any():
-            never = [self.skeleton.joints[j] for j in (~labelled.any(0).any(0)).nonzero().flatten()]
-            raise ValueError(
-                "no pose of the training data has all its joints in 2D and in 3D"
-                + (f"; it never has {', '.join(never)}" if never else "")
-                + (" (joints2d=...,estimate=true puts them where the detected ones say)"
-                   if never and batch.confidence is not None else "")
-            )  # fmt: skip
+            never = (~labelled.any(0).any(0)).nonzero().flatten().tolist()
+            names = ", ".join(self.skeleton.joints[joint] for joint in never)
+            text = "no pose of the training data has all its joints in 2D and in 3D"
+            text += f"; it never has {names}" if names else ""
+            if names and batch.confidence is not None:
+                text += "; estimate=true beside joints2d= puts them where the others say"
+            raise ValueError(text)
         batch = batch.items(whole)
         self.mean_pose.copy_(batch.joints3d.flatten(0, 1).mean(0))
         for part in self.parts.values():
