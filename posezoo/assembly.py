@@ -82,10 +82,12 @@ def dataset_for(
         ValueError: as `build_dataset`, or data that cannot be seen so.
     """
     choice = registry.resolve("dataset", spec)
-    if pipeline.skeleton2d != pipeline.skeleton:
+    told = pipeline.skeleton2d if pipeline.skeleton2d != pipeline.skeleton else None
+    if told is not None and "joints2d" not in choice.entry.parameters():
         raise ValueError(
-            f"'{pipeline.spec}' is told joints of {pipeline.skeleton2d.name}, and data has 2D "
-            f"joints of {pipeline.skeleton.name}: use it on what a detector finds"
+            f"'{pipeline.spec}' is told joints of {told.name}, and data has 2D joints of "
+            f"{pipeline.skeleton.name}: use it on what a detector finds, such as a store's "
+            "detection (store:...,joints2d=NAME)"
         )
     view = {"image_size": image_size if pipeline.has_image else 0, "pictures": pipeline.has_image}
     if pipeline.lifter is not None and pipeline.lifter.frames + lead > 1:
@@ -96,6 +98,14 @@ def dataset_for(
             )
         view |= {"frames": pipeline.lifter.frames + lead, "future": pipeline.lifter.future}
     dataset = cast(Dataset, choice.build(**view | offered))
+    if told is not None:
+        if dataset.skeleton != pipeline.skeleton:
+            raise ValueError(
+                f"'{pipeline.spec}' is told joints of {told.name} and gives those of "
+                f"{pipeline.skeleton.name}, and '{spec}' is of {dataset.skeleton.name}: convert it "
+                "to that joint set"
+            )
+        return cast(Dataset, cast(Any, dataset).told(told))
     if dataset.skeleton != pipeline.skeleton:
         dataset = Mapped(dataset, pipeline.skeleton)
     return dataset

@@ -274,6 +274,8 @@ class Dataset(Protocol):
     shows (viewpoint, crop, rendering). Each is a function of (seed, index) alone, in any process.
     One with sequences also takes `frames: int` and `future: int`, as a lifter says them: item i is
     then pose i with that much context, the first and last poses of a sequence repeated at its ends.
+    One with detected 2D joints takes `joints2d: str`, whose, and has `told(skeleton)`: itself with
+    these in another joint set, for the lifter that is told that one.
     May also offer `__getitems__(indices) -> Batch`, which loaders then use for whole batches.
     """
 

@@ -206,14 +206,16 @@ class Pipeline(nn.Module):
         Raises:
             ValueError: no pose of the batch is labelled in 3D throughout.
         """
-        labelled = batch.labelled2d & batch.labelled3d
-        whole = labelled.all((1, 2))
+        sides = ((batch.labelled2d, self.skeleton2d), (batch.labelled3d, self.skeleton))
+        whole = torch.stack([labelled.all(-1).all(-1) for labelled, _ in sides]).all(0)
         if not whole.any():
-            never = (~labelled.any(0).any(0)).nonzero().flatten().tolist()
-            names = ", ".join(self.skeleton.joints[joint] for joint in never)
             text = "no pose of the training data has all its joints in 2D and in 3D"
-            text += f"; it never has {names}" if names else ""
-            if names and batch.confidence is not None:
+            for (labelled, skeleton), where in zip(sides, ("2D", "3D"), strict=True):
+                never = (~labelled.flatten(0, 1).any(0)).nonzero().flatten().tolist()
+                if never:
+                    names = ", ".join(skeleton.joints[joint] for joint in never)
+                    text += f"; never in {where}: {names}"
+            if batch.confidence is not None:
                 text += "; estimate=true beside joints2d= puts them where the others say"
             raise ValueError(text)
         batch = batch.items(whole)

@@ -74,6 +74,11 @@ def _shown(
             "body and viewpoint change the person, and a picture cannot follow: use them for a "
             "lifter on data without pictures"
         )
+    if batch.joints2d.shape[2] != joints3d.shape[2]:
+        raise ValueError(
+            "body and viewpoint project the joints anew, and the 2D joints are of the lifter's own "
+            "set: use them where both are of one set"
+        )
     absolute = joints3d + root_mm[:, :, None]
     fits = batch.labelled3d.flatten(1).all(1) & (absolute[..., 2] > _NEAREST_MM).flatten(1).all(1)
     fits = fits[:, None, None, None]

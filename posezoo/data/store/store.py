@@ -7,7 +7,9 @@ never held; each picture is decoded, cropped to the person and resized when it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from copy import copy
+from dataclasses import replace
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from posezoo.data.store.detected_joints import DetectedJoints
 from posezoo.data.store.pictures import crop_picture
 from posezoo.data.store.store_check import check_numbers
 from posezoo.data.store.store_file import open_store
+from posezoo.skeleton import Skeleton
 
 
 class Store:
@@ -164,6 +167,22 @@ class Store:
             confidence=sure,
             root=self.skeleton.root,
         )
+
+    def told(self, skeleton: Skeleton) -> Self:
+        """The same items, their detected 2D joints in a set of its own, for a lifter that wants it.
+
+        Raises:
+            ValueError: the 2D joints are the true ones, which are of the store's set.
+        """
+        if self._found is None:
+            names = " or ".join(f"joints2d={name}" for name in self.detections)
+            raise ValueError(
+                f"{self._file.path}: its true 2D joints are of {self.skeleton.name}, not of "
+                f"{skeleton.name}: give it {names or 'a detection (posezoo data detections)'}"
+            )
+        other = copy(self)
+        other._found = replace(self._found, skeleton=skeleton)
+        return other
 
     @property
     def detections(self) -> tuple[str, ...]:
