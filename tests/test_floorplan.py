@@ -30,29 +30,30 @@ PLAN: dict[str, str] = {
     "cores": "",
     "geometry": "",
     "hints": "",
+    "limits": "",
     "losses": "",
     "ops": "",
-    "registry": "hints",
+    "registry": "hints limits",
     "samples": "camera",
     "skeleton": "hints",
     "joint_maps": "skeleton",
     "contracts": "camera samples skeleton",
     "metrics": "geometry skeleton",
     "normalisation": "camera contracts geometry losses skeleton",
-    "settings": "hints registry",
+    "settings": "hints limits registry",
     # The kinds: none knows another, and none knows the registry.
-    "backbones": "contracts",
-    "detectors": "contracts skeleton",
-    "heads": "camera contracts geometry joint_maps losses ops skeleton",
-    "lifters": "camera contracts normalisation skeleton",
-    "strategies": "contracts evaluation skeleton",
-    "data": "camera contracts drawing geometry hints joint_maps skeleton",
+    "backbones": "contracts limits",
+    "detectors": "contracts limits skeleton",
+    "heads": "camera contracts geometry joint_maps limits losses ops skeleton",
+    "lifters": "camera contracts limits normalisation skeleton",
+    "strategies": "contracts evaluation limits skeleton",
+    "data": "camera contracts drawing geometry hints joint_maps limits skeleton",
     # Parts put together, and what is done with the whole.
     "clips": "camera geometry pipeline",
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
-        "assembly contracts cores data evaluation hints pipeline posezoo registry settings "
+        "assembly contracts cores data evaluation hints limits pipeline posezoo registry settings "
         "skeleton weights"
     ),
     "evaluation": (
@@ -71,7 +72,7 @@ PLAN: dict[str, str] = {
     ),
     "testing": "assembly camera contracts geometry pipeline registry settings skeleton training",
     # What a third party writes: as the kinds themselves, and the tests of it.
-    "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
+    "scaffold": "camera contracts geometry limits normalisation ops registry skeleton testing",
     "cli": (
         "cores data evaluation hints inference ops posezoo registry report sample scaffold "
         "settings skeleton sweep testing training weights"

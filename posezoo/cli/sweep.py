@@ -29,10 +29,10 @@ _PLAIN = {"seeds"}  # has a value even where nobody gave one
 @click.option("--study", "folder", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--grid", multiple=True, metavar="KEY=A,B", help="Values of a setting, all in turn.")
 @click.option("--sample", multiple=True, metavar="KEY=A..B[:log]", help="Limits to draw between.")
-@click.option("--trials", type=click.IntRange(min=0), default=0, help="How many to draw.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Of each.")
+@click.option("--trials", type=click.IntRange(0, 10**6), default=0, help="How many to draw.")
+@click.option("--seeds", type=click.IntRange(1, 999), default=1, show_default=True, help="Of each.")
 @click.option("--prune", is_flag=True, help="Stop what is worse than the median at half time.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 99), default=1, show_default=True, help="Processes.")
 @training_options
 def sweep(
     pipeline: str | None,

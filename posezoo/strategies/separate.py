@@ -23,6 +23,7 @@ from torch import Tensor
 
 from posezoo.contracts import Batch, Learner, Stage
 from posezoo.evaluation.detector_errors import DetectorErrors
+from posezoo.limits import NotNegative, Part
 from posezoo.skeleton import Skeleton
 from posezoo.strategies._body_prior import RealBodies
 from posezoo.strategies._multitask_loss import head_term
@@ -51,14 +52,12 @@ class Separate:
         self,
         *,
         lifter_input: Literal["true", "noisy", "predicted", "curriculum"] = "true",
-        lifter_share: float = 0.3,
+        lifter_share: Part = 0.3,
         errors: str = "",
-        lambda_2d: float = 0.01,
+        lambda_2d: NotNegative = 0.01,
         prior: str = "",
-        prior_weight: float = 1 / 60,
+        prior_weight: NotNegative = 1 / 60,
     ) -> None:
-        if not 0 < lifter_share < 1:
-            raise ValueError(f"lifter_share={lifter_share}: expected a number between 0 and 1")
         if (lifter_input == "noisy") != bool(errors):
             raise ValueError(
                 f"separate:lifter_input={lifter_input},errors={errors or '(none)'}: drawn errors "

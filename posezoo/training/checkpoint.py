@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ import posezoo
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
 from posezoo.registry import PipelineSpec, parse_pipeline
-from posezoo.skeleton import get_skeleton
+from posezoo.skeleton import Skeleton, get_skeleton
 from posezoo.training.shared_tensors import restored, saved_once
 
 SCHEMA = "posezoo.training.checkpoint/1"
@@ -141,8 +142,7 @@ def load_pipeline(folder: Path | str) -> Pipeline:
         # Not to be fetched again, only to be replaced by the checkpoint's own.
         unfetched = replace(spec, backbone=spec.backbone.with_params(pretrained=False))
     try:
-        pipeline = build_pipeline(unfetched, skeleton=get_skeleton(about["skeleton"]))
-        load_weights(pipeline, _load(file), origin=str(file))
+        pipeline = filled(unfetched, get_skeleton(about["skeleton"]), _load(file), origin=str(file))
     except ValueError as error:
         if about.get("version") == posezoo.__version__:
             raise
@@ -182,6 +182,23 @@ def sha256(folder: Path | str) -> str:
     manifest = _find(_resolve_run(Path(folder))) / "manifest.json"
     written = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
     return str(written["model.safetensors"])
+
+
+def filled(
+    spec: PipelineSpec, skeleton: Skeleton, weights: dict[str, Tensor], *, origin: str
+) -> Pipeline:
+    """The pipeline of a spec with these weights.
+
+    Raises:
+        ValueError: wrong parameters, or weights of other names or shapes; a spec that asks for
+            more memory than its weights take is refused before it has it.
+    """
+    # A plugin's part that reads its own tensors as it is made cannot be had without memory.
+    with torch.device("meta"), suppress(RuntimeError):
+        require_fit(build_pipeline(spec, skeleton=skeleton).state_dict(), weights, origin=origin)
+    pipeline = build_pipeline(spec, skeleton=skeleton)
+    load_weights(pipeline, weights, origin=origin)
+    return pipeline
 
 
 def load_weights(module: torch.nn.Module, weights: dict[str, Tensor], *, origin: str) -> None:

@@ -29,6 +29,7 @@ import torch
 
 import posezoo
 from posezoo.hints import did_you_mean
+from posezoo.registry import SpecError
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import fsync, is_there, settle
 
@@ -133,7 +134,10 @@ class RunFolder:
                 f"{self._run}: written by posezoo {written}, this is {posezoo.__version__}:"
                 f" it has no {', '.join(missing)}. Use that version, or train again"
             )
-        return Settings(**{f.name: table[f.name] for f in fields(Settings)})
+        try:
+            return Settings(**{f.name: table[f.name] for f in fields(Settings)})
+        except SpecError as error:  # types or limits
+            raise ValueError(f"{self._run}: {error}") from error
 
     def nearby(self) -> str:
         """A sentence on runs that may be meant, or on how one is made; led by a full stop."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -16,14 +17,17 @@ from posezoo.data.fingerprint import fingerprint
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
 from posezoo.evaluation.per_pose import Progress
+from posezoo.limits import Range
 from posezoo.registry import NodeSpec, PipelineSpec, find, parse_node, parse_pipeline
-from posezoo.registry.values import to_text
+from posezoo.registry.values import convert, to_text
 from posezoo.settings import Settings, disagreements, presets, repeat, resolve
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
 from posezoo.training.signals import StopRequest
 from posezoo.weights.starting import starting_weights
+
+_Epochs = Annotated[float, Range(0, 10**6, above=True)]
 
 
 def pick_device(name: str) -> torch.device:
@@ -249,6 +253,10 @@ def _train(training: Training, stop: StopRequest) -> None:
 
 
 def _steps(settings: Settings, epochs: float) -> int:
+    try:
+        convert(_Epochs, epochs)
+    except ValueError as error:
+        raise ValueError(f"--epochs: {error}") from None
     train = build_dataset(settings.data, split="train", pictures=False)
     items = min(settings.limit or len(train), len(train))
     return max(1, math.ceil(epochs * items / settings.batch_size))

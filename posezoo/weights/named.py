@@ -124,6 +124,6 @@ def _filled(
     spec = parse_pipeline(about["spec"])
     if spec.detector is not None:  # its weights are those that it is built with
         return Named(pipeline=build_pipeline(spec).eval(), sha256=digest, about=about)
-    pipeline = build_pipeline(spec, skeleton=get_skeleton(about["joint_set"]))
-    checkpoint.load_weights(pipeline, tensors, origin=origin)
+    skeleton = get_skeleton(about["joint_set"])
+    pipeline = checkpoint.filled(spec, skeleton, tensors, origin=origin)
     return Named(pipeline=pipeline.eval(), sha256=digest, about=about)

@@ -7,7 +7,7 @@ never held; each picture is decoded, cropped to the person and resized when it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from posezoo.data.store.detected_joints import DetectedJoints
 from posezoo.data.store.pictures import crop_picture
 from posezoo.data.store.store_check import check_numbers
 from posezoo.data.store.store_file import open_store
+from posezoo.limits import Dropout, Frames, ImageSize, Range, Seed
 
 
 class Store:
@@ -57,19 +58,17 @@ class Store:
         *,
         path: str,
         split: Literal["train", "val", "all"] = "train",
-        image_size: int = 0,
+        image_size: ImageSize = 0,
         pictures: bool = True,
-        seed: int = 0,
+        seed: Seed = 0,
         val: str = "",
-        margin: float = 0.15,
-        jitter: float = 0.05,
-        frames: int = 1,
-        future: int = 0,
+        margin: Annotated[float, Range(0, 10)] = 0.15,
+        jitter: Dropout = 0.05,
+        frames: Frames = 1,
+        future: Annotated[int, Range(0, 4095)] = 0,
         joints2d: str = "",
         estimate: bool = False,
     ) -> None:
-        if image_size < 0:
-            raise ValueError(f"store: image_size is {image_size}, expected 0 or more px")
         self._file = open_store(path)
         check_numbers(self._file)
         self.skeleton = self._file.skeleton
