@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from posezoo import registry
 from posezoo.contracts import Dataset, Detector, Strategy
+from posezoo.data.complete import complete
 from posezoo.data.mapped import Mapped
 from posezoo.data.mixed import Mixed
 from posezoo.pipeline import Pipeline
@@ -76,7 +77,8 @@ def dataset_for(
 ) -> Dataset:
     """The dataset as this pipeline must see it: pictures or none, its joints, its clips.
 
-    `lead` is how many frames more each clip has at its start.
+    `lead` is how many frames more each clip has at its start. A lifter that is told 2D joints and
+    takes no confidence gets the items of which all are known.
 
     Raises:
         ValueError: as `build_dataset`, or data that cannot be seen so.
@@ -98,6 +100,12 @@ def dataset_for(
     dataset = cast(Dataset, choice.build(**view | offered))
     if dataset.skeleton != pipeline.skeleton:
         dataset = Mapped(dataset, pipeline.skeleton)
+    lifter = pipeline.lifter
+    if lifter is not None and not pipeline.has_image and not lifter.takes_confidence:
+        try:
+            return complete(dataset, lead=lead)
+        except ValueError as error:
+            raise ValueError(f"'{pipeline.spec}' on {spec}: {error}") from error
     return dataset
 
 

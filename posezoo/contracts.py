@@ -274,7 +274,9 @@ class Dataset(Protocol):
     shows (viewpoint, crop, rendering). Each is a function of (seed, index) alone, in any process.
     One with sequences also takes `frames: int` and `future: int`, as a lifter says them: item i is
     then pose i with that much context, the first and last poses of a sequence repeated at its ends.
-    May also offer `__getitems__(indices) -> Batch`, which loaders then use for whole batches.
+    May also offer `__getitems__(indices) -> Batch`, which loaders then use for whole batches, and
+    `labels2d(indices)`, the (N, T, J) bool of which 2D joints are known: asked of every item before
+    a lifter is given them, so the items themselves are not made for it.
     """
 
     skeleton: Skeleton

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -125,7 +126,19 @@ class Pipeline(nn.Module):
         batch: Batch,
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # scalar
-        """The lifter's loss for the joints that it is given, of all that it predicts at once."""
+        """The lifter's loss for the joints that it is given, of all that it predicts at once.
+
+        A joint that is not known is NaN. Items with one do not count where the lifter takes no
+        confidence: it sees another item in their place, so that no shape depends on the data.
+        """
+        if confidence is None:
+            joints2d = joints2d.where(batch.labelled2d[..., None], torch.nan)
+        if not self.lifter.takes_confidence:
+            whole = joints2d.isfinite().flatten(1).all(1)
+            place = torch.arange(len(whole), device=whole.device).where(whole, whole.int().argmax())
+            joints2d = joints2d[place].nan_to_num()  # of a batch without a whole item
+            labelled3d = batch.labelled3d & whole[:, None, None]
+            batch = replace(batch, labelled3d=labelled3d, camera=batch.camera[place])
         if hasattr(self.lifter, "lift_window") and joints2d.shape[1] == self.lifter.frames:
             joints3d = self.lift_window(joints2d, batch.camera, confidence)
         else:
@@ -155,7 +168,7 @@ class Pipeline(nn.Module):
     def predict(self, batch: Batch) -> PoseResult:
         """What the pipeline makes of a batch: of its pictures, or of its 2D joints."""
         if not self.has_image:
-            joints3d = self.lift(batch.joints2d, batch.camera, batch.confidence)
+            joints3d = self.lift(batch.known2d, batch.camera, batch.confidence)
             return PoseResult(joints2d=self.predicted_frames(batch).joints2d, joints3d=joints3d)
         result: PoseResult = self(batch.image, batch.camera)
         return result
@@ -222,9 +235,18 @@ def lifter_inputs(
     camera: Camera,  # parameters (B, 10)
     confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
 ) -> tuple[Any, ...]:
-    """The arguments that the lifter is called with: confidence only where it takes it."""
+    """The arguments that the lifter is called with: confidence only where it takes it.
+
+    A joint that is not known (NaN) then stands in the middle of the others of its frame, with
+    confidence 0; a lifter that takes none gives NaN for it.
+    """
     if not lifter.takes_confidence:
         return joints2d, camera
     if confidence is None:
         confidence = torch.ones_like(joints2d[..., 0])
-    return joints2d, camera, confidence.to(joints2d.dtype)
+    known = joints2d.isfinite().all(-1)  # (B, T, J)
+    count = known.sum(-1)[..., None, None]
+    middle = joints2d.where(known[..., None], 0).sum(-2, keepdim=True) / count.clamp_min(1)
+    middle = middle.where(count > 0, camera.centre[:, None, None].to(middle))
+    joints2d = joints2d.where(known[..., None], middle)
+    return joints2d, camera, confidence.to(joints2d.dtype).where(known, 0)

@@ -77,6 +77,11 @@ class Batch:
             confidence=torch.stack(sure) if sure else None,
         )
 
+    @property
+    def known2d(self) -> Tensor:  # (B, T, J, 2) px
+        """The 2D joints, NaN where they are not known: what stands there else is no place."""
+        return self.joints2d.where(self.labelled2d[..., None], torch.nan)
+
     def name(self, item: int) -> str:
         """Which pose an item is, for people to find it."""
         recording = f"sequence '{self.sequence[item]}', " if self.sequence[item] else ""

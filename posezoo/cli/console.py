@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from posezoo.cli.tables import print_table
+from posezoo.data.complete import describe_left_out
 from posezoo.evaluation.evaluate import Evaluation
 from posezoo.evaluation.metric_table import METRICS, Metric, ranking_metric
 from posezoo.registry import parse_node
@@ -114,6 +115,8 @@ def print_evaluation(evaluation: Evaluation, *, detail: bool = False) -> None:
         f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
         f"ground-truth inputs: {', '.join(evaluation.ground_truth_inputs)}"
     )
+    if evaluation.left_out:
+        click.echo(describe_left_out(evaluation.left_out, evaluation.data_poses))
     warn_of_not_finite(evaluation.not_finite, evaluation.samples)
     _warn_of_people_seen(evaluation)
 

@@ -28,6 +28,7 @@ def predict_with_flip(pipeline: Pipeline, batch: Batch) -> PoseResult:
         batch,
         image=None if batch.image is None else batch.image.flip(-1),
         joints2d=mirrored(batch.joints2d, order, middle),
+        labelled2d=batch.labelled2d[..., list(order)],
         camera=batch.camera.mirrored(middle),
         confidence=None if batch.confidence is None else batch.confidence[..., list(order)],
     )

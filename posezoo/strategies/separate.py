@@ -141,7 +141,7 @@ def true_joints(
     pipeline: Learner, batch: Batch, progress: float
 ) -> tuple[Tensor, Tensor | None]:  # as all of these: see `LifterInput`
     """The data's own: true, or what a detector has found (`store:...,joints2d=NAME`)."""
-    return batch.joints2d, batch.confidence
+    return batch.known2d, batch.confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class NoisyJoints:
                 "separate:lifter_input=noisy draws errors on true joints, and these data have "
                 "detected ones: leave out joints2d= of the data, or lifter_input=noisy"
             )
-        return self.errors.apply(batch.joints2d)
+        return self.errors.apply(batch.known2d)
 
 
 @torch.no_grad()
@@ -177,5 +177,5 @@ def curriculum(pipeline: Learner, batch: Batch, progress: float) -> tuple[Tensor
     assert confidence is not None
     share = min(1.0, progress / _ALL_PREDICTED)
     is_true = torch.rand(len(batch), 1, 1, device=joints2d.device) >= share
-    joints2d = torch.where(is_true[..., None], batch.joints2d, joints2d)
+    joints2d = torch.where(is_true[..., None], batch.known2d, joints2d)
     return joints2d, confidence.masked_fill(is_true, 1.0)

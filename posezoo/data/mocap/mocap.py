@@ -154,6 +154,11 @@ class Mocap:
         )
         return replace(batch, frame=tuple(self._frame[item].tolist()))
 
+    def labels2d(self, indices: Sequence[int]) -> Tensor:  # (N, T, J) bool
+        """All 2D joints are known: they are projected."""
+        frames, joints = len(self._clips.offsets), self.skeleton.num_joints
+        return torch.ones((), dtype=torch.bool).expand(len(indices), frames, joints)
+
     def _change_body(
         self,
         joints: Tensor,  # (N, T, J, 3) mm, world frame

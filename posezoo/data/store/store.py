@@ -164,6 +164,13 @@ class Store:
             root=self.skeleton.root,
         )
 
+    def labels2d(self, indices: Sequence[int]) -> Tensor:  # (N, T, J) bool
+        """Which 2D joints of the items are known, or were found."""
+        clip = self._clips.window(self._items[np.asarray(indices, np.int64) % len(self)])
+        if self._found is not None:
+            return self._found.rows(clip)[1] > 0
+        return self._rows("labelled2d", clip) != 0
+
     @property
     def detections(self) -> tuple[str, ...]:
         """The names that `joints2d` may have."""

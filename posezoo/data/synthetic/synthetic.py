@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from posezoo.contracts import Batch, Sample
 from posezoo.data.batches import only_sample
@@ -102,6 +103,10 @@ class Synthetic:
             subject=np.array(self.subjects)[who],
             action=np.array(NAMES)[activity],
         )
+
+    def labels2d(self, indices: Sequence[int]) -> Tensor:  # (N, 1, J) bool
+        """All 2D joints are known: they are projected."""
+        return torch.ones((), dtype=torch.bool).expand(len(indices), 1, self.skeleton.num_joints)
 
     def _pose(
         self,
