@@ -128,15 +128,17 @@ class Pipeline(nn.Module):
     ) -> Tensor:  # scalar
         """The lifter's loss for the joints that it is given, of all that it predicts at once.
 
-        A joint that is not known is NaN. Items with one do not count where the lifter takes no
+        A joint that is not labelled is NaN. Items with one do not count where the lifter takes no
         confidence: it sees another item in their place, so that no shape depends on the data.
         """
         if confidence is None:
             joints2d = joints2d.where(batch.labelled2d[..., None], torch.nan)
         if not self.lifter.takes_confidence:
-            whole = joints2d.isfinite().flatten(1).all(1)
+            missing = joints2d.isnan().any(-1) & ~batch.labelled2d  # else NaN is a fault, and shows
+            whole = ~missing.flatten(1).any(1)
             place = torch.arange(len(whole), device=whole.device).where(whole, whole.int().argmax())
-            joints2d = joints2d[place].nan_to_num()  # of a batch without a whole item
+            # Filled only in a batch without a whole item, where nothing counts.
+            joints2d = joints2d.masked_fill(missing[..., None], 0)[place]
             labelled3d = batch.labelled3d & whole[:, None, None]
             batch = replace(batch, labelled3d=labelled3d, camera=batch.camera[place])
         if hasattr(self.lifter, "lift_window") and joints2d.shape[1] == self.lifter.frames:
@@ -244,7 +246,7 @@ def lifter_inputs(
         return joints2d, camera
     if confidence is None:
         confidence = torch.ones_like(joints2d[..., 0])
-    known = joints2d.isfinite().all(-1)  # (B, T, J)
+    known = ~joints2d.isnan().any(-1)  # (B, T, J)
     count = known.sum(-1)[..., None, None]
     middle = joints2d.where(known[..., None], 0).sum(-2, keepdim=True) / count.clamp_min(1)
     middle = middle.where(count > 0, camera.centre[:, None, None].to(middle))

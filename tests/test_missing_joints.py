@@ -157,6 +157,13 @@ def test_the_loss_is_that_of_the_complete_poses_alone():
     assert pipeline.lift_loss(nobody.joints2d, nobody) == 0
 
 
+def test_a_labelled_joint_that_is_nan_is_a_fault_and_shows():
+    pipeline, batch = build_pipeline("martinez:width=16").eval(), people(4)
+    joints2d = batch.joints2d.clone()
+    joints2d[1, 0, WRIST] = torch.nan
+    assert pipeline.lift_loss(joints2d, replace(batch, joints2d=joints2d)).isnan()
+
+
 def test_noise_on_a_missing_joint_is_no_find():
     batch = people(4)
     labelled2d = batch.labelled2d.clone()
