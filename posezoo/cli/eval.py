@@ -88,7 +88,7 @@ def evaluate(
 
 def _print_attribution(found: Attribution) -> None:
     """Every share with its interval, then the answer."""
-    from posezoo.cli.console import warn_of_not_finite
+    from posezoo.cli.console import say_what_does_not_count
     from posezoo.cli.tables import print_table
 
     across, along = found.directions["across"], found.directions["along"]
@@ -109,5 +109,5 @@ def _print_attribution(found: Attribution) -> None:
         f"{found.samples} poses of {found.data}; "
         f"protocol {found.protocol.key} ({found.protocol.hash}): {found.protocol.summary}"
     )
-    warn_of_not_finite(found.not_finite, found.samples)
+    say_what_does_not_count(found)
     click.echo(found.answer)
