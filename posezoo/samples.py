@@ -72,7 +72,7 @@ class Batch:
             subject=tuple(s.subject for s in samples),
             action=tuple(s.action for s in samples),
             sequence=tuple(s.sequence for s in samples),
-            frame=tuple(s.frame for s in samples),
+            frame=_numbers([s.frame for s in samples]),
             image=torch.stack(images) if len(images) == len(samples) else None,
             confidence=torch.stack(sure) if sure else None,
         )
@@ -126,7 +126,7 @@ class Batch:
             subject=tuple(name for b in batches for name in b.subject),
             action=tuple(name for b in batches for name in b.action),
             sequence=tuple(name for b in batches for name in b.sequence),
-            frame=tuple(number for b in batches for number in b.frame or (-1,) * len(b)),
+            frame=_numbers([number for b in batches for number in b.frame or (-1,) * len(b)]),
             image=torch.cat(images) if len(images) == len(batches) else None,
             confidence=torch.cat(sure) if sure else None,
         )
@@ -161,3 +161,8 @@ class PoseResult:
     joints3d: Tensor | None = None  # (B, T, J, 3) mm, camera frame, root exactly 0
     confidence: Tensor | None = None  # (B, J), 0 to 1
     maps: Tensor | None = None  # the head's raw maps, where they are (B, J, h, w)
+
+
+def _numbers(frames: Sequence[int]) -> tuple[int, ...]:
+    """The frames of a batch; empty where none is known."""
+    return tuple(frames) if any(frame >= 0 for frame in frames) else ()
