@@ -34,7 +34,9 @@ PLAN: dict[str, str] = {
     "ops": "",
     "registry": "hints",
     "samples": "camera",
+    "safetensors_file": "hints",
     "skeleton": "hints",
+    "typed_files": "hints",
     "joint_maps": "skeleton",
     "contracts": "camera samples skeleton",
     "metrics": "geometry skeleton",
@@ -46,35 +48,39 @@ PLAN: dict[str, str] = {
     "heads": "camera contracts geometry losses ops skeleton",
     "lifters": "camera contracts normalisation skeleton",
     "strategies": "contracts evaluation skeleton",
-    "data": "camera contracts drawing geometry hints joint_maps skeleton",
+    "data": "camera contracts drawing geometry hints joint_maps skeleton typed_files",
     # Parts put together, and what is done with the whole.
     "clips": "camera geometry pipeline",
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
-        "assembly contracts cores data evaluation hints pipeline posezoo registry settings "
-        "skeleton weights"
+        "assembly contracts cores data evaluation hints pipeline posezoo registry "
+        "safetensors_file settings skeleton typed_files weights"
     ),
     "evaluation": (
         "assembly camera contracts data geometry hints metrics pipeline registry settings "
-        "skeleton training"
+        "skeleton training typed_files"
     ),
     "inference": (
         "assembly camera clips contracts data drawing joint_maps pipeline posezoo registry "
-        "skeleton training weights"
+        "skeleton training typed_files weights"
     ),
     "drawing": "skeleton",
-    "weights": "assembly camera contracts data hints pipeline posezoo registry skeleton training",
+    "weights": (
+        "assembly camera contracts data hints pipeline posezoo registry safetensors_file skeleton "
+        "training typed_files"
+    ),
     "sweep": "evaluation registry settings training",
     "report": (
-        "assembly contracts data evaluation hints metrics pipeline registry settings training"
+        "assembly contracts data evaluation hints metrics pipeline registry settings training "
+        "typed_files"
     ),
     "testing": "assembly camera contracts geometry pipeline registry skeleton",
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
         "cores data evaluation hints inference ops posezoo registry report scaffold settings "
-        "skeleton sweep testing training weights"
+        "skeleton sweep testing training typed_files weights"
     ),
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from posezoo.camera import Camera, world_to_camera
+from posezoo.data.camera_table import read_camera_table
 from posezoo.data.convert.plain_pickle import load_plain
 from posezoo.data.convert.recipe import Options, understood
 from posezoo.data.scene.views import Rig
-from posezoo.data.text_file import read_json
 from posezoo.hints import shown
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -77,15 +77,15 @@ def camera_stations(path: Path) -> Stations:
     assert views is not None  # a file always lists cameras
     stations: Stations = {}
     number = 0
-    for subject, stands in read_json(path)["extrinsics"].items():
-        if len({stand["id"] for stand in stands}) != len(stands):  # views are told by their names
+    for subject, stands in read_camera_table(path).extrinsics.items():
+        if len({stand.id for stand in stands}) != len(stands):  # views are told by their names
             raise ValueError(f"{path}: two cameras of {shown(subject)} have one id")
         for stand in stands:  # Rig moves the room under the cameras: their places are read here
             station = Station(
-                str(stand["id"]),
+                str(stand.id),
                 views.camera[number].parameters.numpy(),
                 views.rotation[number].numpy(),
-                np.array(stand["position_mm"], np.float64),
+                np.array(stand.position_mm, np.float64),
                 (int(views.size_px[number, 0]), int(views.size_px[number, 1])),
             )
             stations.setdefault(subject, []).append(station)
@@ -116,7 +116,8 @@ def stations_of(stations: Stations, subject: str) -> list[Station]:
     """
     if subject not in stations:
         raise ValueError(
-            f"the camera file has no cameras for {subject}, only for {', '.join(stations)}"
+            f"the camera file has no cameras for {shown(subject)}, only for "
+            f"{shown(', '.join(stations), 200)}"
         )
     return stations[subject]
 
@@ -129,7 +130,10 @@ def lens_of(stations: Stations, name: str) -> Station:
     """
     known = {station.name: station for group in stations.values() for station in group}
     if name not in known:
-        raise ValueError(f"the camera file has no camera {name}, only {', '.join(sorted(known))}")
+        raise ValueError(
+            f"the camera file has no camera {shown(name)}, only "
+            f"{shown(', '.join(sorted(known)), 200)}"
+        )
     return known[name]
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from posezoo.data.hdf5 import dataset, read_hdf5, text
+from posezoo.hints import shown
 from posezoo.skeleton import Skeleton, get_skeleton
 
 FORMAT, VERSION = "posezoo-store", 2
@@ -116,56 +118,52 @@ def open_store(path: str | Path) -> StoreFile:
         ValueError: missing, cut, not finished, of another format or version, or a column that is
             absent or of another shape or kind.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        with h5py.File(path) as file:
-            return _read_layout(str(path), file)
-    except (OSError, KeyError, RuntimeError) as error:  # h5py's words for a cut or damaged file
-        raise ValueError(f"{path}: not a whole HDF5 file ({error}); see docs/data.md") from error
+    return read_hdf5(
+        Path(path), lambda file: _read_layout(str(path), file), expected="a store, see docs/data.md"
+    )
 
 
 def _read_layout(path: str, file: h5py.File) -> StoreFile:
-    attributes = dict(file.attrs)
-    found, version = attributes.get("format"), attributes.get("version")
-    if (found, version) != (FORMAT, VERSION):
+    kind, version = text(file, "format", "None"), text(file, "version", "None")
+    if (kind, version) != (FORMAT, str(VERSION)):
         raise ValueError(
-            f"{path}: is {found}, version {version}; expected {FORMAT}, version {VERSION}; "
-            "see docs/data.md"
+            f"{path}: is {shown(kind)}, version {shown(version)}; expected {FORMAT}, version "
+            f"{VERSION}; see docs/data.md"
         )
-    if attributes.get("complete") != 1:
+    if text(file, "complete") != "1":
         raise ValueError(f"{path}: its writing was not finished; make the store anew")
-    skeleton = get_skeleton(str(attributes.get("skeleton")))
+    skeleton = get_skeleton(text(file, "skeleton"))
     lengths = {"J": skeleton.num_joints}
     columns, sha256 = {}, {}
+    size = Path(path).stat().st_size
     for name in LAYOUT:
-        if name not in file or not isinstance(file[name], h5py.Dataset):
-            raise ValueError(f"{path}: lacks {name}; see docs/data.md")
-        dataset = file[name]
-        _check_column(path, name, dataset, lengths, skeleton)
-        place = dataset.id.get_offset() if dataset.size else 0
+        found = dataset(file, name, kinds="fiubS")
+        _check_column(path, name, found, lengths, skeleton)
+        place = found.id.get_offset() if found.size else 0
         if place is None:
             raise ValueError(f"{path}: {name} is not contiguous; write stores by write_store")
-        columns[name] = Column(path, place, dataset.shape, dataset.dtype.str)
-        sha256[name] = str(dataset.attrs["sha256"])
-    one_person = attributes.get("split") == ONE_PERSON
+        if place + found.nbytes > size:
+            raise ValueError(f"{path}: cut: {name} ends after the file's end; copy it anew")
+        columns[name] = Column(path, place, found.shape, found.dtype.str)
+        sha256[name] = text(found, "sha256")
+    one_person = text(file, "split") == ONE_PERSON
     return StoreFile(path, skeleton, columns, sha256, one_person)
 
 
 def _check_column(
     path: str,
     name: str,
-    dataset: h5py.Dataset,
+    column: h5py.Dataset,
     lengths: dict[str, int],  # what the letters stand for; takes up those not yet known
     skeleton: Skeleton,
 ) -> None:
     dtype, shape = LAYOUT[name]
-    right_kind = dataset.dtype.kind == "S" if dtype == "S" else dataset.dtype.str == dtype
-    if not right_kind or dataset.ndim != len(shape):
+    right_kind = column.dtype.kind == "S" if dtype == "S" else column.dtype.str == dtype
+    if not right_kind or column.ndim != len(shape):
         raise ValueError(
-            f"{path}: {name} is {dataset.dtype.str} {dataset.shape}, expected {dtype} {shape}"
+            f"{path}: {name} is {column.dtype.str} {column.shape}, expected {dtype} {shape}"
         )
-    for letter, found in zip(shape, dataset.shape, strict=True):
+    for letter, found in zip(shape, column.shape, strict=True):
         wanted = letter if isinstance(letter, int) else lengths.get(letter, found)
         if letter == "J" and found != wanted:
             raise ValueError(
@@ -174,7 +172,7 @@ def _check_column(
             )
         if found != wanted:
             raise ValueError(
-                f"{path}: {name} is {dataset.shape}, expected {shape} with {letter} = {wanted}"
+                f"{path}: {name} is {column.shape}, expected {shape} with {letter} = {wanted}"
             )
         if isinstance(letter, str) and letter != "*":
             lengths[letter] = found
