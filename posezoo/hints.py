@@ -17,7 +17,7 @@ def unknown(what: str, word: str, known: Iterable[str]) -> str:
     """The whole message: "unknown WHAT 'WORD'. Did you mean ...? Known: ..."."""
     names = list(known)
     listed = ", ".join(names) or "none"
-    return f"unknown {what} '{word}'.{did_you_mean(word, names)} Known: {listed}"
+    return f"unknown {what} '{shown(word)}'.{did_you_mean(word, names)} Known: {listed}"
 
 
 def shown(text: object, most: int = 60) -> str:

@@ -36,6 +36,7 @@ _LARGEST_INT = 1 << 63
 # A number of too many digits or too large an exponent: only then is every number looked at.
 _PERHAPS_TOO_LARGE = re.compile(r"\d{19}|[eE]\+?0*\d{3}")
 
+_PERHAPS_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a letter that takes two
 _WORDS = {
     "str": "text",
     "int": "a whole number",
@@ -85,21 +86,29 @@ def read_tree(path: Path, *, most: int = LARGE, constant: Constant | None = None
         OSError: it cannot be read.
     """
     is_toml = path.suffix.lower() == ".toml"
-    limit = _MOST_TOML if is_toml else most
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise ValueError(f"{path}: not a file")
-    with path.open("rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise ValueError(f"{path}: larger than {limit:,} bytes, which no such file needs")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 at byte {error.start} ({error.reason})") from error
-    del data
+    text = read_text(path, most=_MOST_TOML if is_toml else most)
     if is_toml:
         return parse_toml(text, where=str(path))
     return parse_json(text, where=str(path), constant=constant)
+
+
+def read_text(path: Path, *, most: int = LARGE) -> str:
+    """The text of a file in UTF-8, without a byte order mark.
+
+    Raises:
+        ValueError: it is something else, or larger; one line that names the file.
+        OSError: it cannot be read.
+    """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError(f"{path}: not a file")
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"{path}: larger than {most:,} bytes, which no such file needs")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 at byte {error.start} ({error.reason})") from error
 
 
 def parse_json(text: str, *, where: str, constant: Constant | None = None) -> Any:
@@ -112,9 +121,16 @@ def parse_json(text: str, *, where: str, constant: Constant | None = None) -> An
     if _PERHAPS_TOO_LARGE.search(text):
         checks = {"parse_float": _float, "parse_int": _int}
     try:
-        return json.loads(
+        tree = json.loads(
             text, parse_constant=constant or _refuse, object_pairs_hook=_once, **checks
         )
+        if _PERHAPS_HALF.search(text):
+            msgspec.json.encode(tree)  # which has to be UTF-8
+        return tree
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{where}: it holds half a letter, a surrogate without its other"
+        ) from None
     except RecursionError:
         raise ValueError(f"{where}: nested too deeply") from None
     except json.JSONDecodeError as error:

@@ -17,7 +17,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-_SECONDS, _BYTES_A_SECOND = 20.0, 20e6
+_SECONDS, _BYTES_A_SECOND = 5, 20e6  # of the processor
+_TIMES_THE_CLOCK = 10  # on a busy machine, or from a slow disk
 _MEMORY, _TIMES_THE_FILE = 1 << 30, 32
 _NO_MEMORY = 3  # the child's exit code
 
@@ -31,15 +32,15 @@ def rehearse(path: Path, read: Callable[[], object]) -> None:
     if sys.platform != "linux" or not path.is_file():
         return
     size = path.stat().st_size
-    seconds, memory = _SECONDS + size / _BYTES_A_SECOND, _MEMORY + _TIMES_THE_FILE * size
+    seconds, memory = int(_SECONDS + size / _BYTES_A_SECOND), _MEMORY + _TIMES_THE_FILE * size
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child calls none
         pid = os.fork()
     if not pid:
-        _child(read, memory)
-    status = _wait(pid, seconds)
-    if status is None:
-        raise ValueError(f"{path}: damaged: its reading had not ended after {seconds:.0f} s")
+        _child(read, memory, seconds)
+    status = _wait(pid, seconds * _TIMES_THE_CLOCK)
+    if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
+        raise ValueError(f"{path}: damaged: its reading had not ended after {seconds} s")
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
         raise ValueError(f"{path}: damaged: its reading crashed ({name})")
@@ -50,7 +51,7 @@ def rehearse(path: Path, read: Callable[[], object]) -> None:
         )
 
 
-def _child(read: Callable[[], object], memory: int) -> None:
+def _child(read: Callable[[], object], memory: int, seconds: int) -> None:
     """Read, and end the process, whatever happens."""
     code = 0  # also of an error: it is raised again where somebody hears it
     try:
@@ -63,6 +64,9 @@ def _child(read: Callable[[], object], memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         limit = pages * resource.getpagesize() + memory
+        used = sum(os.times()[:2])
+        limit = int(used) + seconds + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         read()
     except MemoryError:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from posezoo.typed_files import read_tree
+from posezoo import typed_files
 
 
 def read_text(path: Path) -> str:
@@ -20,7 +20,7 @@ def read_text(path: Path) -> str:
         OSError: it cannot be read.
         ValueError: it is not UTF-8.
     """
-    return path.read_text(encoding="utf-8-sig")
+    return typed_files.read_text(path)
 
 
 def read_json(path: Path, *, constant: Callable[[str], Any] | None = None) -> Any:
@@ -30,7 +30,7 @@ def read_json(path: Path, *, constant: Callable[[str], Any] | None = None) -> An
         OSError: it cannot be read.
         ValueError: as `posezoo.typed_files.read_tree`.
     """
-    return read_tree(path, constant=constant)
+    return typed_files.read_tree(path, constant=constant)
 
 
 def with_ending(files: Iterable[Path], *endings: str) -> list[Path]:

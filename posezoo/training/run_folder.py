@@ -31,7 +31,7 @@ import posezoo
 from posezoo.hints import did_you_mean, shown
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import fsync, is_there, settle
-from posezoo.typed_files import decode, parse_json, typed
+from posezoo.typed_files import decode, parse_json, read_text, typed
 
 
 class RunFolder:
@@ -166,7 +166,7 @@ class RunFolder:
         """Drop what was logged after `step`, at which the run goes on from its checkpoint."""
         for path in (self._metrics, self._timing):
             if path.is_file():
-                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+                lines = read_text(path).splitlines(keepends=True)
                 kept = [line for line in lines if line.endswith("\n")]
                 kept = [
                     line

@@ -21,6 +21,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _PINHOLE_PX = 0.05  # a fit without distortion that is better than this is taken
 _WORST_PX = 0.5  # what a store allows between 2D and projected 3D
+_LARGEST = 1e7  # mm or px of what is fitted to
 _POINTS = 4000  # for a fit; more do not change it
 _ROUNDS = 30
 _SETTLED = 1e-6  # of a step below
@@ -170,10 +171,15 @@ def fitted(
     Raises:
         ValueError: no camera projects the 3D onto the 2D.
     """
-    good = np.isfinite(points_mm).all(-1) & np.isfinite(px).all(-1) & (points_mm[..., 2] > 0)
+    good = (np.abs(points_mm) <= _LARGEST).all(-1) & (np.abs(px) <= _LARGEST).all(-1)
+    good &= points_mm[..., 2] > 1
     if good.sum() < 3 * points_mm.shape[1]:
         raise ValueError(f"{name}: too few poses to find its camera; give --cameras FILE.json")
-    parameters, worst = fit_camera(points_mm[good], px[good])
+    try:
+        with np.errstate(all="ignore"):
+            parameters, worst = fit_camera(points_mm[good], px[good])
+    except np.linalg.LinAlgError:  # numbers that no lens makes
+        worst = np.inf
     if not worst <= _WORST_PX:
         raise ValueError(
             f"{name}: no camera projects its 3D onto its 2D (the best is {worst:.3g} px off, "
