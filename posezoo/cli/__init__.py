@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from posezoo.cli.lazy import LazyGroup
+from posezoo.cli.usage import taught
 from posezoo.cores import wait_quietly
 from posezoo.training.signals import Stopped
 
@@ -43,6 +44,8 @@ class Commands(LazyGroup):
         wait_quietly()  # no command has loaded torch yet
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise taught(error) from None
         except BrokenPipeError:  # `posezoo list | head`: click ends it quietly
             raise
         except KeyboardInterrupt:

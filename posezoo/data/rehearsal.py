@@ -9,6 +9,7 @@ file is read at once. docs/security.md says so.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -61,12 +62,11 @@ def _child(read: Callable[[], object], memory: int, seconds: int) -> None:
             signal.signal(number, signal.SIG_DFL)
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 2)  # a crash prints
+        faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         limit = pages * resource.getpagesize() + memory
-        used = sum(os.times()[:2])
-        limit = int(used) + seconds + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         read()
     except MemoryError:

@@ -1,14 +1,15 @@
-"""What an evaluation was of: the poses themselves, and whether the run had seen those people."""
+"""What an evaluation was of: which poses, those without an error, and who was seen in training."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
 
+import torch
 from torch import Tensor
 
 from posezoo.assembly import build_dataset
-from posezoo.contracts import Batch
+from posezoo.contracts import Batch, PoseResult
 from posezoo.registry import parse_node
 from posezoo.settings import Settings
 
@@ -41,6 +42,47 @@ class Fingerprint:
     def text(self) -> str:
         """As it stands in eval.json."""
         return self._hash.hexdigest()
+
+
+class NotFinite:
+    """The poses whose prediction, truth or camera is no number somewhere: NaN, or infinite.
+
+    They have no error in any metric, and count in no mean.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def add(
+        self,
+        truth: Batch,  # the evaluated frame of each item
+        broken: Tensor,  # (B,) bool
+    ) -> None:
+        """Take in items, in order."""
+        self.names += [truth.name(item) for item in broken.nonzero().flatten().tolist()]
+
+    def require_some(self, samples: int, *, data: str, pipeline: str) -> None:
+        """Ask for a pose that has an error.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if len(self.names) == samples:
+            raise ValueError(
+                f"none of {samples} poses of {data} has a finite error: '{pipeline}' gives NaN or "
+                f"infinity, as for {self.names[0]}; train again with a lower --lr"
+            )
+
+
+def where_not_finite(result: PoseResult, truth: Batch) -> Tensor:  # (B, T) bool
+    """Where a number is none that an error would be made of: NaN, or infinite."""
+    numbers = [truth.joints3d.masked_fill(~truth.labelled3d[..., None], 0)]
+    if result.joints3d is not None:
+        numbers.append(result.joints3d)
+    for joints2d in (truth.joints2d, result.joints2d):
+        if joints2d is not None:
+            numbers.append(joints2d.masked_fill(~truth.labelled2d[..., None], 0))
+    return torch.stack([~each.isfinite().all(-1).all(-1) for each in numbers]).any(0)
 
 
 def people_trained_on(settings: Settings) -> Collection[str] | None:

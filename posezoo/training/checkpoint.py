@@ -28,6 +28,7 @@ from posezoo.registry import PipelineSpec, parse_pipeline
 from posezoo.safetensors_file import read_metadata, read_tensors
 from posezoo.skeleton import get_skeleton
 from posezoo.training.fitting import rebuild
+from posezoo.training.shared_tensors import restored, saved_once
 from posezoo.typed_files import decode, parse_json, read_tree, typed
 
 SCHEMA = "posezoo.training.checkpoint/1"
@@ -52,8 +53,11 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint so that `folder` holds the old one or the new one, never half.
 
+    A tensor that has several names, as a layer used twice, is saved once.
+
     Raises:
         OSError: no space or no permission; the old checkpoint is untouched.
+        ValueError: something of the state is no dense tensor; as before.
     """
     new, old = _beside(folder)
     shutil.rmtree(new, ignore_errors=True)
@@ -81,7 +85,7 @@ def save_checkpoint(
     except SafetensorError as error:
         shutil.rmtree(new, ignore_errors=True)
         raise OSError(f"{folder}: the checkpoint could not be written ({error})") from error
-    except OSError:
+    except (OSError, ValueError):
         shutil.rmtree(new, ignore_errors=True)
         raise
     # A folder cannot be replaced in one step. A kill between the two renames leaves no `folder`,
@@ -134,7 +138,7 @@ def load_pipeline(folder: Path | str) -> Pipeline:
         raise ValueError(
             f"{file}: schema '{shown(about.schema)}', expected '{SCHEMA}'; {_versions(about)}"
         )
-    tensors = read_tensors(file)
+    tensors = _load(file)
     spec = unfetched = parse_pipeline(about.pipeline)
     if spec.backbone is not None and "pretrained" in spec.backbone.params:
         # Not to be fetched again, only to be replaced by the checkpoint's own.
@@ -159,8 +163,8 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], TrainingState]:
     if not (path / "state.json").is_file():
         raise ValueError(f"{path}: this checkpoint holds no training state, only a model")
     values = typed(read_tree(path / "state.json"), dict[str, Any], where=f"{path / 'state.json'}")
-    tensors = read_tensors(path / "state.safetensors")
-    return read_tensors(path / "model.safetensors"), TrainingState(tensors=tensors, values=values)
+    tensors = _load(path / "state.safetensors")
+    return _load(path / "model.safetensors"), TrainingState(tensors=tensors, values=values)
 
 
 def provenance(folder: Path | str) -> dict[str, Any]:
@@ -247,7 +251,12 @@ def _versions(about: _About) -> str:
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path, metadata)
+    kept, shared = saved_once(tensors)
+    save_file(kept, path, metadata | shared)
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    return restored(read_tensors(path), read_metadata(path), origin=str(path))
 
 
 def _sha256(path: Path) -> str:

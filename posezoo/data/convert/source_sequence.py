@@ -23,8 +23,8 @@ from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_LARGEST = 1e7  # mm or px of a joint, or of a focal length: 10 km
-_WORST_PX = 0.5  # what a store allows between 2D and projected 3D
+LARGEST = 1e7  # mm or px of a joint, or of a focal length: 10 km
+WORST_PX = 0.5  # what a store allows between 2D and projected 3D
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
     """
     recording = replace(recording, px=_sane(recording.px), camera_mm=_sane(recording.camera_mm))
     camera = recording.camera
-    if not (np.abs(camera) <= _LARGEST).all() or (camera[..., :2] <= 0).any():
+    if not (np.abs(camera) <= LARGEST).all() or (camera[..., :2] <= 0).any():
         raise ValueError(
             f"{remarks.piece}: its camera has numbers that no camera has: expected focal lengths "
             "above 0 px"
@@ -124,7 +124,7 @@ def _sane(
     """The same, where a number is no place of a person's joint not known."""
     if numbers is None:
         return None
-    good = (np.abs(numbers) <= _LARGEST).all(-1, keepdims=True)
+    good = (np.abs(numbers) <= LARGEST).all(-1, keepdims=True)
     return np.where(good, numbers, np.nan)
 
 
@@ -158,13 +158,13 @@ def _agrees(
 ) -> NDArray[np.bool_]:  # which rows' 2D is their 3D projected
     distance = np.abs(_project(recording, mm[rows], rows) - px[rows]).max(-1)
     distance = np.where(np.isfinite(distance), distance, 0).max(1)
-    if np.median(distance) > _WORST_PX:
+    if np.median(distance) > WORST_PX:
         raise ValueError(
             f"{remarks.piece}: its 3D projects {np.median(distance):.4g} px (median) away from its "
-            f"2D, expected {_WORST_PX} at most: are cameras and frames those of the pictures? "
+            f"2D, expected {WORST_PX} at most: are cameras and frames those of the pictures? "
             "Detected 2D is not truth: leave it away, and the 3D is projected"
         )
-    return distance <= _WORST_PX
+    return distance <= WORST_PX
 
 
 def _pictures(
