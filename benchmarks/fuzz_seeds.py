@@ -185,14 +185,32 @@ def _read_card(folder: Path, out: Path) -> None:
 
 
 def _martinez_weights(folder: Path) -> None:
-    pipeline = build_pipeline("martinez:width=8,blocks=1")
-    state = {name: value.clone() for name, value in pipeline.state_dict().items()}
+    """As 3d_pose_baseline_pytorch saves them."""
+    sizes = {
+        "w1": (8, 32),
+        "linear_stages.0.w1": (8, 8),
+        "linear_stages.0.w2": (8, 8),
+        "w2": (48, 8),
+    }
+    norms = ("batch_norm1", "linear_stages.0.batch_norm1", "linear_stages.0.batch_norm2")
+    state: dict[str, torch.Tensor] = {}
+    for name, size in sizes.items():
+        state |= {f"{name}.weight": torch.rand(size) - 0.5, f"{name}.bias": torch.zeros(size[0])}
+    for name in norms:
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            state[f"{name}.{part}"] = torch.ones(8)
+        state[f"{name}.num_batches_tracked"] = torch.tensor(3)
     torch.save({"state_dict": state, "epoch": 3}, folder / "weights.pth")
 
 
 def _import(folder: Path, out: Path) -> None:
     del out
-    importing.import_file(folder / "weights.pth", warn=lambda text: None)
+    importing.import_file(
+        folder / "weights.pth",
+        spec="martinez",
+        statistics="synthetic:items=8",
+        warn=lambda text: None,
+    )
 
 
 # ----- cameras, boxes, pictures
