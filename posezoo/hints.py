@@ -1,4 +1,4 @@
-"""What an error says of a word: near ones if nobody knows it, and no more than can be shown."""
+"""What is said of a word: near ones if nobody knows it, and no more of it than can be shown."""
 
 from __future__ import annotations
 
@@ -28,3 +28,8 @@ def shown(text: object, most: int = 60) -> str:
         for each in whole[:most]
     )
     return f"{safe}..." if len(whole) > most else safe
+
+
+def in_markdown(text: object) -> str:
+    """Text in a sentence or a cell of a table: it begins no HTML and no other cell."""
+    return shown(text, 2000).replace("<", "&lt;").replace("|", "\\|")

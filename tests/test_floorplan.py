@@ -70,7 +70,7 @@ PLAN: dict[str, str] = {
         "assembly camera contracts data hints pipeline posezoo registry safetensors_file skeleton "
         "training typed_files"
     ),
-    "sweep": "evaluation registry settings training",
+    "sweep": "evaluation hints registry settings training",
     "report": (
         "assembly contracts data evaluation hints metrics pipeline registry settings training "
         "typed_files"
