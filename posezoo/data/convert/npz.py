@@ -37,6 +37,12 @@ def open_npz(path: Path, *keys: str, trust: bool) -> dict[str, Any]:
         for key in keys:
             if key not in names:
                 raise ValueError(f"lacks {key} (it has {shown(', '.join(names), 200)})")
+        declared = sum(archive.getinfo(f"{key}.npy").file_size for key in keys)
+        if declared > max(_LARGE, _MOST_PACKED * path.stat().st_size):
+            raise ValueError(
+                f"{path}: its arrays declare {declared:,} bytes; no poses pack so well. If they "
+                "are real, save them by np.savez, uncompressed"
+            )
         return {key: _member(path, archive, f"{key}.npy", trust=trust) for key in keys}
 
 
