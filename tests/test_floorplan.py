@@ -35,7 +35,9 @@ PLAN: dict[str, str] = {
     "ops": "",
     "registry": "hints limits",
     "samples": "camera",
+    "safetensors_file": "hints",
     "skeleton": "hints",
+    "typed_files": "hints",
     "joint_maps": "skeleton",
     "contracts": "camera samples skeleton",
     "metrics": "geometry skeleton",
@@ -47,35 +49,39 @@ PLAN: dict[str, str] = {
     "heads": "camera contracts geometry joint_maps limits losses ops skeleton",
     "lifters": "camera contracts limits normalisation skeleton",
     "strategies": "contracts evaluation limits skeleton",
-    "data": "camera contracts drawing geometry hints joint_maps limits skeleton",
+    "data": "camera contracts drawing geometry hints joint_maps limits skeleton typed_files",
     # Parts put together, and what is done with the whole.
     "clips": "camera geometry pipeline",
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
-        "assembly contracts cores data evaluation hints limits pipeline posezoo registry settings "
-        "skeleton weights"
+        "assembly contracts cores data evaluation hints limits pipeline posezoo registry "
+        "safetensors_file settings skeleton typed_files weights"
     ),
     "evaluation": (
         "assembly camera contracts data geometry hints metrics pipeline registry settings "
-        "skeleton training"
+        "skeleton training typed_files"
     ),
     "inference": (
         "assembly camera clips contracts data drawing joint_maps pipeline posezoo registry "
-        "skeleton training weights"
+        "skeleton training typed_files weights"
     ),
     "drawing": "skeleton",
-    "weights": "assembly camera contracts data hints pipeline posezoo registry skeleton training",
-    "sweep": "evaluation registry settings training",
+    "weights": (
+        "assembly camera contracts data hints pipeline posezoo registry safetensors_file "
+        "skeleton training typed_files"
+    ),
+    "sweep": "evaluation hints registry settings training",
     "report": (
-        "assembly contracts data evaluation hints metrics pipeline registry settings training"
+        "assembly contracts data evaluation hints metrics pipeline registry settings training "
+        "typed_files"
     ),
     "testing": "assembly camera contracts geometry pipeline registry settings skeleton training",
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry limits normalisation ops registry skeleton testing",
     "cli": (
         "cores data evaluation hints inference ops posezoo registry report sample scaffold "
-        "settings skeleton sweep testing training weights"
+        "settings skeleton sweep testing training typed_files weights"
     ),
     "sample": "contracts data inference skeleton training",
 }

@@ -9,6 +9,7 @@ import click
 from posezoo.cli.lazy import LazyGroup
 from posezoo.cli.usage import taught
 from posezoo.cores import wait_quietly
+from posezoo.hints import shown
 from posezoo.training.signals import Stopped
 
 # Command: where it lives, and its line in `posezoo --help`.
@@ -33,7 +34,8 @@ _COMMANDS = {
     "env": ("posezoo.cli.env:env", "Versions, hardware, and the path that kernels take."),
 }
 # What a user's mistake raises in the library: one line, no traceback.
-_USER_ERRORS = (ValueError, OSError, ImportError)
+_USER_ERRORS = (ValueError, OSError, ImportError, MemoryError, RecursionError)
+_LONGEST = 4000  # characters of an error: what it quotes is shortened where it is made
 
 
 class Commands(LazyGroup):
@@ -94,4 +96,5 @@ def _one_line(error: Exception) -> str:
         text = f"{error.filename}: {error.strerror}"
     else:
         text = str(error) or type(error).__name__
-    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+    lines = (line.strip() for line in text.splitlines() if line.strip())
+    return shown("; ".join(lines), _LONGEST)

@@ -9,6 +9,7 @@ import click
 
 from posezoo import registry
 from posezoo.cli.options import device_option, plugin_option
+from posezoo.hints import shown
 
 _EPILOG = """\b
 Examples:
@@ -70,7 +71,7 @@ def lift(
     )  # fmt: skip
     write_lifted(lifted.prediction, out, [kind for kind in _KINDS if given[kind]])
     for note in lifted.notes:
-        click.echo(note)
+        click.echo(shown(note, 1000))
     click.echo(f"{lifted.people} of {lifted.found} people lifted; {out}")
     if not lifted.people:
         ctx.exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from posezoo import registry
 from posezoo.evaluation.evaluate import Evaluation
+from posezoo.evaluation.evaluation_file import read_evaluation
 from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.sweep.study import Claim, Study
 from posezoo.training.loggers import Logger
@@ -103,7 +103,7 @@ def _train(
     run = RunFolder(claim.path / f"seed{seed}")
     done = run.path / "eval.json"
     if done.is_file():
-        found = json.loads(done.read_text(encoding="utf-8"))
+        found = read_evaluation(done)
         return {name: value for name, value in found.items() if isinstance(value, float)}
     if run.path.exists() and not run.exists:
         shutil.rmtree(run.path)  # killed before there was anything to go on from

@@ -19,12 +19,8 @@ from posezoo.skeleton import H36M17
 from posezoo.testing.outcome import Check, Violation
 from posezoo.testing.rounding import rounding
 from posezoo.testing.subject import Subject, as_tuple
-from posezoo.training.checkpoint import (
-    TrainingState,
-    load_state,
-    load_weights,
-    save_checkpoint,
-)
+from posezoo.training.checkpoint import TrainingState, load_state, save_checkpoint
+from posezoo.training.fitting import load_weights
 from posezoo.training.optimizer import Optimizer
 
 # How many sums may stand one behind the other in a deep network: of its largest number, 1e-3 and

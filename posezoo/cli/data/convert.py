@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from posezoo.hints import shown
+
 _EPILOG = """\b
 Examples:
   posezoo data convert --from videopose3d data_3d_h36m.npz h36m.h5 --cameras cams.json --trust
@@ -83,7 +85,7 @@ def convert(format_name: str, report_file: Path | None, **given: Any) -> None:
     given = {name: value for name, value in given.items() if value is not None} if motion else given
     report = convert_motion(format_name, **given) if motion else _to_store(format_name, **given)
     for line in report.lines():
-        click.echo(line)
+        click.echo(shown(line, 1000))
     out = given["out"]
     click.echo(f"motions: {out}" if motion else f"store: {out}  (posezoo data check {out})")
     if report_file:

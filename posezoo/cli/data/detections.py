@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from posezoo.hints import shown
+
 _EPILOG = """\b
 Examples:
   posezoo data detections h36m.h5 data_2d_h36m_cpn_ft_h36m_dbb.npz --name cpn --out both.h5 --trust
@@ -70,5 +72,5 @@ def detections(
         click.echo(json.dumps(report.to_dict(), indent=1))
         return
     for line in report.lines():
-        click.echo(line)
+        click.echo(shown(line, 1000))
     click.echo(f"store: {out}  (--data store:path={out},joints2d={name})")

@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 
 from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
@@ -29,6 +30,7 @@ from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.text_file import read_json
 from posezoo.hints import shown
 from posezoo.skeleton import SKELETONS, Skeleton, get_skeleton
+from posezoo.typed_files import Name, typed
 
 _LAYOUT = "the table of docs/data.md, 'Your own poses'"
 _NAMES = ("subject", "action", "sequence", "view")
@@ -200,13 +202,49 @@ def _read_npz(path: Path, options: Options) -> Table:
     return open_npz(path, *npz_keys(path), trust=options.trust)
 
 
+_Point2: TypeAlias = tuple[float | None, float | None]
+_Point3: TypeAlias = tuple[float | None, float | None, float | None]
+_Label: TypeAlias = Name | float
+_Column: TypeAlias = _Label | list[_Label]
+
+
+class _Json(msgspec.Struct, forbid_unknown_fields=True):
+    """The table as JSON; a name may stand for all rows."""
+
+    joints: Name
+    joints2d_px: list[list[_Point2]] | None = None
+    joints3d_mm: list[list[_Point3]] | None = None
+    visible: list[list[float | bool]] | None = None
+    camera: list[float | list[float]] | None = None
+    size_px: list[float | list[float]] | None = None
+    subject: _Column | None = None
+    action: _Column | None = None
+    sequence: _Column | None = None
+    view: _Column | None = None
+    frame: _Column | None = None
+    image: list[Name] | None = None
+
+
 def _read_json(path: Path, options: Options) -> Table:
     del options
-    table: Table = read_json(path)
+    content = read_json(path, constant=_unknown)
+    table: Table = {
+        name: value
+        for name, value in msgspec.structs.asdict(
+            typed(content, _Json, where=str(path), expected=_LAYOUT)
+        ).items()
+        if value is not None
+    }
     for name in _AXES:
         if name in table:  # null: not known
             table[name] = np.array(table[name], np.float64)
     return table
+
+
+def _unknown(constant: str) -> None:
+    """Python writes NaN into JSON for a number that is not known."""
+    if constant != "NaN":
+        raise ValueError(f"it holds {constant}, which is no number")
 
 
 def _read_csv(path: Path, options: Options) -> Table:

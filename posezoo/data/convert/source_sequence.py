@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,11 +17,13 @@ from posezoo.data.crop import inside
 from posezoo.data.store.pictures import check_picture
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.units import check_body
+from posezoo.hints import shown
 from posezoo.joint_maps import joint_map, map_joints, map_labels
 from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
+LARGEST = 1e7  # mm or px of a joint, or of a focal length: 10 km
 WORST_PX = 0.5  # what a store allows between 2D and projected 3D
 _MOST = 0.9  # of the frames, that tell how axes point
 
@@ -55,6 +57,13 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
         ValueError: the recording as a whole cannot be right: another unit, or 2D and 3D that do not
             belong together.
     """
+    recording = replace(recording, px=_sane(recording.px), camera_mm=_sane(recording.camera_mm))
+    camera = recording.camera
+    if not (np.abs(camera) <= LARGEST).all() or (camera[..., :2] <= 0).any():
+        raise ValueError(
+            f"{remarks.piece}: its camera has numbers that no camera has: expected focal lengths "
+            "above 0 px"
+        )
     again = np.flatnonzero(np.diff(recording.frame) <= 0)
     if len(again):
         raise ValueError(
@@ -148,6 +157,16 @@ def _known(
     return np.asarray(np.isfinite(numbers).all(-1))
 
 
+def _sane(
+    numbers: Floats | None,  # (..., D) mm or px
+) -> Floats | None:
+    """The same, where a number is no place of a person's joint not known."""
+    if numbers is None:
+        return None
+    good = (np.abs(numbers) <= LARGEST).all(-1, keepdims=True)
+    return np.where(good, numbers, np.nan)
+
+
 def _keep(
     rows: NDArray[np.int64], good: NDArray[np.bool_], reason: str, remarks: Remarks
 ) -> NDArray[np.int64]:
@@ -163,7 +182,8 @@ def _check_unit(recording: SourceSequence, mm: Floats) -> None:
         check_body(mm[whole], recording.skeleton)
     except ValueError as error:
         raise ValueError(
-            f"{recording.sequence}: the 3D positions must be in {recording.unit}; read so, {error}"
+            f"{shown(recording.sequence)}: the 3D positions must be in {recording.unit}; read so, "
+            f"{error}"
         ) from None
 
 

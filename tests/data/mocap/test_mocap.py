@@ -155,7 +155,7 @@ def test_people_come_up_as_balance_says(write_mocap):
 def test_cameras_of_a_file_are_used(write_mocap, tmp_path):
     path = tmp_path / "cameras.json"
     path.write_text("{}")
-    with pytest.raises(ValueError, match=r"cameras\.json: lacks 'intrinsics'"):
+    with pytest.raises(ValueError, match=r"cameras\.json: lacks intrinsics"):
         Mocap(path=str(write_mocap()), cameras=str(path))
 
 
