@@ -17,9 +17,9 @@ from posezoo.hints import did_you_mean
 
 _EPILOG = """\b
 Examples:
-  posezoo bench pipeline martinez tcn
-  posezoo bench codec --device cpu --seconds 0.01 --json before.json
-  posezoo bench codec --device cpu --seconds 0.01 --compare before.json
+  posezoo bench pipeline martinez --json before.json
+  posezoo bench pipeline martinez --compare before.json
+  posezoo bench codec  # a minute
   posezoo bench  # 5 minutes
 """
 _GROUPS = ("kernels", "codec", "pipeline", "loader")

@@ -17,9 +17,9 @@ from posezoo.cli.options import (
 
 _EPILOG = """\b
 Examples:
-  posezoo errors runs/resnet50-hm --out errors.json
-  posezoo errors runs/resnet50-hm --data mocap:path=poses --limit 2000 --out errors.json
-  posezoo errors --data store:path=h36m.h5,joints2d=cpn --out cpn.json
+  posezoo train resnet18-hm --data store:path=people.h5 --steps 10 --out runs/detector
+  posezoo errors runs/detector --data synthetic:items=60 --out errors.json
+  posezoo errors --data store:path=h36m.h5,joints2d=cpn --out cpn.json  # needs that store
 """
 
 

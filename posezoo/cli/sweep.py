@@ -17,7 +17,7 @@ from posezoo.cli.options import (
 
 _EPILOG = """\b
 Examples:
-  posezoo sweep martinez --grid lr=1e-3,1e-4 --seeds 3 --steps 500 --study runs/lr
+  posezoo sweep martinez --data mocap:path=poses17.h5 --grid lr=1e-2,1e-3 --steps 10 --study runs/lr
   posezoo sweep --study runs/lr --jobs 4
 """
 
