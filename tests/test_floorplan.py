@@ -56,7 +56,7 @@ PLAN: dict[str, str] = {
         "skeleton weights"
     ),
     "evaluation": (
-        "assembly camera contracts data geometry hints metrics pipeline registry settings "
+        "assembly camera contracts data drawing geometry hints metrics pipeline registry settings "
         "skeleton training"
     ),
     "inference": (

@@ -13,6 +13,7 @@ from torch import Tensor
 from posezoo.assembly import build_dataset, build_pipeline
 from posezoo.cores import loader_workers
 from posezoo.data.fingerprint import fingerprint
+from posezoo.evaluation.curves import draw_curves
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
 from posezoo.evaluation.per_pose import Progress
@@ -231,6 +232,7 @@ def start(
             run.save_evaluation(evaluation.to_dict())
             if draw:
                 draw_run(run, device=where)
+                draw_curves(run)
     return evaluation
 
 
