@@ -54,7 +54,7 @@ def helps(
     context = click.Context(command, info_name=path)
     _, _, text = (command.epilog or "").partition("Examples:\n")
     if text:
-        yield path, [*shell(text)]
+        yield path, [*shell(text.partition("\n\n")[0])]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)

@@ -30,7 +30,7 @@ def draw_curves(run: RunFolder) -> Path | None:
         return None
     figure = Figure(figsize=(4.4 * len(panels), 3.3), layout="constrained")
     for panel, title in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        every = []
+        every: list[float] = []
         for (name, points), colour in zip(panels[title].items(), cycle(_COLOURS), strict=False):
             steps, values = zip(*points, strict=True)
             marker = "o" if len(steps) < _FEW else ""

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Width and opacity: what is predicted right runs in the middle of its band.
-_TRUE: dict[str, float] = {"linewidth": 5.0, "alpha": 0.4}
-_PREDICTED: dict[str, float] = {"linewidth": 1.4, "alpha": 1.0}
+_TRUE: dict[str, Any] = {"linewidth": 5.0, "alpha": 0.4}
+_PREDICTED: dict[str, Any] = {"linewidth": 1.4, "alpha": 1.0}
 _CPU = torch.device("cpu")
 _ROWS = 6
 _REACH_MM = 1000.0  # half the width of the 3D plots
@@ -148,7 +148,7 @@ def _draw_pose(
     axis: Axes,
     pose: Tensor,  # (J, 2)
     bones: Sequence[tuple[int, int, str]],
-    stroke: Mapping[str, float],
+    stroke: Mapping[str, Any],
 ) -> None:
     lines = [(pose[[a, b]].T.tolist(), colour) for a, b, colour in bones]
     if stroke is _PREDICTED:  # a white edge parts it from pictures
