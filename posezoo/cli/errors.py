@@ -48,13 +48,15 @@ def errors(
     """
     for file in plugins:
         registry.load_plugin_file(file)
+    from posezoo.cli.bars import Bar
     from posezoo.cli.tables import print_table
     from posezoo.evaluation.detections import fit_errors
     from posezoo.training.runs import pick_device
 
-    model, found = fit_errors(
-        run, data=data, limit=limit, device=pick_device(device), workers=workers
-    )
+    with Bar("detecting") as bar:
+        model, found = fit_errors(
+            run, data=data, limit=limit, device=pick_device(device), workers=workers, progress=bar
+        )
     if found.trained_on:
         click.echo(
             f"warning: the detector was trained on {', '.join(found.trained_on)}: on strangers it "
