@@ -211,6 +211,12 @@ def disagreements(
     return found
 
 
+def with_changes(pipeline: PipelineSpec, changes: dict[str, str]) -> PipelineSpec:
+    """The pipeline with those `--set` items that are of its parts."""
+    nodes = {k: node.with_params(**_of_part(k, changes)) for k, node in pipeline.nodes.items()}
+    return PipelineSpec(**nodes)
+
+
 def _flaw(name: str, nodes: dict[str, NodeSpec]) -> str:
     """What is wrong with the name of a `--set` item; "" for nothing."""
     part, dot, _ = name.partition(".")

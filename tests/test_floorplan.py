@@ -59,8 +59,8 @@ PLAN: dict[str, str] = {
         "safetensors_file settings skeleton typed_files weights"
     ),
     "evaluation": (
-        "assembly camera contracts data geometry hints metrics pipeline registry settings "
-        "skeleton training typed_files"
+        "assembly camera contracts data drawing geometry hints metrics pipeline registry "
+        "settings skeleton training typed_files"
     ),
     "inference": (
         "assembly camera clips contracts data drawing joint_maps pipeline posezoo registry "

@@ -351,7 +351,12 @@ def test_several_processes_share_a_study(tmp_path, processes, monkeypatch):
         "posezoo.training.processes.multiprocessing.get_context", lambda _: processes
     )
     Study(tmp_path, sweep(Axis.grid("lr=1e-3,2e-3,3e-3,4e-3")))
-    work_together(tmp_path, 2, say=quiet)
+    said, counts = [], []
+    work_together(tmp_path, 2, say=said.append, progress=lambda *of: counts.append(of))
+    assert sorted(line.partition(":")[0] for line in said) == [
+        f"trial {k}/4 lr={k}e-3" for k in (1, 2, 3, 4)
+    ]
+    assert all("mpjpe_mm" in line for line in said) and counts[-1] == (4, 4)
     study = Study(tmp_path)
     assert study.unfinished == 0
     assert len(study.trials) == 4

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Examples:
-  posezoo eval runs/lifter --data mocap:path=poses17.h5 --protocol actions --json
-  posezoo eval runs/resnet50-hm+martinez --attribute
+  posezoo train martinez --data mocap:path=poses17.h5 --steps 10 --out runs/lifter
+  posezoo eval runs/lifter --protocol actions --json
+  posezoo train resnet18-hm+martinez --data store:path=people.h5 --steps 10 --out runs/whole
+  posezoo eval runs/whole --attribute
+
+\b
+A lifter on a store with detected 2D joints is evaluated on these and on the true ones.
 """
 
 

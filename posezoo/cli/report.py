@@ -10,8 +10,8 @@ from posezoo.cli.options import data_option, device_option, workers_option
 
 _EPILOG = """\b
 Examples:
-  posezoo report --scale smoke --out runs/report
-  posezoo report --scale cpu --data mocap:path=poses --row max-norm --out runs/report --jobs 2
+  posezoo report --scale smoke --out runs/report  # 5 minutes
+  posezoo report --scale cpu --data mocap:path=poses --row max-norm --jobs 2  # an hour
 """
 
 

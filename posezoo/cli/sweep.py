@@ -17,7 +17,7 @@ from posezoo.cli.options import (
 
 _EPILOG = """\b
 Examples:
-  posezoo sweep martinez --grid lr=1e-3,1e-4 --seeds 3 --steps 500 --study runs/lr
+  posezoo sweep martinez --data mocap:path=poses17.h5 --grid lr=1e-2,1e-3 --steps 10 --study runs/lr
   posezoo sweep --study runs/lr --jobs 4
 """
 
@@ -55,6 +55,7 @@ def sweep(
     """
     for file in plugins:
         registry.load_plugin_file(file)
+    from posezoo.cli.bars import Bar, Trainings
     from posezoo.sweep.definition import Axis, Sweep
     from posezoo.sweep.study import Study
     from posezoo.sweep.table import write_report
@@ -79,10 +80,9 @@ def sweep(
     options: dict[str, Any] = {"workers": workers, "plugins": plugins}
     study = Study(folder)
     if study.unfinished and jobs > 1:
-        work_together(folder, jobs, **options)
+        with Bar("trainings", study.sweep.count * study.sweep.seeds) as bar:
+            work_together(folder, jobs, say=click.echo, progress=bar, **options)
     elif study.unfinished:
-        from posezoo.cli.bars import Trainings
-
         with Trainings("trainings", study.unfinished * study.sweep.seeds) as bar:
             work(folder, say=bar.said, loggers=[bar], **options)
     click.echo(write_report(study))

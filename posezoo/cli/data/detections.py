@@ -11,8 +11,9 @@ from posezoo.hints import shown
 
 _EPILOG = """\b
 Examples:
-  posezoo data detections h36m.h5 data_2d_h36m_cpn_ft_h36m_dbb.npz --name cpn --out both.h5 --trust
-  posezoo data detections a.h5 seen.json --from keypoints --of S1/walk/left --name own --out b.h5
+  posezoo data detections h36m.h5 cpn.npz --name cpn --out both.h5 --trust  # needs others' files
+  posezoo data detections a.h5 seen.json --from keypoints --of S1/walk/left --name own \\
+    --out b.h5  # needs a video of one's own
 """
 _PATH = click.Path(path_type=Path)
 
