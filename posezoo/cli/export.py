@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Examples:
-  posezoo export semgcn.cmu --out lifter.onnx
-  posezoo export runs/resnet50-hm+martinez --format pt2
+  posezoo export semgcn.cmu --out lifter.onnx  # needs posezoo[onnx]
+  posezoo export runs/resnet50-hm+martinez --format pt2  # needs a run, half a minute
 """
 
 
