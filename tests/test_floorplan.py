@@ -30,9 +30,10 @@ PLAN: dict[str, str] = {
     "cores": "",
     "geometry": "",
     "hints": "",
+    "limits": "",
     "losses": "",
     "ops": "",
-    "registry": "hints",
+    "registry": "hints limits",
     "samples": "camera",
     "safetensors_file": "hints",
     "skeleton": "hints",
@@ -41,25 +42,25 @@ PLAN: dict[str, str] = {
     "contracts": "camera samples skeleton",
     "metrics": "geometry skeleton",
     "normalisation": "camera contracts geometry losses skeleton",
-    "settings": "hints registry",
+    "settings": "hints limits registry",
     # The kinds: none knows another, and none knows the registry.
-    "backbones": "contracts",
-    "detectors": "contracts skeleton",
-    "heads": "camera contracts geometry joint_maps losses ops skeleton",
-    "lifters": "camera contracts normalisation skeleton",
-    "strategies": "contracts evaluation skeleton",
-    "data": "camera contracts drawing geometry hints joint_maps skeleton typed_files",
+    "backbones": "contracts limits",
+    "detectors": "contracts limits skeleton",
+    "heads": "camera contracts geometry joint_maps limits losses ops skeleton",
+    "lifters": "camera contracts limits normalisation skeleton",
+    "strategies": "contracts evaluation limits skeleton",
+    "data": "camera contracts drawing geometry hints joint_maps limits skeleton typed_files",
     # Parts put together, and what is done with the whole.
     "clips": "camera geometry pipeline",
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
-        "assembly contracts cores data evaluation hints pipeline posezoo registry "
+        "assembly contracts cores data evaluation hints limits pipeline posezoo registry "
         "safetensors_file settings skeleton typed_files weights"
     ),
     "evaluation": (
-        "assembly camera contracts data geometry hints metrics pipeline registry settings "
-        "skeleton training typed_files"
+        "assembly camera contracts data drawing geometry hints metrics pipeline registry "
+        "settings skeleton training typed_files"
     ),
     "inference": (
         "assembly camera clips contracts data drawing joint_maps pipeline posezoo registry "
@@ -67,8 +68,8 @@ PLAN: dict[str, str] = {
     ),
     "drawing": "skeleton",
     "weights": (
-        "assembly camera contracts data hints pipeline posezoo registry safetensors_file skeleton "
-        "training typed_files"
+        "assembly camera contracts data hints pipeline posezoo registry safetensors_file "
+        "skeleton training typed_files"
     ),
     "sweep": "evaluation hints registry settings training",
     "report": (
@@ -77,7 +78,7 @@ PLAN: dict[str, str] = {
     ),
     "testing": "assembly camera contracts geometry pipeline registry settings skeleton training",
     # What a third party writes: as the kinds themselves, and the tests of it.
-    "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
+    "scaffold": "camera contracts geometry limits normalisation ops registry skeleton testing",
     "cli": (
         "cores data evaluation hints inference ops posezoo registry report sample scaffold "
         "settings skeleton sweep testing training typed_files weights"

@@ -67,7 +67,8 @@ class Commands(LazyGroup):
     cls=Commands,
     table=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExamples:\n  posezoo list --kind lifter\n  posezoo info resnet50-hm+martinez",
+    epilog="\b\nExamples:\n  posezoo list --kind lifter\n  posezoo info resnet50-hm+martinez\n"
+    "  posezoo data sample --out .  # the files that the examples of every --help name",
 )
 @click.option(
     "--debug", is_flag=True, envvar="POSEZOO_DEBUG", help="Show the traceback of an error."

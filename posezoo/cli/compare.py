@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Examples:
+  posezoo train martinez --data mocap:path=poses17.h5 --steps 10 --out runs/one
+  posezoo train semgcn --data mocap:path=poses17.h5 --steps 10 --out runs/two
   posezoo compare runs/one runs/two
-  posezoo compare runs/one two.json --json
+  posezoo eval runs/two --json > two.json && posezoo compare runs/one two.json --json
 """
 
 _HEADINGS = (

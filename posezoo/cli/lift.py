@@ -13,8 +13,8 @@ from posezoo.hints import shown
 
 _EPILOG = """\b
 Examples:
-  posezoo lift alphapose-results.json --out lifted.json --width 1920 --height 1080 --bvh
   posezoo lift openpose_json/ --out lifted.json --width 1280 --height 720 --fov 60
+  posezoo lift alphapose-results.json --out other.json --width 1280 --height 720 --bvh
 """
 _KINDS = ("csv", "npz", "bvh", "trc", "html")
 

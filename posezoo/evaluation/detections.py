@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from posezoo.assembly import build_dataset
 from posezoo.data.loading import ordered_batches
 from posezoo.evaluation.detector_errors import DetectorErrors
 from posezoo.evaluation.open_run import open_run
+from posezoo.evaluation.per_pose import Progress
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_node
 from posezoo.skeleton import Skeleton
@@ -32,11 +34,17 @@ class Detections:
 
 
 def detect(
-    run: Path, *, data: str | None = None, limit: int = 0, device: torch.device, workers: int = 0
+    run: Path,
+    *,
+    data: str | None = None,
+    limit: int = 0,
+    device: torch.device,
+    workers: int = 0,
+    progress: Progress = lambda done, total: None,
 ) -> tuple[Pipeline, Detections]:
     """Run the detector of a run's best checkpoint on its val split, or on `data`.
 
-    `limit` takes so many pictures, spread evenly (0: all).
+    `limit` takes so many pictures, spread evenly (0: all); `progress` is told of each batch.
 
     Raises:
         ValueError: no run there, no detector in it, or unusable data.
@@ -46,9 +54,10 @@ def detect(
     if not pipeline.has_image or pipeline.head.output != "joints2d":
         raise ValueError(f"{run}: '{pipeline.spec}' detects no 2D joints; give a run that does")
     step = max(1, -(-len(dataset) // limit)) if limit else 1
+    indices = range(0, len(dataset), step)
     loader = ordered_batches(
         dataset,
-        indices=range(0, len(dataset), step),
+        indices=indices,
         batch_size=opened.settings.batch_size,
         workers=workers,
     )
@@ -65,6 +74,7 @@ def detect(
                     batch.labelled2d[:, 0],
                 )
             )
+            progress(sum(len(each[0]) for each in found), len(indices))
     predicted, true, confidence, labelled = (torch.cat(each) for each in zip(*found, strict=True))
     own, node = parse_node(opened.settings.data), opened.data
     trained = build_dataset(own.with_params(split="train"), pictures=False).subjects
@@ -140,6 +150,7 @@ def fit_errors(
     limit: int = 0,
     device: torch.device,
     workers: int = 0,
+    progress: Progress = lambda done, total: None,
 ) -> tuple[DetectorErrors, Detections]:
     """The error model of a run's detector, and what it was fitted to; arguments as `detect`.
 
@@ -151,7 +162,8 @@ def fit_errors(
     if run is None:
         skeleton, found = recorded(data or "", limit=limit, workers=workers)
     else:
-        pipeline, found = detect(run, data=data, limit=limit, device=device, workers=workers)
+        same: dict[str, Any] = {"data": data, "limit": limit, "workers": workers}
+        pipeline, found = detect(run, device=device, progress=progress, **same)
         skeleton = pipeline.skeleton
     model = DetectorErrors.fit(
         found.predicted, found.true, found.confidence, found.labelled, skeleton

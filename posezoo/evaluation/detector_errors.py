@@ -143,7 +143,7 @@ class DetectorErrors:
 
     def apply(
         self,
-        joints2d: Tensor,  # (B, T, J, 2) px, true
+        joints2d: Tensor,  # (B, T, J, 2) px, true; NaN where not known
     ) -> tuple[Tensor, Tensor]:  # (B, T, J, 2) px as a detector finds them; confidence (B, T, J)
         """Draw what the detector would have made of true joints, from torch's own generator."""
         names = ("offset", "missed", "swapped")
@@ -161,7 +161,8 @@ class DetectorErrors:
         error = torch.where(missed[..., None], (wild @ drawn)[..., 0], own)
         whole = self._roots([self.shared], joints2d)
         shared = (whole @ torch.randn_like(joints2d[..., :1, :])[..., None])[..., 0]
-        found = place + person_size(joints2d)[..., None] * (error + shared)
+        size = person_size(joints2d, joints2d.isfinite().all(-1))
+        found = place + size[..., None] * (error + shared)
         return found, self._confidence(swapped, missed, joints2d)
 
     def save(self, path: Path) -> None:

@@ -201,10 +201,10 @@ def torch_export_takes_it(subject: Subject) -> str:
 
 
 def _in_a_pipeline(subject: Subject, part: nn.Module) -> Pipeline:
-    """The part as a run saves it; what stands beside it in the spec is not built."""
+    """The part as a run saves it; the spec is only its name, and nothing is built by it."""
     kind, beside = subject.entry.kind, {"backbone": "resnet18", "head": "hm"}
     nodes = {} if kind == "lifter" else {name: NodeSpec(key) for name, key in beside.items()}
-    nodes[kind] = NodeSpec(subject.entry.key).with_params(**subject.params)
+    nodes[kind] = NodeSpec(subject.entry.key)
     parts: dict[str, Any] = {"backbone": None, "head": None, "lifter": None, kind: part}
     return Pipeline(spec=PipelineSpec(**nodes), skeleton=H36M17, **parts)
 

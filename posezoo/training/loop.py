@@ -14,6 +14,7 @@ from posezoo.assembly import build_strategy, dataset_for, training_data
 from posezoo.contracts import Batch, Dataset, Stage
 from posezoo.data.augment.augmentation import Augmentation, Augmented
 from posezoo.data.augment.spec import parse_augment
+from posezoo.data.complete import describe_left_out, left_out
 from posezoo.data.loading import ordered_batches, training_batches
 from posezoo.evaluation.evaluate import evaluate
 from posezoo.evaluation.open_run import computes_in_bf16
@@ -58,6 +59,7 @@ class Training:
         self.bf16 = computes_in_bf16(settings, pipeline, device)
         self.data = parse_node(settings.data)
         self.train_data: Dataset = self._training_data()
+        self._note_left_out("train", self.train_data)
         self.augment: Augmentation | None = None
         if settings.augment:
             self.augment = parse_augment(settings.augment, pipeline.skeleton)
@@ -67,6 +69,7 @@ class Training:
                 self.train_data = augmented
         held_out = self.data.with_params(split="val")
         self.val_data = dataset_for(pipeline, held_out, image_size=settings.image_size, seed=0)
+        self._note_left_out("val", self.val_data)
         self.stages = build_strategy(settings.strategy).stages(pipeline)
         self.protocol = find_protocol("poses")
         self.eval_every = settings.eval_every or math.ceil(settings.steps / 5)
@@ -328,6 +331,10 @@ class Training:
     def _provenance(self) -> dict[str, object]:
         wanted = ("strategy", "data", "preset", "seed", "image_size", "batch_size")
         return {"step": self.step} | {name: getattr(self.settings, name) for name in wanted}
+
+    def _note_left_out(self, split: str, data: Dataset) -> None:
+        if count := left_out(data):
+            self._note(f"{split}: {describe_left_out(count, len(data) + count)}")
 
     def _note(self, text: str) -> None:
         for logger in self.loggers:

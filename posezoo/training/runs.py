@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -13,17 +16,36 @@ from torch import Tensor
 from posezoo.assembly import build_dataset, build_pipeline
 from posezoo.cores import loader_workers
 from posezoo.data.fingerprint import fingerprint
+from posezoo.evaluation.curves import draw_curves
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
 from posezoo.evaluation.per_pose import Progress
-from posezoo.registry import NodeSpec, PipelineSpec, find, parse_node, parse_pipeline
-from posezoo.registry.values import to_text
-from posezoo.settings import Settings, disagreements, presets, repeat, resolve
+from posezoo.limits import Range
+from posezoo.registry import (
+    NodeSpec,
+    PipelineSpec,
+    find,
+    parse_node,
+    parse_pipeline,
+    split_nodes,
+)
+from posezoo.registry.values import convert, to_text
+from posezoo.settings import (
+    Settings,
+    disagreements,
+    presets,
+    repeat,
+    resolve,
+    with_changes,
+)
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
 from posezoo.training.signals import StopRequest
 from posezoo.weights.starting import starting_weights
+
+_LONGEST = 120  # characters of a run's name
+_Epochs = Annotated[float, Range(0, 10**6, above=True)]
 
 
 def pick_device(name: str) -> torch.device:
@@ -67,19 +89,17 @@ def plan(
         pipeline = parse_pipeline(repeated.pipeline)
     if pipeline is None:
         raise ValueError("a run needs a pipeline, or a run.toml to repeat")
-    keys = {kind: NodeSpec(node.key) for kind, node in pipeline.nodes.items()}
-    name = str(PipelineSpec(**keys)).replace("/", "_")
-    run = RunFolder(out or _next_folder(name, resume=resume))
+    words: dict[str, Any] = {
+        "pipeline": pipeline,
+        "strategy": strategy,
+        "data": data,
+        "preset": preset,
+        "changes": changes,
+    }
     if resume:
+        run = RunFolder(out or _to_resume(**words))
         settings = run.settings()
-        wrong = disagreements(
-            settings,
-            pipeline=pipeline,
-            strategy=strategy,
-            data=data,
-            preset=preset,
-            changes=changes,
-        )
+        wrong = disagreements(settings, **words)
         if epochs is not None and (steps := _steps(settings, epochs)) != settings.steps:
             wrong.append(f"--epochs {epochs:g} is steps={steps}, the run has {settings.steps}")
         if wrong:
@@ -105,16 +125,19 @@ def plan(
         )
     if epochs is not None:
         settings = replace(settings, steps=_steps(settings, epochs))
+    typed = with_changes(pipeline, changes)
+    made = "" if repeated else _changed(typed, parse_pipeline(settings.pipeline))
+    run = RunFolder(out or _free(run_name(typed, settings.preset if made else "")))
     known = presets()
     if repeated is not None:
         notes = [f"the settings of {config}"]
     else:
         notes = [f"preset {settings.preset}: {known[settings.preset]['summary']}"]
-        if changed := _changed(pipeline, parse_pipeline(settings.pipeline)):
+        if made:
             device_found = "a GPU is here" if on_gpu else "no GPU is here"
             why = "you asked for it" if preset else device_found if has_image else "a lifter alone"
             notes.append(
-                f"not '{pipeline}' as it stands ({why}): {changed}. "
+                f"not '{pipeline}' as it stands ({why}): {made}. "
                 "--preset none takes the key as it is"
             )
     if preset is None and has_image and repeated is None:
@@ -231,6 +254,7 @@ def start(
             run.save_evaluation(evaluation.to_dict())
             if draw:
                 draw_run(run, device=where)
+                draw_curves(run)
     return evaluation
 
 
@@ -249,6 +273,10 @@ def _train(training: Training, stop: StopRequest) -> None:
 
 
 def _steps(settings: Settings, epochs: float) -> int:
+    try:
+        convert(_Epochs, epochs)
+    except ValueError as error:
+        raise ValueError(f"--epochs: {error}") from None
     train = build_dataset(settings.data, split="train", pictures=False)
     items = min(settings.limit or len(train), len(train))
     return max(1, math.ceil(epochs * items / settings.batch_size))
@@ -256,15 +284,39 @@ def _steps(settings: Settings, epochs: float) -> int:
 
 def _fingerprints(settings: Settings) -> dict[str, str]:
     """Of each file or folder that a parameter of the data or the strategy names."""
-    specs = [settings.strategy, settings.data, *filter(None, settings.mix.split(" + "))]
-    values = [value for spec in specs for value in parse_node(spec.strip()).params.values()]
+    specs = [settings.strategy, settings.data, *split_nodes(settings.mix)]
+    values = [value for spec in specs for value in parse_node(spec).params.values()]
     named = [str(value) for value in values if value and not isinstance(value, bool | int | float)]
     return {name: found for name in named if (found := fingerprint(Path(name)))}
 
 
-def _next_folder(name: str, *, resume: bool) -> Path:
-    """`runs/NAME`, numbered where that is taken; to resume, the newest of them."""
+def run_name(typed: PipelineSpec, preset: str) -> str:
+    """What a run is called: all that was typed of its parts, and the preset if that added to them.
+
+    So that two networks of the same keys have two names; the characters are those of file names.
+    """
+    name = re.sub("[:,]", ".", str(typed)).replace("/", "_")
+    if len(name) > _LONGEST:
+        name = f"{name[:_LONGEST]}~{blake2b(name.encode(), digest_size=3).hexdigest()}"
+    return f"{name}@{preset}" if preset else name
+
+
+def _free(name: str) -> Path:
+    """`runs/NAME`, numbered where that is taken."""
     base = Path("runs")
-    taken = [base / name, *(base / f"{name}-{k}" for k in range(2, 10_000))]
-    free = next(k for k, path in enumerate(taken) if not path.exists())
-    return taken[max(0, free - 1)] if resume else taken[free]
+    names = (base / name, *(base / f"{name}-{k}" for k in range(2, 10_000)))
+    return next(path for path in names if not path.exists())
+
+
+def _to_resume(*, pipeline: PipelineSpec, **words: Any) -> Path:
+    """The newest run in `runs` that the words fit, else the newest of the same keys."""
+    found = sorted(Path("runs").glob("*/run.toml"), key=lambda file: file.stat().st_mtime)
+    runs = [(each.parent, RunFolder(each.parent).settings()) for each in reversed(found)]
+    fit = [path for path, own in runs if not disagreements(own, pipeline=pipeline, **words)]
+    keys = [node.key for node in pipeline.nodes.values()]
+    alike = [
+        path
+        for path, own in runs
+        if [node.key for node in parse_pipeline(own.pipeline).nodes.values()] == keys
+    ]
+    return next(iter([*fit, *alike]), Path("runs") / run_name(pipeline, ""))

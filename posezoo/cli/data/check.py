@@ -57,6 +57,12 @@ def _print(found: Diagnosis) -> None:
         if worst:
             print_table(list(map(_row, worst)), headings=["worst sequence", "frames", *columns])
         click.echo()
+    if found.missing2d:
+        joints = ", ".join(f"{name} {n:,}" for name, n in found.missing2d.items() if name != "any")
+        click.echo(
+            f"2D: {found.missing2d['any']:,} of {found.poses:,} poses lack a joint ({joints}): "
+            "left out where a lifter takes no confidence"
+        )
     for name, each in found.detections.items():
         click.echo(f"detection {shown(name)}: {describe_detection(each)}")
     for fault in found.findings:

@@ -11,8 +11,9 @@ from posezoo.hints import shown
 
 _EPILOG = """\b
 Examples:
-  posezoo data convert --from videopose3d data_3d_h36m.npz h36m.h5 --cameras cams.json --trust
+  posezoo data convert --from own poses.csv pictures.h5 --images pictures
   posezoo data convert --from bvh motions/ studio_poses17.h5 --fps 10
+  posezoo data convert --from martinez h36m/ martinez.h5  # needs that data set
 """
 _PATH = click.Path(path_type=Path)
 _FOR_STORES = ("cameras", "images", "joints", "every", "fixes", "val", "trust", "restart")

@@ -25,6 +25,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 LARGEST = 1e7  # mm or px of a joint, or of a focal length: 10 km
 WORST_PX = 0.5  # what a store allows between 2D and projected 3D
+_MOST = 0.9  # of the frames, that tell how axes point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
         _check_unit(recording, mm[rows])
         with np.errstate(invalid="ignore"):
             behind = np.asarray((mm[rows][..., 2] <= 0).any(1))
+        check_axes(remarks.piece, mm[rows], recording.skeleton)
         if behind.all():
             raise ValueError(
                 f"{remarks.piece}: everybody is behind the camera (z <= 0): are the rotations "
@@ -92,6 +94,43 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
         )
     rows, pictures = _pictures(recording, rows, options.images, remarks)
     return [_pose_sequence(recording, rows, pictures, options.joints)] if len(rows) else []
+
+
+def check_axes(
+    name: str,
+    camera_mm: Floats,  # (F, J, 3) mm, camera frame, absolute; NaN: unknown
+    skeleton: Skeleton,
+) -> None:
+    """Refuse people behind the camera who stand on their heads: the axes are another program's.
+
+    Raises:
+        ValueError: y points up and z backward.
+    """
+    with np.errstate(invalid="ignore"):
+        behind = (camera_mm[..., 2] <= 0).any(1).mean() > _MOST
+    if behind and upside_down(camera_mm, skeleton):
+        raise ValueError(
+            f"{name}: people are behind the camera and stand on their heads: y points up and z "
+            "backward, as in OpenGL and Blender. Expected x right, y down, z forward: multiply y "
+            "and z by -1"
+        )
+
+
+def upside_down(
+    joints: Floats,  # (F, J, 3) camera frame
+    skeleton: Skeleton,
+) -> bool:
+    """Whether nearly all have their ankles above their shoulders (y points down)."""
+    ends = [
+        [skeleton.joints.index(f"{side}_{part}") for side in ("left", "right")]
+        for part in ("ankle", "shoulder")
+        if f"left_{part}" in skeleton.joints
+    ]
+    if len(ends) < 2 or not len(joints):
+        return False
+    ankle, shoulder = (joints[:, each, 1].mean(1) for each in ends)
+    known = np.isfinite(ankle - shoulder)
+    return bool(known.any() and (ankle < shoulder)[known].mean() > _MOST)
 
 
 def picture_bytes(path: Path | None, images: Path | None) -> tuple[bytes | None, str]:
@@ -159,10 +198,16 @@ def _agrees(
     distance = np.abs(_project(recording, mm[rows], rows) - px[rows]).max(-1)
     distance = np.where(np.isfinite(distance), distance, 0).max(1)
     if np.median(distance) > WORST_PX:
+        if upside_down(mm[rows], recording.skeleton):
+            raise ValueError(
+                f"{remarks.piece}: its 3D does not project onto its 2D, and people stand on their "
+                "heads: y points up. Expected x right, y down, z forward: multiply y by -1"
+            )
         raise ValueError(
             f"{remarks.piece}: its 3D projects {np.median(distance):.4g} px (median) away from its "
             f"2D, expected {WORST_PX} at most: are cameras and frames those of the pictures? "
-            "Detected 2D is not truth: leave it away, and the 3D is projected"
+            "Detected 2D is not truth: leave it away, and the 3D is projected (posezoo data "
+            "detections adds it)"
         )
     return distance <= WORST_PX
 
