@@ -152,10 +152,11 @@ def parse_toml(text: str, *, where: str) -> dict[str, Any]:
         tree = tomllib.loads(text, parse_float=_float)
     except RecursionError:
         raise ValueError(f"{where}: nested too deeply") from None
+    except tomllib.TOMLDecodeError as error:
+        why = shown(error, _MOST_SHOWN)
+        raise ValueError(f"{where}: cut or damaged, not TOML ({why})") from error
     except ValueError as error:
-        raise ValueError(
-            f"{where}: cut or damaged, not TOML ({shown(error, _MOST_SHOWN)})"
-        ) from error
+        raise ValueError(f"{where}: {shown(error, _MOST_SHOWN)}") from error
     if _PERHAPS_TOO_LARGE.search(text):
         _check_ints(tree, where)
     return tree

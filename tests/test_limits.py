@@ -158,7 +158,7 @@ def test_epochs_have_limits_too(tmp_path, epochs):
     ("line", "said"),
     [
         ("warmup = -5.5", "warmup: expected float, 0 to below 1, got '-5.5'"),
-        ("lr = inf", "lr: expected float, 0 to 1000000, got 'inf'"),
+        ("lr = inf", "it holds inf, which is no number"),
         ('seed = "0x"', "seed: expected int, 0 to 4294967295, got '0x'"),
     ],
 )

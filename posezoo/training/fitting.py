@@ -15,7 +15,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from posezoo.assembly import build_pipeline
 from posezoo.hints import shown
 from posezoo.pipeline import Pipeline
-from posezoo.registry import PipelineSpec
+from posezoo.registry import PipelineSpec, SpecError
 from posezoo.skeleton import Skeleton
 
 _FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}  # are each other's weights
@@ -48,6 +48,8 @@ def rebuild(
             require_fit(
                 build_pipeline(spec, skeleton=skeleton).state_dict(), weights, origin=origin
             )
+    except SpecError as error:  # beyond the limits of a parameter
+        raise ValueError(f"{origin}: {shown(error, 500)}") from error
     except RuntimeError as error:  # NotImplementedError is one
         if "meta" not in str(error).lower():  # else a plugin looks at numbers while it is made
             raise ValueError(f"{origin}: '{shown(spec)}': {shown(error, 120)}") from error

@@ -29,6 +29,7 @@ import torch
 
 import posezoo
 from posezoo.hints import did_you_mean, shown
+from posezoo.registry import SpecError
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import fsync, is_there, settle
 from posezoo.typed_files import decode, parse_json, read_text, typed
@@ -130,7 +131,10 @@ class RunFolder:
                 f"{self._run}: written by posezoo {written}, this is {posezoo.__version__}:"
                 f" it has no {', '.join(missing)}. Use that version, or train again"
             )
-        return typed(run.settings, Settings, where=f"{self._run}: settings")
+        try:
+            return Settings(**{f.name: run.settings[f.name] for f in fields(Settings)})
+        except SpecError as error:  # types or limits
+            raise ValueError(f"{self._run}: {shown(error, 1000)}") from error
 
     def nearby(self) -> str:
         """A sentence on runs that may be meant, or on how one is made; led by a full stop."""

@@ -59,7 +59,7 @@ def test_a_file_that_is_no_store_ends_with_2(invoke, tmp_path):
     (tmp_path / "page.h5").write_text("<html>")
     result = invoke("data", "check", str(tmp_path / "page.h5"))
     assert result.exit_code == 2
-    assert "not an HDF5 file" in result.stderr
+    assert "not a whole HDF5 file" in result.stderr
 
 
 def test_info_counts_people_and_names_the_licence(invoke, store):

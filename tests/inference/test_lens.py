@@ -152,13 +152,13 @@ def test_one_camera_of_a_file_of_many_is_chosen_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "is not a camera file"),
-        ("[]", "expected fx, fy"),
+        ("{", "cut or damaged, not JSON"),
+        ("[]", "is a list of 0, expected an object"),
         ('{"fx": 1}', "expected fx, fy"),
-        (json.dumps(CAMERA | {"fx": -3}), "above 0"),
+        (json.dumps(CAMERA | {"fx": -3}), "fx is -3, expected a number > 0"),
         (json.dumps(CAMERA | {"distortion": [1, 2]}), "k1, k2, k3, p1, p2"),
         (json.dumps(CAMERA | {"tangential_factor": 3}), "expected 1 or 2"),
-        ("\xff\xfe", "is not a camera file"),
+        ("\xff\xfe", "not UTF-8 at byte 0"),
     ],
 )
 def test_a_file_that_is_no_camera_is_one_line(tmp_path, content, words):

@@ -147,7 +147,9 @@ def convert(
             credit=credit,
         )
     except ValueError:
-        cache.remove()
+        people = {each["subject"] for head in heads for each in head["sequences"]}
+        if people.issuperset(filter(None, val.split("/"))):  # else another val is all it takes
+            cache.remove()
         raise
     cache.remove()
     return Report(

@@ -52,8 +52,7 @@ def field(
     if key not in holder:
         if default is not None:
             return default
-        keys = ", ".join(map(repr, list(holder)[:8])) or "nothing"
-        raise ValueError(f"{where}: no {key!r}, only {keys}")
+        raise ValueError(f"{where}: no {key!r}, only {keys_of(holder) or 'nothing'}")
     value = holder[key]
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return kind(numbers(value, (), f"{where}: {key}"))  # type: ignore[call-arg] # kind is float
@@ -93,6 +92,11 @@ def numbers(
     return np.array([np.nan if each is None else float(each) for each in found.flat]).reshape(
         found.shape
     )
+
+
+def keys_of(holder: Mapping[str, Any]) -> str:
+    """The first keys of an object, as an error message has room for them."""
+    return ", ".join(f"'{hints.shown(key, _SHOWN)}'" for key in list(holder)[:8])
 
 
 def shown(value: Any) -> str:

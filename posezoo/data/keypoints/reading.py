@@ -16,7 +16,7 @@ from posezoo.data.keypoints import (
     rtmlib,
     ultralytics,
 )
-from posezoo.data.keypoints.fields import load_json, shown
+from posezoo.data.keypoints.fields import keys_of, load_json, shown
 from posezoo.data.keypoints.keypoints import Ask, KeypointFile
 from posezoo.skeleton import WHOLE_BODIES, get_skeleton
 
@@ -75,7 +75,7 @@ def _json(ask: Ask) -> KeypointFile:
         if reader.matches(content):
             found: KeypointFile = reader.read(content, ask)
             return found
-    keys = ", ".join(map(repr, list(content)[:8])) if isinstance(content, dict) else shown(content)
+    keys = keys_of(content) if isinstance(content, dict) else shown(content)
     raise ValueError(
         f"{ask.path}: its content ({keys or 'an empty object'}) is of no tool that is known; "
         f"expected {_KNOWN}"

@@ -106,7 +106,7 @@ def test_pictures_are_found_by_their_names(write, convert_to, save_picture, tmp_
 
 
 def test_wrong_files_are_refused(write, studio, refuses):
-    refuses("mmpose-h36m", write(S=None), "lacks 'S ")
+    refuses("mmpose-h36m", write(S=None), "lacks S ")
     refuses("mmpose-h36m", write(part=np.zeros((24, 16, 3))), r"part is \(24, 16, 3\), expected")
     refuses("mmpose-h36m", write(imgname=np.array(["a.jpg"] * 24)), "imgname a.jpg does not")
     with np.load(write()) as file:

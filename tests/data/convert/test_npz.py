@@ -76,5 +76,5 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, rows=np.zeros(300_000_000, np.int8))
     assert path.stat().st_size < 400_000
-    with pytest.raises(ValueError, match=r"300000000 bytes in .* packed ones"):
+    with pytest.raises(ValueError, match="its arrays declare 300,000,128 bytes"):
         open_npz(path, "rows", trust=False)

@@ -70,7 +70,7 @@ def test_wrong_files_are_refused(write, studio, trusted, refuses, tmp_path):
     file.write_bytes(whole[: len(whole) // 2])
     refuses("videopose3d", file, "cut or damaged", **trusted)
     np.savez(file, positions=1)
-    refuses("videopose3d", file, r"lacks 'positions_3d \(it has positions\)'", **trusted)
+    refuses("videopose3d", file, r"lacks positions_3d \(it has positions\)", **trusted)
     write(poses=studio.world[:, :16] / 1000)
     refuses("videopose3d", file, r"holds poses of \(16, 3\)", **trusted)
     write(poses=studio.world)
