@@ -42,6 +42,7 @@ class Settings:
     warmup: float = 0.1  # of "onecycle", as a share of the steps
     grad_clip: float = 0.0  # largest gradient norm; 0: free
     ema: float = 0.0  # decay of the averaged weights that are evaluated and kept; 0: none
+    batch_norm: Literal["local", "sync"] = "local"  # over a rank's items, or the whole batch's
     bf16: Literal["auto", "on", "off"] = "auto"  # auto: where the hardware computes in it
     eval_every: int = 0  # steps; 0: a fifth of all
     eval_samples: int = 1000  # of the val split, while training; the last evaluation takes all

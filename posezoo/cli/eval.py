@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from posezoo import registry
+from posezoo.cli.devices import devices_option
 from posezoo.cli.options import data_option, device_option, evaluation_workers_option, plugin_option
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ Examples:
 @click.option("--attribute", is_flag=True, help="Which part does the 3D error come from?")
 @click.option("--detail", is_flag=True, help="Also by action, subject and joint.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@devices_option
 @device_option
 @evaluation_workers_option
 @plugin_option

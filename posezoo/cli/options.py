@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from posezoo.cli.devices import devices_option
+
 device_option = click.option(
     "--device",
     default="auto",
@@ -77,6 +79,7 @@ _TRAINING = (
     click.option("--lr", type=float, help="Learning rate at its highest."),
     click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any other setting."),
     device_option,
+    devices_option,
     workers_option,
     plugin_option,
 )

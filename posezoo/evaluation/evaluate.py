@@ -14,7 +14,7 @@ from torch import Tensor
 from posezoo import metrics
 from posezoo.contracts import Batch, Dataset
 from posezoo.evaluation.bootstrap import Cells
-from posezoo.evaluation.evaluated import Fingerprint, people_trained_on
+from posezoo.evaluation.evaluated import facts, fingerprint, people_trained_on
 from posezoo.evaluation.flip import predict_with_flip
 from posezoo.evaluation.metric_table import METRICS
 from posezoo.evaluation.open_run import open_run
@@ -88,18 +88,21 @@ def evaluate(
     Raises:
         ValueError: the data has no truth for something that the pipeline predicts.
     """
-    items = Fingerprint(with_2d=not pipeline.has_image)
 
     def errors(batch: Batch) -> dict[str, Tensor]:
-        truth = pipeline.predicted_frames(batch)
-        items.add(truth.frames(lead, truth.joints3d.shape[1]))
         return _errors(pipeline, batch, root=protocol.root, flip=flip, lead=lead)
+
+    def items(batch: Batch) -> bytes:
+        truth = pipeline.predicted_frames(batch)
+        truth = truth.frames(lead, truth.joints3d.shape[1])
+        return facts(truth, with_2d=not pipeline.has_image)
 
     found = collect(
         pipeline,
         dataset,
         protocol,
         errors,
+        facts=items,
         data=data,
         batch_size=batch_size,
         device=device,
@@ -119,7 +122,7 @@ def evaluate(
         protocol=protocol,
         pipeline=str(pipeline.spec),
         data=data,
-        items=items.text,
+        items=fingerprint(found.facts),
         seen_people=None if trained_on is None else found.people(among=trained_on),
         flip=flip,
         # Pictures are cropped around the true joints, and the lens is always known.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from torch import Tensor
 
@@ -15,32 +15,33 @@ from posezoo.settings import Settings
 _STEPS_A_MM = 10  # poses count as the same if they agree to a tenth of a mm, or of a pixel
 
 
-class Fingerprint:
-    """A hash of evaluated items: equal if they are the same people, poses and cameras.
+def fingerprint(items: Iterable[bytes]) -> str:
+    """A hash of evaluated items, in order: equal if they are the same people, poses and cameras.
 
-    Words that only training heeds leave it as it is. A pipeline that sees pictures counts by its
-    3D truth, whatever their size; a lifter is given 2D joints, which count as well.
+    Words that only training heeds leave it as it is.
     """
+    found = hashlib.blake2b(digest_size=5)
+    for each in items:
+        found.update(each)
+    return found.hexdigest()
 
-    def __init__(self, *, with_2d: bool) -> None:
-        self._hash, self._with_2d = hashlib.blake2b(digest_size=5), with_2d
 
-    def add(self, truth: Batch) -> None:
-        """Take in items, in order."""
-        known = [truth.joints3d.where(truth.labelled3d[..., None], 0), truth.root_mm]
-        if self._with_2d or not truth.labelled3d.any():
-            known.append(truth.joints2d.where(truth.labelled2d[..., None], 0))
-        rows = [_rounded(each) for each in known]
-        names = zip(truth.subject, truth.action, truth.sequence, strict=True)
-        for item, name in enumerate(names):
-            self._hash.update("/".join(name).encode())
-            for row in rows:
-                self._hash.update(row[item].numpy().tobytes())
+def facts(truth: Batch, *, with_2d: bool) -> bytes:
+    """What of a batch the fingerprint is of.
 
-    @property
-    def text(self) -> str:
-        """As it stands in eval.json."""
-        return self._hash.hexdigest()
+    A pipeline that sees pictures counts by its 3D truth, whatever their size; a lifter is given 2D
+    joints, which count as well.
+    """
+    known = [truth.joints3d.where(truth.labelled3d[..., None], 0), truth.root_mm]
+    if with_2d or not truth.labelled3d.any():
+        known.append(truth.joints2d.where(truth.labelled2d[..., None], 0))
+    rows = [_rounded(each) for each in known]
+    names = zip(truth.subject, truth.action, truth.sequence, strict=True)
+    return b"".join(
+        part
+        for item, name in enumerate(names)
+        for part in ("/".join(name).encode(), *(row[item].numpy().tobytes() for row in rows))
+    )
 
 
 def people_trained_on(settings: Settings) -> Collection[str] | None:

@@ -17,7 +17,8 @@ from posezoo import ops
 from posezoo.contracts import Batch, FeatureSpec
 from posezoo.heads._deconvolutions import Kernel, deconvolutions
 from posezoo.heads._logits import LogitCodec
-from posezoo.heads._targets import map_size, mean_of, targets
+from posezoo.heads._targets import map_size, targets
+from posezoo.losses import mean_of
 from posezoo.ops.dsnt_loss import Distance, Regulariser
 
 

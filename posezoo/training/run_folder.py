@@ -29,6 +29,7 @@ import torch
 
 import posezoo
 from posezoo.hints import did_you_mean
+from posezoo.ranks import here, job
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import fsync, is_there, settle
 
@@ -106,6 +107,7 @@ class RunFolder:
             hint = "add --resume to go on with it, or " if self.exists else ""
             raise ValueError(f"{self.path} {what}: {hint}give another --out")
         tables: dict[str, Any] = {"settings": asdict(settings), "environment": environment()}
+        tables["environment"] |= {"ranks": here().size, "job": job()}
         if weights:
             tables["weights"] = {"sources": [*weights], "notes": [*notes]}
         if data:
@@ -156,6 +158,12 @@ class RunFolder:
                 f"{changed[0]}: changed since the run in {self.path} began, which cannot go on "
                 "with other data. Bring the file back, or start a new run with another --out"
             )
+
+    @property
+    def job(self) -> str:
+        """The torchrun that began the run; "": none did."""
+        table = tomllib.loads(self._run.read_text(encoding="utf-8"))
+        return str(table.get("environment", {}).get("job", ""))
 
     def weights(self) -> list[str]:
         """What the run started from, as it was given."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from posezoo.assembly import build_dataset, build_pipeline
 from posezoo.cores import loader_workers
@@ -16,6 +17,7 @@ from posezoo.data.fingerprint import fingerprint
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
 from posezoo.evaluation.per_pose import Progress
+from posezoo.ranks import here, job, lost, restarted
 from posezoo.registry import NodeSpec, PipelineSpec, find, parse_node, parse_pipeline
 from posezoo.registry.values import to_text
 from posezoo.settings import Settings, disagreements, presets, repeat, resolve
@@ -36,7 +38,15 @@ def pick_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: torch finds no GPU here (posezoo env says why); use cpu")
-    return torch.device(name)
+    ranks = here()
+    if name == "cpu" or ranks.local_size == 1:
+        return torch.device(name)
+    if ranks.local_size > (gpus := torch.cuda.device_count()):
+        raise ValueError(
+            f"{ranks.local_size} processes here and {gpus} GPU(s): start one for each GPU "
+            "(--nproc-per-node, --devices), or take --device cpu"
+        )
+    return torch.device(name, ranks.local)
 
 
 def plan(
@@ -69,7 +79,7 @@ def plan(
         raise ValueError("a run needs a pipeline, or a run.toml to repeat")
     keys = {kind: NodeSpec(node.key) for kind, node in pipeline.nodes.items()}
     name = str(PipelineSpec(**keys)).replace("/", "_")
-    run = RunFolder(out or _next_folder(name, resume=resume))
+    run, resume = _folder(out, name, resume=resume)
     if resume:
         settings = run.settings()
         wrong = disagreements(
@@ -177,68 +187,86 @@ def start(
     """
     with StopRequest() as stop:
         stop.at_once("before its first step")
+        ranks = here()
+        resume = resume or bool(ranks.told("yes" * _goes_on(run)))
         torch.manual_seed(settings.seed)
         pipeline = build_pipeline(settings.pipeline)
         where = pick_device(device)
         if workers is None:
             workers = loader_workers(cpu=where.type == "cpu") if pipeline.has_image else 0
-        everyone: list[Logger] = [JsonLines(run), *loggers]
-        if TensorBoard.installed():
-            everyone.append(TensorBoard(run.path / "tensorboard"))
-
-        def note(text: str) -> None:
-            for logger in everyone:
-                logger.note(text)
-
-        started: dict[str, Tensor] = {}
-        notes: list[str] = []
-        if resume and weights and list(weights) != run.weights():
-            raise ValueError(
-                f"{run.path} cannot be resumed with other --weights than {run.weights()}: leave "
-                "them out, or start a new run with another --out"
-            )
-        weights = run.weights() if resume else weights
-        for item in () if run.has_checkpoint else weights:
-            found = starting_weights(pipeline, item, warn=note)
-            started |= found.tensors
-            notes += found.notes
+            workers //= ranks.local_size
+        everyone = _loggers(run, loggers) if ranks.is_first else []
+        weights = _sources(run, weights) if resume else weights
+        wanted = weights if ranks.is_first and not run.has_checkpoint else ()
+        begun = [starting_weights(pipeline, item, warn=partial(_note, everyone)) for item in wanted]
+        notes = [text for found in begun for text in found.notes]
         for text in notes:
-            note(text)
+            _note(everyone, text)
         # Everything that can be refused is refused before the folder is touched.
         training = Training(
             pipeline, settings, run, device=where, workers=workers, loggers=everyone
         )
-        with run.locked():
+        with run.locked() if ranks.is_first else nullcontext():
             stop.at_once(f"before a step; {run.path} can be gone on with by --resume")
-            data = _fingerprints(settings)
-            if resume:
-                run.require_same_data(data)
-            else:
-                run.start(settings, weights=weights, notes=notes, data=data)
-            for text in run.settle():
-                note(text)
-            if run.has_checkpoint:
+            if ranks.is_first:
+                data = _fingerprints(settings)
+                if resume:
+                    run.require_same_data(data)
+                else:
+                    run.start(settings, weights=weights, notes=notes, data=data)
+                for text in run.settle():
+                    _note(everyone, text)
+            if ranks.told("yes" * run.has_checkpoint):
                 training.resume()
             else:
-                run.rewind(0)
-                training.start(started)
+                training.start({k: v for found in begun for k, v in found.tensors.items()})
             stop.noted()
             _train(training, stop)
             stop.at_once("the training is done and saved; --resume evaluates it")
             for logger in everyone:
                 logger.close()
+            ranks.wait()  # for the best checkpoint to be written
             evaluation = evaluate_run(run.path, device=where, progress=progress)
-            run.save_evaluation(evaluation.to_dict())
-            if draw:
-                draw_run(run, device=where)
+            if ranks.is_first:
+                run.save_evaluation(evaluation.to_dict())
+                if draw:
+                    draw_run(run, device=where)
     return evaluation
 
 
+def _loggers(run: RunFolder, others: Sequence[Logger]) -> list[Logger]:
+    everyone: list[Logger] = [JsonLines(run), *others]
+    if TensorBoard.installed():
+        everyone.append(TensorBoard(run.path / "tensorboard"))
+    return everyone
+
+
+def _note(loggers: Sequence[Logger], text: str) -> None:
+    for logger in loggers:
+        logger.note(text)
+
+
+def _sources(run: RunFolder, said: Sequence[str]) -> list[str]:
+    """What a run that is gone on with started from."""
+    own = run.weights()
+    if said and list(said) != own:
+        raise ValueError(
+            f"{run.path} cannot be resumed with other --weights than {own}: leave them out, or "
+            "start a new run with another --out"
+        )
+    return own
+
+
 def _train(training: Training, stop: StopRequest) -> None:
-    """Train; torch has a RuntimeError for a loader's worker that ended."""
+    """Train; torch has a RuntimeError for a loader's worker or another rank that ended."""
     try:
         training(stop)
     except RuntimeError as error:
+        if lost(error):
+            raise ValueError(
+                f"another of the {here().size} processes ended; "
+                f"{training.saved or 'there is no checkpoint yet'}; go on with --resume"
+            ) from error
         if "DataLoader worker" not in str(error) or "Caught" in str(error):
             raise
         raise ValueError(
@@ -260,6 +288,21 @@ def _fingerprints(settings: Settings) -> dict[str, str]:
     values = [value for spec in specs for value in parse_node(spec.strip()).params.values()]
     named = [str(value) for value in values if value and not isinstance(value, bool | int | float)]
     return {name: found for name in named if (found := fingerprint(Path(name)))}
+
+
+def _folder(out: Path | None, name: str, *, resume: bool) -> tuple[RunFolder, bool]:
+    """The folder, the same for all ranks, and whether the run in it is to be gone on with."""
+    run = RunFolder(out or _next_folder(name, resume=resume or restarted()))
+    if here().is_first and not resume and restarted():
+        resume = _goes_on(run)
+        run = run if resume else RunFolder(out or _next_folder(name, resume=False))
+    going_on, _, path = here().told(f"{'resume' * resume}:{run.path}").partition(":")
+    return RunFolder(Path(path)), bool(going_on)
+
+
+def _goes_on(run: RunFolder) -> bool:
+    """Whether torchrun began the run, and now starts its command again."""
+    return restarted() and run.exists and run.job == job()
 
 
 def _next_folder(name: str, *, resume: bool) -> Path:
