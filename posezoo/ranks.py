@@ -213,9 +213,10 @@ def _meet() -> tuple[int, int, Any]:
 
 def _parts(content: bytes) -> list[dict[str, Tensor]]:
     parts: list[dict[str, Tensor]] = [{} for _ in range(int.from_bytes(content[:8], "little"))]
-    keyed = [(*key.split(".", 2), value) for key, value in load(content[8:]).items()]
-    for number, _, name, value in sorted(keyed, key=lambda each: int(each[1])):
-        parts[int(number)][name] = value
+    named = load(content[8:])
+    for key in sorted(named, key=lambda key: int(key.split(".")[1])):
+        number, _, name = key.split(".", 2)
+        parts[int(number)][name] = named[key]
     return parts
 
 

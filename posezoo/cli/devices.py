@@ -118,7 +118,7 @@ def launch(devices: int, words: Sequence[str]) -> int:
     from posezoo.ranks import FILE
 
     logging.disable(logging.ERROR)  # torch's own account of how its processes ended
-    code, cause = 0, ""
+    code, cause, ending = 0, "", ""
     with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
         os.environ[FILE] = file = str(Path(folder) / "ranks")
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // devices)))
@@ -138,7 +138,7 @@ def launch(devices: int, words: Sequence[str]) -> int:
         try:
             elastic_launch(config, sys.executable)("-m", "posezoo", *words)
         except SignalException as stopped:
-            code = 128 + stopped.sigval
+            code, ending = 128 + stopped.sigval, f"stopped by {stopped.sigval.name}"
         except ChildFailedError as failed:
             rank, failure = failed.get_first_failure()
             code = failure.exitcode
@@ -146,7 +146,7 @@ def launch(devices: int, words: Sequence[str]) -> int:
                 cause = f"rank {rank} of {devices} was killed by {signal.Signals(-code).name}"
                 code = 128 - code
         store = dist.FileStore(file)
-        said = store.get("said").decode() if store.check(["said"]) else ""
+        said = store.get("said").decode() if store.check(["said"]) else ending
     if cause:
         said = "; ".join(filter(None, (f"error: {cause}", said.removeprefix("error: "))))
     if said:

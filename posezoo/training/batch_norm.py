@@ -80,8 +80,9 @@ class SyncedBatchNorm(nn.Module):
     ) -> Tensor:  # the same shape
         """Normalise."""
         if not self.training:
-            mean, var = self.running_mean, self.running_var
-            return nn.functional.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
+            return nn.functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         others = [axis for axis in range(x.ndim) if axis != 1]
         shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
         values = x.float()
