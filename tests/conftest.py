@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -131,8 +132,13 @@ def in_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[lis
             assert process.stdin is not None
             process.stdin.write(json.dumps(calls))
             process.stdin.close()
-        outputs = [process.stdout.read() for process in processes if process.stdout is not None]
-        assert [process.wait() for process in processes] == [0] * size, "\n".join(outputs)
+            process.stdin = None
+        while None in (codes := [process.poll() for process in processes]) and not any(codes):
+            time.sleep(0.05)
+        for process in processes:
+            process.kill()  # one that waits for another that has ended
+        outputs = [process.communicate()[0] for process in processes]
+        assert codes == [0] * size, "\n".join(outputs)
         return [
             [json.loads((folder / f"{number}.{rank}").read_text()) for rank in range(size)]
             for number in range(len(calls))

@@ -1,18 +1,31 @@
 """One of several processes of a test: `python rank.py FILE FOLDER < calls`, see `in_ranks`."""
 
 import importlib.util
+import io
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+
+import click
+import torch.distributed as dist
 
 from posezoo.cli import main
 from posezoo.ranks import FILE, joined
 
 
 def cli(*words):
-    """`posezoo WORDS`, as this rank; its exit code."""
-    return main([*words], prog_name="posezoo", standalone_mode=False)
+    """`posezoo WORDS`, as this rank: its exit code, what it printed, and why all ended."""
+    with redirect_stdout(io.StringIO()) as printed:
+        try:
+            code = main([*words], prog_name="posezoo", standalone_mode=False)
+        except click.ClickException as error:
+            code = error.exit_code
+            error.show(sys.stdout)
+    store = dist.FileStore(os.environ[FILE])
+    said = store.get("said").decode() if store.check(["said"]) else ""
+    return [code or 0, printed.getvalue(), said]
 
 
 def load(path):

@@ -165,7 +165,7 @@ RUNS = {
     "ema": (LIFTER, "separate", {"ema": "0.9", "grad_clip": "1", "augment": "mirror"}),
     "synced": (NORMED, "separate", PLAIN),
     "local": (NORMED, "separate", {}),
-    "pictures": (PICTURES, "finetune:first_share=0.5", PLAIN | {"bf16": "off"}),
+    "pictures": (PICTURES, "finetune:first_share=0.5", PLAIN | {"bf16": "off", "lr": "1e-5"}),
 }
 
 
