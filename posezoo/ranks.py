@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 FILE = "POSEZOO_RANKS"  # where the ranks of one machine meet, if they need no network to do so
+_POLL_S = 0.02
 _PATIENCE = timedelta(days=365)  # one that died is noticed by its closed connection, at any time
 
 
@@ -208,7 +211,28 @@ def _meet() -> tuple[int, int, Any]:
             "--nproc-per-node N -m posezoo, or unset WORLD_SIZE"
         )
     store, rank, size = next(dist.rendezvous("env://"))
-    return rank, size, store
+    return rank, size, dist.PrefixStore(_attempt(store, rank, size), store)
+
+
+def _attempt(store: Any, rank: int, size: int) -> str:
+    """A word that only the processes of this attempt share.
+
+    torchrun's store outlives a restart, and holds addresses at which nobody listens any more. So
+    each process asks by a word of its own, and the first answers with the one for all.
+    """
+    own = uuid.uuid4().hex
+    if rank:
+        store.set(f"posezoo {rank}", own)
+        word: str = store.get(f"posezoo {own}").decode()
+        store.set(f"posezoo {word} {rank}", "heard")
+        return word
+    others = range(1, size)
+    while not store.check([f"posezoo {own} {other}" for other in others]):
+        for other in others:
+            if store.check([f"posezoo {other}"]):
+                store.set(f"posezoo {store.get(f'posezoo {other}').decode()}", own)
+        time.sleep(_POLL_S)
+    return own
 
 
 def _parts(content: bytes) -> list[dict[str, Tensor]]:
