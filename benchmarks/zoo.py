@@ -148,11 +148,13 @@ _NETWORKS: dict[str, Callable[[Entry], Network]] = {
 
 def _way(entry: Entry) -> Callable[[], Any] | None:
     """One forward of a network, or one item of a dataset; None where there is nothing to time."""
+    if any(p.required for p in _own(entry)):
+        return None
     if entry.kind in _NETWORKS:
         part, inputs = _NETWORKS[entry.kind](entry)
         part.eval()
         return lambda: part(*inputs)
-    if entry.kind == "dataset" and not any(p.required for p in _own(entry)):
+    if entry.kind == "dataset":
         data = entry.build(split="val", image_size=PICTURE_PX, pictures=True, seed=0)
         return lambda: data[0]
     return None

@@ -121,7 +121,10 @@ class PoseHead(Protocol):
     """Feature maps to 3D joints, without a lifter: the other form of a head.
 
     Built as a `Head` is. May have `fit_normalisation` as lifters do. One that measures in px must
-    know the camera to give mm, so all are given it, as lifters are.
+    know the camera to give mm, so all are given it, as lifters are. Where joints say what perfect
+    raw maps would be (they do not where the maps are a body's shape), it also has `encode(batch)`
+    of single pictures with every joint labelled: `decode(encode(batch), batch.camera)` gives the
+    joints back.
     """
 
     output: Literal["joints3d"]
@@ -131,13 +134,6 @@ class PoseHead(Protocol):
         features: tuple[Tensor, ...],  # (B, C_i, H / s_i, W / s_i)
     ) -> Tensor:  # raw maps, of whatever shape
         """Compute the raw maps."""
-        ...
-
-    def encode(
-        self,
-        batch: Batch,  # of single pictures, every joint labelled
-    ) -> Tensor:  # what perfect raw maps of those pictures would be
-        """The training target; `decode(encode(batch), batch.camera)` gives its joints back."""
         ...
 
     def loss(

@@ -104,19 +104,32 @@ def procrustes_align(
 ) -> Tensor:  # (..., J, 3) mm, `source` in the best frame and scale
     """Fit rotation, translation and scale of `source` to `target` by least squares.
 
-    No reflection is allowed: a mirrored pose keeps its error (Umeyama 1991).
+    No reflection is allowed: a mirrored pose keeps its error (Umeyama 1991). Half and bfloat16 are
+    computed, and given, in float32. A pose that is not finite at a joint to fit by gives NaN.
     """
+    source, target = at_least_float32(source), at_least_float32(target)
     weight = torch.ones_like(source[..., :1])
     if labelled is not None:
         weight = labelled[..., None].to(source)
     count = weight.sum(-2, keepdim=True).clamp_min(1)
-    mean_source = (weight * source).sum(-2, keepdim=True) / count
-    mean_target = (weight * target).sum(-2, keepdim=True) / count
+    # Not a product alone: 0 times a number that is none is none.
+    mean_source, mean_target = (
+        each.where(weight > 0, 0).sum(-2, keepdim=True) / count for each in (source, target)
+    )
     a, b = source - mean_source, target - mean_target
-    u, s, vt = torch.linalg.svd((weight * a).transpose(-1, -2) @ b)
+    a_fitted, b_fitted = a.where(weight > 0, 0), b.where(weight > 0, 0)
+    covariance = a_fitted.transpose(-1, -2) @ b_fitted
+    energy = a_fitted.square().sum((-1, -2), keepdim=True)
+    # LAPACK refuses a whole batch for one such matrix.
+    finite = covariance.isfinite().all((-1, -2), keepdim=True) & energy.isfinite()
+    u, s, vt = torch.linalg.svd(covariance.where(finite, 0))
     sign = torch.ones_like(s)
     sign[..., -1] = torch.where(torch.linalg.det(u @ vt) < 0, -1.0, 1.0)
     rotation = u @ (sign[..., None] * vt)
-    energy = (weight * a * a).sum((-1, -2), keepdim=True)
     scale = (s * sign).sum(-1)[..., None, None] / energy.clamp_min(torch.finfo(a.dtype).tiny)
-    return scale * (a @ rotation) + mean_target
+    return (scale * (a @ rotation) + mean_target).where(finite, torch.nan)
+
+
+def at_least_float32(values: Tensor) -> Tensor:  # any shape
+    """In float32, or as they are if that is finer."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,8 +1,10 @@
 """Errors of predicted poses on plain tensors (for an array: `torch.from_numpy(array)`).
 
 Those of poses take absolute or root-relative joints in mm and give one number a pose and joint;
-what is subtracted or fitted first is what their names say. Averages over poses are the protocol's
-business (`posezoo.evaluation.protocol`).
+what is subtracted or fitted first is what their names say. A pose that is not finite has NaN or
+infinity, and changes no other; half and bfloat16 are computed, and given, in float32, since 1000 mm
+squared is more than half can hold. Averages over poses are the protocol's business
+(`posezoo.evaluation.protocol`).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from posezoo.geometry import procrustes_align, root_relative
+from posezoo.geometry import at_least_float32, procrustes_align, root_relative
 from posezoo.skeleton import Skeleton
 
 AUC_THRESHOLDS_MM = tuple(range(0, 151, 5))  # 31 of them, as MPI-INF-3DHP's own evaluation
@@ -30,7 +32,7 @@ def mpjpe(
         >>> mpjpe(elsewhere, target)
         tensor([ 0.,  0., 50.])
     """
-    return _distance(root_relative(predicted, root), root_relative(target, root))
+    return _distance(*(root_relative(at_least_float32(each), root) for each in (predicted, target)))
 
 
 def n_mpjpe(
@@ -46,9 +48,11 @@ def n_mpjpe(
         >>> n_mpjpe(target / 2, target)
         tensor([0., 0., 0.])
     """
-    a, b = root_relative(predicted, root), root_relative(target, root)
-    fitted = a if labelled is None else a * labelled[..., None]
-    product, square = ((fitted * x).sum((-1, -2), keepdim=True) for x in (b, a))
+    a, b = (root_relative(at_least_float32(each), root) for each in (predicted, target))
+    own, true = (
+        each if labelled is None else each.where(labelled[..., None], 0) for each in (a, b)
+    )
+    product, square = ((own * x).sum((-1, -2), keepdim=True) for x in (true, own))
     return _distance(product / square.clamp_min(1e-9) * a, b)
 
 
@@ -71,14 +75,14 @@ def pa_mpjpe(
 def pck_3d(
     error: Tensor,  # (..., J) mm, of `mpjpe` or another
     threshold_mm: float = 150.0,
-) -> Tensor:  # (..., J) 1 where the joint is right, else 0
+) -> Tensor:  # (..., J) 1 where the joint is right, else 0; NaN where the error is
     """Whether each joint is at most so far off; its mean is the 3DPCK (Mehta et al. 2017).
 
     Example:
         >>> pck_3d(torch.tensor([149.0, 151.0]))
         tensor([1., 0.])
     """
-    return (error <= threshold_mm).to(error.dtype)
+    return (error <= threshold_mm).to(error.dtype).where(~error.isnan(), torch.nan)
 
 
 def auc_3d(
@@ -91,7 +95,8 @@ def auc_3d(
         tensor([1.0000, 0.5161, 0.0000])
     """
     thresholds = torch.tensor(AUC_THRESHOLDS_MM, dtype=error.dtype, device=error.device)
-    return (error[..., None] <= thresholds).to(error.dtype).mean(-1)
+    within = (error[..., None] <= thresholds).to(error.dtype).mean(-1)
+    return within.where(~error.isnan(), torch.nan)
 
 
 def mpjve(
@@ -110,7 +115,7 @@ def mpjve(
         >>> mpjve(moved, still, fps=50.0)[0, 0]
         tensor(500.)
     """
-    return _distance(predicted.diff(dim=-3), target.diff(dim=-3)) * fps
+    return _distance(*(at_least_float32(each).diff(dim=-3) for each in (predicted, target))) * fps
 
 
 def bone_length_error(
@@ -173,4 +178,4 @@ def _bone_lengths(joints: Tensor, skeleton: Skeleton) -> Tensor:  # (..., J), Na
 
 
 def _distance(predicted: Tensor, target: Tensor) -> Tensor:
-    return (predicted - target).norm(dim=-1)
+    return (at_least_float32(predicted) - at_least_float32(target)).norm(dim=-1)

@@ -153,9 +153,9 @@ class Pipeline(nn.Module):
         return batch.frames(self.lifter.frames - 1 - future, seen - future)
 
     def predict(self, batch: Batch) -> PoseResult:
-        """What the pipeline makes of a batch: of its pictures, or of its true 2D joints."""
+        """What the pipeline makes of a batch: of its pictures, or of its 2D joints."""
         if not self.has_image:
-            joints3d = self.lift(batch.joints2d, batch.camera)
+            joints3d = self.lift(batch.joints2d, batch.camera, batch.confidence)
             return PoseResult(joints2d=self.predicted_frames(batch).joints2d, joints3d=joints3d)
         result: PoseResult = self(batch.image, batch.camera)
         return result

@@ -19,7 +19,7 @@ from posezoo.camera import Camera
 class Sample:
     """One item of a dataset: a clip of T frames (T = 1 for a single picture) of one person."""
 
-    joints2d: Tensor  # (T, J, 2) px, true positions
+    joints2d: Tensor  # (T, J, 2) px, true positions; or detected ones, NaN where there is none
     joints3d: Tensor  # (T, J, 3) mm, camera frame, root-relative
     root_mm: Tensor  # (T, 3) mm, camera frame: joints3d + root_mm is absolute
     labelled2d: Tensor  # (T, J) bool: joints2d is known; where it is not, it counts nowhere
@@ -29,7 +29,10 @@ class Sample:
     subject: str
     action: str
     sequence: str = ""  # the recording that it comes from, by any camera; "": none
+    frame: int = -1  # of that recording: the item's own pose, as its source counts; -1: not known
     image: Tensor | None = None  # (3, H, W) uint8 RGB
+    # (T, J) 0 to 1: how sure the detector was whose joints2d these are; None: they are true.
+    confidence: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,9 @@ class Batch:
     subject: tuple[str, ...]
     action: tuple[str, ...]
     sequence: tuple[str, ...]
+    frame: tuple[int, ...] = ()  # empty: not known
     image: Tensor | None = None  # (B, 3, H, W) uint8 RGB
+    confidence: Tensor | None = None  # (B, T, J) 0 to 1; None: joints2d are true
 
     def __len__(self) -> int:
         return len(self.joints2d)
@@ -55,6 +60,7 @@ class Batch:
     def collate(cls, samples: Sequence[Sample]) -> Batch:
         """Stack samples; pictures only where every sample has one."""
         images = [s.image for s in samples if s.image is not None]
+        sure = [_sure(s) for s in samples] if any(s.confidence is not None for s in samples) else []
         return cls(
             joints2d=torch.stack([s.joints2d for s in samples]),
             joints3d=torch.stack([s.joints3d for s in samples]),
@@ -66,12 +72,23 @@ class Batch:
             subject=tuple(s.subject for s in samples),
             action=tuple(s.action for s in samples),
             sequence=tuple(s.sequence for s in samples),
+            frame=tuple(s.frame for s in samples),
             image=torch.stack(images) if len(images) == len(samples) else None,
+            confidence=torch.stack(sure) if sure else None,
         )
+
+    def name(self, item: int) -> str:
+        """Which pose an item is, for people to find it."""
+        recording = f"sequence '{self.sequence[item]}', " if self.sequence[item] else ""
+        frame = self.frame[item] if self.frame else -1
+        place = f"{recording}frame {frame}, " if frame >= 0 else recording
+        return f"{place}subject '{self.subject[item]}', action '{self.action[item]}'"
 
     def frames(self, first: int, last: int) -> Self:
         """The same clips from frame `first` (included) to frame `last` (not included)."""
-        timed = ("joints2d", "joints3d", "root_mm", "labelled2d", "labelled3d", "visible")
+        timed = ["joints2d", "joints3d", "root_mm", "labelled2d", "labelled3d", "visible"]
+        if self.confidence is not None:
+            timed.append("confidence")
         return replace(self, **{name: getattr(self, name)[:, first:last] for name in timed})
 
     def items(
@@ -82,7 +99,8 @@ class Batch:
         places = torch.arange(len(self))[chosen.cpu()].tolist()
         named: dict[str, Any] = {
             name: tuple(getattr(self, name)[i] for i in places)
-            for name in ("subject", "action", "sequence")
+            for name in ("subject", "action", "sequence", "frame")
+            if getattr(self, name)
         }
         return replace(self._map(lambda value: value[chosen]), **named)
 
@@ -92,16 +110,20 @@ class Batch:
         tensors = {
             f.name: torch.cat([getattr(b, f.name) for b in batches])
             for f in fields(cls)
-            if isinstance(getattr(batches[0], f.name), Tensor) and f.name != "image"
+            if isinstance(getattr(batches[0], f.name), Tensor)
+            and f.name not in ("image", "confidence")
         }
         images = [b.image for b in batches if b.image is not None]
+        sure = [_sure(b) for b in batches] if any(b.confidence is not None for b in batches) else []
         return cls(
             **tensors,
             camera=Camera(torch.cat([b.camera.parameters for b in batches])),
             subject=tuple(name for b in batches for name in b.subject),
             action=tuple(name for b in batches for name in b.action),
             sequence=tuple(name for b in batches for name in b.sequence),
+            frame=tuple(number for b in batches for number in b.frame or (-1,) * len(b)),
             image=torch.cat(images) if len(images) == len(batches) else None,
+            confidence=torch.cat(sure) if sure else None,
         )
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
@@ -119,6 +141,11 @@ class Batch:
             if isinstance(value := getattr(self, f.name), Tensor | Camera)
         }
         return replace(self, **moved)
+
+
+def _sure(item: Sample | Batch) -> Tensor:  # (..., T, J)
+    """Its confidence; of true joints 1, of unknown ones 0."""
+    return item.labelled2d.float() if item.confidence is None else item.confidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

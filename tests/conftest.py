@@ -29,6 +29,8 @@ from posezoo import registry
 from posezoo.camera import Camera
 from posezoo.contracts import Batch
 from posezoo.data.batches import make_batch
+from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.data.store.store_writer import write_store
 from posezoo.registry import catalog
 from posezoo.skeleton import H36M17
 from posezoo.testing import assert_equal_up_to_rounding
@@ -171,6 +173,35 @@ def make_mocap():
                 trial = file.create_group(f"{person}/walk_01")
                 trial["positions_mm"] = change(poses).astype(np.float32)
                 trial.attrs["action_class"] = "walk"
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_walks():
+    """Make a store of S9 and S11, two recordings each before cameras "a" and "b"."""
+
+    def make(path: Path, frames: int = 12) -> Path:
+        rng = np.random.default_rng(0)
+        camera = Camera.make(focal_px=(1000, 1000), centre_px=(499.5, 499.5))
+        clips = []
+        for person in ("S9", "S11"):
+            for recording in ("Walking", "Walking 1"):
+                poses = STANDING_MM + rng.normal(0, 20, (frames, 17, 3))
+                poses[..., 1] += 40.0 * np.arange(frames)[:, None]
+                for view, side in (("a", 1), ("b", -1)):  # from the front, and from behind
+                    x, y, z = np.moveaxis(poses, -1, 0)
+                    seen = torch.from_numpy(np.stack([side * x, 1000 - z, 4500 + side * y], -1))
+                    known = np.ones((frames, 17), bool)
+                    clips.append(PoseSequence(
+                        joints2d_px=camera.project(seen).numpy(),
+                        joints3d_mm=(seen - seen[:, :1]).numpy(), root_mm=seen[:, 0].numpy(),
+                        labelled2d=known, labelled3d=known, visible=known,
+                        camera=camera.parameters.double().numpy(), subject=person, action="Walking",
+                        sequence=recording, view=view, frame=np.arange(frames),
+                    ))  # fmt: skip
+        write_store(path, clips, skeleton=H36M17, val="S11")
         return path
 
     return make

@@ -44,7 +44,7 @@ PLAN: dict[str, str] = {
     # The kinds: none knows another, and none knows the registry.
     "backbones": "contracts",
     "detectors": "contracts skeleton",
-    "heads": "camera contracts geometry losses ops skeleton",
+    "heads": "camera contracts geometry joint_maps losses ops skeleton",
     "lifters": "camera contracts normalisation skeleton",
     "strategies": "contracts evaluation skeleton",
     "data": "camera contracts drawing geometry hints joint_maps skeleton",
@@ -70,13 +70,14 @@ PLAN: dict[str, str] = {
     "report": (
         "assembly contracts data evaluation hints metrics pipeline registry settings training"
     ),
-    "testing": "assembly camera contracts geometry pipeline registry skeleton",
+    "testing": "assembly camera contracts geometry pipeline registry settings skeleton training",
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation hints inference ops posezoo registry report scaffold settings "
-        "skeleton sweep testing training weights"
+        "cores data evaluation hints inference ops posezoo registry report sample scaffold "
+        "settings skeleton sweep testing training weights"
     ),
+    "sample": "contracts data inference skeleton training",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {

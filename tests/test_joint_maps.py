@@ -193,3 +193,12 @@ def test_a_mapped_joint_is_as_sure_as_the_least_sure_of_its_sources(kind):
     assert mapped[0].tolist() == [0.9] * 17
     unknown = map_confidence(kind(sure), blazepose, H36M17)
     assert unknown[0, H36M17.joints.index("head")] == 0
+
+
+def test_a_body_model_gives_all_joints_of_h36m17_and_its_24_all_but_the_top_of_the_head():
+    whole, joints = (joint_map(SKELETONS[name], H36M17) for name in ("smpl25", "smpl24"))
+    assert whole.joints("impossible") == whole.joints("estimated") == ()
+    assert joints.joints("impossible") == ("head",)
+    assert [whole.source.joints[rule.sources[0]] for rule in whole.rules[7:11]] == [
+        *("spine2", "neck", "head", "head_top"),
+    ]

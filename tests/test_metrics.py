@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from posezoo import metrics
@@ -88,3 +89,61 @@ def test_unlabelled_joints_do_not_take_part_in_the_fit():
         metrics.pa_mpjpe(broken, target, labelled),
     ):
         assert error[labelled].max() < 1e-9
+
+
+NO_NUMBERS = [float("nan"), float("inf"), -float("inf"), 3e38]
+
+
+@pytest.mark.parametrize("number", NO_NUMBERS)
+@pytest.mark.parametrize("whose", ["predicted", "target"])
+def test_one_pose_that_is_not_finite_has_no_error_and_changes_no_other(number, whose):
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randn(3, 17, 3, generator=generator) * 300
+    predicted = target + torch.randn(3, 17, 3, generator=generator) * 30
+    {"predicted": predicted, "target": target}[whose][1, 4, 2] = number
+    for metric in (metrics.mpjpe, metrics.n_mpjpe, metrics.pa_mpjpe):
+        error = metric(predicted, target)
+        assert not error[1].isfinite().all(), metric
+        for pose in (0, 2):  # alone, without the bad one beside it
+            alone = metric(predicted[pose : pose + 1], target[pose : pose + 1])[0]
+            assert_equal_up_to_rounding(error[pose], alone, terms=64, magnitude=1000.0)
+    assert metrics.pa_mpjpe(predicted, target)[1].isnan().all()
+
+
+def test_an_unlabelled_joint_may_be_nan():
+    target = torch.randn(1, 17, 3, generator=torch.Generator().manual_seed(0)).double() * 300
+    labelled = torch.ones(1, 17, dtype=torch.bool)
+    labelled[:, 9] = False
+    holed = target.clone()
+    holed[:, 9] = torch.nan
+    for error in (
+        metrics.n_mpjpe(1.2 * target, holed, 0, labelled),
+        metrics.pa_mpjpe(1.2 * target, holed, labelled),
+    ):
+        assert error[labelled].max() < 1e-9
+        assert error[0, 9].isnan()
+
+
+def test_an_error_that_is_nan_is_neither_within_150_mm_nor_beyond():
+    error = torch.tensor([torch.nan, torch.inf, 100.0])
+    assert metrics.pck_3d(error)[0].isnan() and metrics.auc_3d(error)[0].isnan()
+    assert metrics.pck_3d(error)[1:].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(dtype):
+    """300 and 400 mm, and their double, are exact in either; 400 squared is too much for half."""
+    target, predicted = TARGET.to(dtype), (2 * TARGET[:, :, [1, 2, 0]]).to(dtype)
+    error = metrics.pa_mpjpe(predicted, target)
+    assert error.dtype == torch.float32
+    assert error.max() < 0.01
+    assert metrics.n_mpjpe(2 * target, target).max() < 0.01
+    assert metrics.mpjpe(2 * target, target)[0].tolist() == [0, 300, 500]
+
+
+def test_a_pose_of_a_single_point_is_as_far_off_as_the_truth_is_from_its_middle():
+    target = TARGET.double()
+    flat = torch.zeros_like(target)
+    expected = (target - target.mean(1, keepdim=True)).norm(dim=-1)
+    assert (metrics.pa_mpjpe(flat, target) - expected).abs().max() < 1e-9
+    assert (metrics.n_mpjpe(flat, target) - target.norm(dim=-1)).abs().max() < 1e-9

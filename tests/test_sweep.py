@@ -6,10 +6,12 @@ import random
 import signal
 import time
 
+import numpy as np
 import pytest
 import torch
 
 from posezoo.evaluation.bootstrap import Cells
+from posezoo.sweep import work as sweep_work
 from posezoo.sweep.definition import Axis, Sweep
 from posezoo.training.run_folder import RunFolder
 
@@ -193,6 +195,74 @@ def test_a_trial_that_diverges_is_reported_and_the_others_go_on(tmp_path):
     assert failed.note.startswith("failed: the loss became")
     assert fine.errors["mpjpe_mm"]
     assert "| 1 | 1e30 |" in write_report(study)
+
+
+class Boom(Exception):
+    """Of a plugin's own making."""
+
+
+CRASHES = {
+    "a division by zero": (ZeroDivisionError("float division by zero"), "ZeroDivisionError at "),
+    "an overflow": (FloatingPointError("overflow"), "FloatingPointError at "),
+    "a singular matrix of torch": (torch.linalg.LinAlgError("svd: failed"), "_LinAlgError at "),
+    "a singular matrix of numpy": (np.linalg.LinAlgError("SVD\ndid not"), "SVD did not"),
+    "a GPU's memory": (torch.OutOfMemoryError("CUDA out of memory"), "OutOfMemoryError at "),
+    "memory": (MemoryError(), "MemoryError at test_sweep.py:"),
+    "a missing key": (KeyError("width"), "KeyError at test_sweep.py:"),
+    "a wrong argument": (TypeError("not callable"), "TypeError at test_sweep.py:"),
+}
+
+
+def crashing(monkeypatch, error):
+    """Trainings at lr 1e-3 crash, the others go as they should."""
+    real = sweep_work.start
+
+    def start(run, settings, **options):
+        if settings.lr == 1e-3:
+            raise error
+        return real(run, settings, **options)
+
+    monkeypatch.setattr(sweep_work, "start", start)
+
+
+@pytest.mark.parametrize("what", CRASHES)
+def test_a_point_that_crashes_is_a_row_and_the_others_are_trained(tmp_path, monkeypatch, what):
+    error, said = CRASHES[what]
+    Study(tmp_path, sweep())
+    crashing(monkeypatch, error)
+    work(tmp_path, say=quiet)
+    failed, fine = read_rows(Study(tmp_path))
+    assert failed.note.startswith(f"failed: {said}") and "\n" not in failed.note
+    assert fine.errors["mpjpe_mm"]
+    assert "Traceback" in (tmp_path / "trials" / "000" / "failed.txt").read_text()
+    work(tmp_path, say=quiet)  # again: nothing is tried twice
+    assert [row.note for row in read_rows(Study(tmp_path))] == [failed.note, ""]
+
+
+def test_an_error_nobody_thought_of_ends_a_process_and_no_study(tmp_path, monkeypatch):
+    Study(tmp_path, sweep())
+    crashing(monkeypatch, Boom("its own words"))
+    with pytest.raises(Boom):
+        work(tmp_path, say=quiet)
+    work(tmp_path, say=quiet)
+    failed, fine = read_rows(Study(tmp_path))
+    assert failed.note.startswith("failed: Boom at test_sweep.py:")
+    assert failed.note.endswith(": its own words")
+    assert fine.errors["mpjpe_mm"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_a_signal_and_a_full_disk_stop_the_study_and_are_no_trial_s_fault(
+    tmp_path, monkeypatch, error
+):
+    study = Study(tmp_path, sweep())
+    with monkeypatch.context() as broken:
+        crashing(broken, error)
+        with pytest.raises(type(error)):
+            work(tmp_path, say=quiet)
+    assert read_rows(study) == []
+    work(tmp_path, say=quiet)
+    assert [row.note for row in read_rows(Study(tmp_path))] == ["", ""]
 
 
 def test_mean_and_spread_over_seeds_are_those_of_the_runs(tmp_path):

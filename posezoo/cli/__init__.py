@@ -8,6 +8,7 @@ import click
 
 from posezoo.cli.devices import beside_others, is_lost, is_silent, remember, require_shared
 from posezoo.cli.lazy import LazyGroup
+from posezoo.cli.usage import taught
 from posezoo.cores import wait_quietly
 from posezoo.training.signals import Stopped
 
@@ -65,9 +66,11 @@ class Commands(LazyGroup):
                 say(f"error: {_one_line(error)}")
                 ctx.exit(2)
             except click.ClickException as error:
-                if not is_silent(error):
-                    raise
-                ctx.exit(error.exit_code)
+                if is_silent(error):
+                    ctx.exit(error.exit_code)
+                if isinstance(error, click.UsageError):
+                    raise taught(error) from None
+                raise
             except RuntimeError as error:
                 if not is_lost(error):
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from posezoo.cli.tables import print_table
 from posezoo.evaluation.evaluate import Evaluation
 from posezoo.evaluation.metric_table import METRICS, Metric, ranking_metric
+from posezoo.registry import parse_node
 from posezoo.training.run_folder import RunFolder
 
-_SHOWN = 5  # people that a line names
+_SHOWN = 5  # people or poses that a line names
 
 
 class Console:
@@ -112,7 +114,30 @@ def print_evaluation(evaluation: Evaluation, *, detail: bool = False) -> None:
         f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
         f"ground-truth inputs: {', '.join(evaluation.ground_truth_inputs)}"
     )
+    warn_of_not_finite(evaluation.not_finite, evaluation.samples)
     _warn_of_people_seen(evaluation)
+
+
+def warn_of_not_finite(names: Sequence[str], samples: int) -> None:
+    """Say which poses have no error."""
+    if names:
+        shown = "; ".join(names[:_SHOWN]) + "; ..." * (len(names) > _SHOWN)
+        click.echo(f"NOT FINITE, and in no mean: {len(names)} of {samples} poses: {shown}")
+
+
+def print_inputs(evaluations: Sequence[Evaluation]) -> None:
+    """The errors of one lifter by the 2D joints that it was given, true or of a detector."""
+    columns = [METRICS[key] for key in evaluations[0].total if METRICS[key].compared]
+    columns = [metric for metric in columns if all(metric.key in e.total for e in evaluations)]
+    rows = [
+        (
+            parse_node(each.data).params.get("joints2d", "true"),
+            *(_cell(each.total, metric) for metric in columns),
+            str(each.samples),
+        )
+        for each in evaluations
+    ]
+    print_table(rows, headings=("2D joints", *(metric.label for metric in columns), "poses"))
 
 
 def _warn_of_people_seen(evaluation: Evaluation) -> None:

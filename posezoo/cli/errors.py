@@ -8,17 +8,24 @@ import click
 
 from posezoo import registry
 from posezoo.cli.devices import devices_option
-from posezoo.cli.options import data_option, device_option, evaluation_workers_option, plugin_option
+from posezoo.cli.options import (
+    data_option,
+    device_option,
+    evaluation_workers_option,
+    plugin_option,
+    run_argument,
+)
 
 _EPILOG = """\b
 Examples:
   posezoo errors runs/resnet50-hm --out errors.json
   posezoo errors runs/resnet50-hm --data mocap:path=poses --limit 2000 --out errors.json
+  posezoo errors --data store:path=h36m.h5,joints2d=cpn --out cpn.json
 """
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("run", metavar="DIR", type=click.Path(path_type=Path))
+@run_argument(required=False)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
 @data_option("the run's own val split")
 @click.option("--limit", type=click.IntRange(min=0), default=0, help="Pictures.  [default: all]")
@@ -27,7 +34,7 @@ Examples:
 @evaluation_workers_option
 @plugin_option
 def errors(
-    run: Path,
+    run: Path | None,
     out: Path,
     data: str | None,
     limit: int,
@@ -37,6 +44,7 @@ def errors(
 ) -> None:
     """Fit an error model to what the detector of the run in DIR finds on people.
 
+    Without DIR, to what --data has: store:path=FILE.h5,joints2d=NAME (posezoo data detections).
     Take people whom it was not trained on: on its own it errs less than on strangers. A lifter
     trains with the file by --strategy separate:lifter_input=noisy,errors=FILE.
     """

@@ -10,7 +10,13 @@ import click
 
 from posezoo import registry
 from posezoo.cli.devices import devices_option
-from posezoo.cli.options import data_option, device_option, evaluation_workers_option, plugin_option
+from posezoo.cli.options import (
+    data_option,
+    device_option,
+    evaluation_workers_option,
+    plugin_option,
+    run_argument,
+)
 
 if TYPE_CHECKING:
     from posezoo.evaluation.attribution import Attribution
@@ -19,11 +25,14 @@ _EPILOG = """\b
 Examples:
   posezoo eval runs/lifter --data mocap:path=poses17.h5 --protocol actions --json
   posezoo eval runs/resnet50-hm+martinez --attribute
+
+\b
+A lifter on a store with detected 2D joints is evaluated on these and on the true ones.
 """
 
 
 @click.command(name="eval", epilog=_EPILOG)
-@click.argument("run", metavar="DIR", type=click.Path(path_type=Path))
+@run_argument()
 @data_option("the run's own val split")
 @click.option("--protocol", default="poses", show_default=True, metavar="KEY", help="What counts.")
 @click.option("--flip", is_flag=True, help="Average with the mirrored person.")
@@ -50,13 +59,14 @@ def evaluate(
     for file in plugins:
         registry.load_plugin_file(file)
     from posezoo.cli.bars import Bar
-    from posezoo.cli.console import print_evaluation
+    from posezoo.cli.console import print_evaluation, print_inputs
     from posezoo.evaluation.attribution import attribute_run
-    from posezoo.evaluation.evaluate import Evaluation, evaluate_run
+    from posezoo.evaluation.evaluate import Evaluation, evaluate_inputs
     from posezoo.training.runs import pick_device
 
     where = pick_device(device)
     result: Evaluation | Attribution
+    others: list[Evaluation] = []
     if attribute and flip:
         raise click.UsageError("--attribute takes the pictures as they are: leave out --flip")
     same: dict[str, Any] = {"data": data, "protocol": protocol, "device": where}
@@ -64,17 +74,23 @@ def evaluate(
         if attribute:
             result = attribute_run(run, workers=workers, progress=bar, **same)
         else:
-            result = evaluate_run(run, workers=workers, progress=bar, flip=flip, **same)
+            result, *others = evaluate_inputs(run, workers=workers, progress=bar, flip=flip, **same)
     if as_json:
-        click.echo(json.dumps(result.to_dict(), indent=1))
+        content = result.to_dict()
+        if others:
+            content["other_joints2d"] = [each.to_dict() for each in others]
+        click.echo(json.dumps(content, indent=1))
     elif isinstance(result, Evaluation):
         print_evaluation(result, detail=detail)
+        if others:
+            print_inputs([result, *others])
     else:
         _print_attribution(result)
 
 
 def _print_attribution(found: Attribution) -> None:
     """Every share with its interval, then the answer."""
+    from posezoo.cli.console import warn_of_not_finite
     from posezoo.cli.tables import print_table
 
     across, along = found.directions["across"], found.directions["along"]
@@ -95,4 +111,5 @@ def _print_attribution(found: Attribution) -> None:
         f"{found.samples} poses of {found.data}; "
         f"protocol {found.protocol.key} ({found.protocol.hash}): {found.protocol.summary}"
     )
+    warn_of_not_finite(found.not_finite, found.samples)
     click.echo(found.answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,24 @@ def data_option(default: str) -> Callable[..., Any]:
     help_ = f"Dataset.  [default: {default}]"
     return click.option("--data", metavar="NODE", callback=_dataset, help=help_)
 
+
+def _run(ctx: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a picture or a data file where a run is to be named, and say what takes it."""
+    if path and path.is_file() and (how := _BECOMES_DATA.get(path.suffix.lower())):
+        raise click.BadParameter(f"'{path}' is a file, not a run: {how.format(path)}")
+    return path
+
+
+run_argument = partial(
+    click.argument, "run", type=click.Path(path_type=Path), callback=_run, metavar="DIR"
+)
+# Several words are one pipeline, written with other signs: what is to be typed is said of them.
+pipeline_argument = click.argument(
+    "pipeline",
+    metavar="[PIPELINE]",
+    nargs=-1,
+    callback=lambda ctx, argument, words: " ".join(words) or None,
+)
 
 _TRAINING = (
     click.option(

@@ -8,7 +8,12 @@ from typing import Any
 import click
 
 from posezoo import registry
-from posezoo.cli.options import TrainingCommand, split_setting, training_options
+from posezoo.cli.options import (
+    TrainingCommand,
+    pipeline_argument,
+    split_setting,
+    training_options,
+)
 
 _EPILOG = """\b
 Examples:
@@ -20,7 +25,7 @@ _PLAIN = {"seeds"}  # has a value even where nobody gave one
 
 
 @click.command(cls=TrainingCommand, epilog=_EPILOG)
-@click.argument("pipeline", metavar="[PIPELINE]", required=False)
+@pipeline_argument
 @click.option("--study", "folder", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--grid", multiple=True, metavar="KEY=A,B", help="Values of a setting, all in turn.")
 @click.option("--sample", multiple=True, metavar="KEY=A..B[:log]", help="Limits to draw between.")

@@ -8,7 +8,12 @@ from typing import Any
 import click
 
 from posezoo import registry
-from posezoo.cli.options import TrainingCommand, split_setting, training_options
+from posezoo.cli.options import (
+    TrainingCommand,
+    pipeline_argument,
+    split_setting,
+    training_options,
+)
 from posezoo.training.signals import StopRequest
 
 _EPILOG = """\b
@@ -21,7 +26,7 @@ Examples:
 
 
 @click.command(cls=TrainingCommand, epilog=_EPILOG)
-@click.argument("pipeline", metavar="[PIPELINE]", required=False)
+@pipeline_argument
 @click.option(
     "--config",
     type=click.Path(path_type=Path),

@@ -23,9 +23,11 @@ def make_batch(
     subject: NDArray[np.str_],  # (N,) of str
     action: NDArray[np.str_],  # (N,) of str
     sequence: NDArray[np.str_] | None = None,  # (N,) of str; None: single poses
+    frame: NDArray[np.integer] | None = None,  # (N,) of the sequence; None: not known
     labelled2d: Tensor | None = None,  # (N, T, J) bool; None: all
     labelled3d: Tensor | None = None,  # (N, T, J) bool; None: all
     image: Tensor | None = None,  # (N, 3, H, W) uint8 RGB
+    confidence: Tensor | None = None,  # (N, T, J) of a detector; None: joints2d are true
     root: int = 0,
 ) -> Batch:
     """Clips as a float32 batch."""
@@ -41,7 +43,9 @@ def make_batch(
         subject=tuple(subject.tolist()),
         action=tuple(action.tolist()),
         sequence=("",) * len(subject) if sequence is None else tuple(sequence.tolist()),
+        frame=() if frame is None else tuple(frame.tolist()),
         image=image,
+        confidence=None if confidence is None else confidence.float(),
     )
 
 
@@ -58,7 +62,9 @@ def only_sample(batch: Batch) -> Sample:
         subject=batch.subject[0],
         action=batch.action[0],
         sequence=batch.sequence[0],
+        frame=batch.frame[0] if batch.frame else -1,
         image=None if batch.image is None else batch.image[0],
+        confidence=None if batch.confidence is None else batch.confidence[0],
     )
 
 

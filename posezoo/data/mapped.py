@@ -9,7 +9,7 @@ import torch
 
 from posezoo.contracts import Batch, Dataset, Sample
 from posezoo.data.batches import only_sample, take
-from posezoo.joint_maps import joint_map, map_joints, map_labels
+from posezoo.joint_maps import joint_map, map_confidence, map_joints, map_labels
 from posezoo.skeleton import Skeleton
 
 
@@ -45,6 +45,7 @@ class Mapped:
         )
         labelled3d = labelled3d & labelled3d[..., root, None]
         shift = joints3d[..., root, :]
+        sure = batch.confidence
         return replace(
             batch,
             joints2d=joints2d,
@@ -53,7 +54,13 @@ class Mapped:
             labelled2d=labelled2d,
             labelled3d=labelled3d,
             visible=visible & labelled2d,
+            confidence=None if sure is None else map_confidence(sure, *sets),
         )
+
+    @property
+    def detections(self) -> tuple[str, ...]:
+        """The detections of the dataset, where it has any."""
+        return tuple(getattr(self._dataset, "detections", ()))
 
     def describe(self) -> str:
         """Which joints are exact, approximate and unknown, in a line."""

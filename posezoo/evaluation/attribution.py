@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch, Dataset
+from posezoo.evaluation.evaluated import named, require_finite, where_not_finite
 from posezoo.evaluation.open_run import open_run
-from posezoo.evaluation.per_pose import Progress, collect
+from posezoo.evaluation.per_pose import Judged, Progress, collect
 from posezoo.evaluation.protocol import Protocol, find_protocol
 from posezoo.geometry import procrustes_align, root_relative
 from posezoo.metrics import mpjpe, pa_mpjpe
@@ -46,6 +47,7 @@ class Attribution:
     protocol: Protocol
     data: str
     samples: int  # poses
+    not_finite: tuple[str, ...]  # those of them that have no error, since a number of them is none
     total: Estimate  # the MPJPE
     parts: dict[str, Estimate]  # "detector" and "lifter" add up to it
     detector_over_lifter: Estimate | None  # the one less the other, over the same poses
@@ -106,7 +108,7 @@ def attribute(
         pipeline,
         dataset,
         protocol,
-        lambda batch: _errors(pipeline, batch, protocol.root),
+        lambda batch: _judged(pipeline, batch, protocol.root),
         data=data,
         batch_size=batch_size,
         device=device,
@@ -114,6 +116,7 @@ def attribute(
         workers=workers,
         progress=progress,
     )
+    require_finite(found, data=data, pipeline=str(pipeline.spec))
     if found.errors["total"].isnan().all():
         raise ValueError(f"{data}: no joint is labelled in 3D; attribute on data with 3D truth")
     means = found.mean(protocol.aggregate)
@@ -127,6 +130,7 @@ def attribute(
         protocol=protocol,
         data=data,
         samples=len(found),
+        not_finite=found.not_finite,
         total=known["total"],
         parts={name: known[name] for name in ("detector", "lifter") if name in known},
         detector_over_lifter=known.get("detector_over_lifter"),
@@ -151,11 +155,12 @@ def attribute_run(
     Raises:
         ValueError: as `attribute`; no run there, damaged files, or unusable data.
     """
-    run = open_run(path, data=data, device=device)
+    rules = find_protocol(protocol)
+    run = open_run(path, data=data, device=device, joints2d=rules.joints2d or None)
     return attribute(
         run.pipeline,
         run.dataset,
-        find_protocol(protocol),
+        rules,
         data=str(run.data),
         batch_size=run.settings.batch_size,
         device=device,
@@ -176,7 +181,7 @@ def at_true_depth(
     return placed - placed[..., :1, :]
 
 
-def _errors(pipeline: Pipeline, batch: Batch, root: int) -> dict[str, Tensor]:
+def _judged(pipeline: Pipeline, batch: Batch, root: int) -> Judged:
     """Errors and their differences (B, T, J) in mm, float64; NaN where a joint is not labelled."""
     truth = pipeline.predicted_frames(batch)
     true, labelled = truth.joints3d.double(), truth.labelled3d
@@ -215,7 +220,12 @@ def _errors(pipeline: Pipeline, batch: Batch, root: int) -> dict[str, Tensor]:
         errors["detector_over_lifter"] = total - 2 * lifter
         for name, alone in zip(pipeline.skeleton.joints, _one_hot(known2d), strict=True):
             errors[name] = total - lifted(alone)
-    return {name: each.where(labelled, torch.nan) for name, each in errors.items()}
+    broken = where_not_finite(result, truth)
+    known = labelled & ~broken[..., None]
+    return Judged(
+        errors={name: each.where(known, torch.nan) for name, each in errors.items()},
+        not_finite=named(truth, broken.any(1)),
+    )
 
 
 def _one_hot(known2d: Tensor) -> Tensor:  # (B, T, J, 1) -> (J, J, 1) bool
@@ -228,13 +238,13 @@ def _rigid_mpjpe(
     labelled: Tensor,  # (..., J) bool: the joints to fit by
 ) -> Tensor:  # (..., J) mm
     """Distance of each joint after the best rotation and translation: `pa_mpjpe` but for scale."""
-    weight = labelled[..., None].to(true)
-    count = weight.sum(-2, keepdim=True).clamp_min(1)
+    known = labelled[..., None]
+    count = known.sum(-2, keepdim=True).clamp_min(1)
 
     def spread(joints: Tensor, centre: Tensor) -> Tensor:
-        return (weight * (joints - centre)).square().sum((-1, -2), keepdim=True).sqrt()
+        return (joints - centre).where(known, 0).square().sum((-1, -2), keepdim=True).sqrt()
 
-    own, centre = ((weight * each).sum(-2, keepdim=True) / count for each in (predicted, true))
+    own, centre = (each.where(known, 0).sum(-2, keepdim=True) / count for each in (predicted, true))
     aligned = procrustes_align(predicted, true, labelled)
     scale = spread(predicted, own) / spread(aligned, centre).clamp_min(1e-9)
     return (centre + scale * (aligned - centre) - true).norm(dim=-1)

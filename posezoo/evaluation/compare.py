@@ -20,6 +20,7 @@ from typing import Any
 from posezoo.evaluation.bootstrap import Cells, paired
 from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.evaluation.protocol import protocols
+from posezoo.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,8 @@ def read_score(path: Path) -> Score:
         ValueError: there is none, or it is not one.
     """
     file = path / "eval.json" if path.is_dir() else path
+    if not path.exists():
+        raise ValueError(f"{path}: no run and no file of that name{RunFolder(path).nearby()}")
     if not file.is_file():
         raise ValueError(
             f"{path}: no evaluation there ({file.name} is missing). Finish the run with "
@@ -133,7 +136,7 @@ def compare(scores: Sequence[Score]) -> Comparison:
         ValueError: there are fewer than two.
     """
     if len(scores) < 2:
-        raise ValueError("compare takes at least two runs")
+        raise ValueError("compare takes at least two runs: posezoo compare runs/one runs/two")
     metric = ranking_metric(*(score.result for score in scores)) or ""
     obstacles, again = [], False
     for score in scores:
@@ -212,6 +215,7 @@ _INPUTS = "ground_truth_inputs"
 _FACTS: dict[str, Callable[[Score], str]] = {
     "protocols": lambda score: score.protocol,
     _DATA: _data,
+    "poses without an error": lambda score: str(len(score.result.get("not_finite", ()))),
     "averaging": lambda score: "with the mirror image" if score.result.get("flip") else "none",
     _INPUTS: lambda score: ", ".join(score.result.get("ground_truth_inputs", ())) or "not said",
 }

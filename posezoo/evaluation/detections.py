@@ -15,6 +15,9 @@ from posezoo.evaluation.open_run import open_run
 from posezoo.pipeline import Pipeline
 from posezoo.ranks import here
 from posezoo.registry import parse_node
+from posezoo.skeleton import Skeleton
+
+_AT_ONCE = 1024  # poses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +80,80 @@ def detect(
     )
 
 
+def recorded(
+    data: str, *, limit: int = 0, workers: int = 0
+) -> tuple[Skeleton, Detections]:  # of the joints of the store
+    """A detection that a store holds (`store:...,joints2d=NAME`), beside the truth.
+
+    A joint that was not found is not labelled: it tells nothing of how the detector errs. The val
+    split, if `data` does not name another; `limit` as `detect`.
+
+    Raises:
+        ValueError: data without a detection.
+    """
+    node = parse_node(data) if data else None
+    if node is None or not node.params.get("joints2d"):
+        raise ValueError(
+            f"--data {data or '(none)'} names no detection: give store:path=FILE.h5,joints2d=NAME "
+            "(posezoo data info lists them), or DIR, a run that detects"
+        )
+    given = {"split": "val"} | node.params
+    seen, true = (
+        build_dataset(node.with_params(**given | {"joints2d": name}), pictures=False)
+        for name in (node.params["joints2d"], "")
+    )
+    step = max(1, -(-len(seen) // limit)) if limit else 1
+    pairs = zip(
+        *(
+            ordered_batches(
+                each, indices=range(0, len(seen), step), batch_size=_AT_ONCE, workers=workers
+            )
+            for each in (seen, true)
+        ),
+        strict=True,
+    )
+    found = [
+        (
+            torch.where(detected.labelled2d[..., None], detected.joints2d, truth.joints2d)[:, 0],
+            truth.joints2d[:, 0],
+            detected.confidence[:, 0],
+            (detected.labelled2d & truth.labelled2d)[:, 0],
+        )
+        for detected, truth in pairs
+        if detected.confidence is not None
+    ]
+    predicted, actual, confidence, labelled = (torch.cat(each) for each in zip(*found, strict=True))
+    return seen.skeleton, Detections(
+        predicted=predicted,
+        true=actual,
+        confidence=confidence,
+        labelled=labelled,
+        subjects=seen.subjects,
+        trained_on=(),
+    )
+
+
 def fit_errors(
-    run: Path, *, data: str | None = None, limit: int = 0, device: torch.device, workers: int = 0
+    run: Path | None,
+    *,
+    data: str | None = None,
+    limit: int = 0,
+    device: torch.device,
+    workers: int = 0,
 ) -> tuple[DetectorErrors, Detections]:
     """The error model of a run's detector, and what it was fitted to; arguments as `detect`.
 
+    Without a run it is that of the detection which `data` name, as in `recorded`.
+
     Raises:
-        ValueError: as `detect`, or too little was found.
+        ValueError: as `detect` or `recorded`, or too little was found.
     """
-    pipeline, found = detect(run, data=data, limit=limit, device=device, workers=workers)
+    if run is None:
+        skeleton, found = recorded(data or "", limit=limit, workers=workers)
+    else:
+        pipeline, found = detect(run, data=data, limit=limit, device=device, workers=workers)
+        skeleton = pipeline.skeleton
     model = DetectorErrors.fit(
-        found.predicted, found.true, found.confidence, found.labelled, pipeline.skeleton
+        found.predicted, found.true, found.confidence, found.labelled, skeleton
     )
     return model, found

@@ -71,10 +71,11 @@ class DetectorErrors:
         Raises:
             ValueError: too few predictions of a joint.
         """
-        size = person_size(true)[:, None]
-        error = ((predicted - true) / size).double()
-        order = list(skeleton.mirror)
+        labelled = labelled & predicted.isfinite().all(-1)
+        size, order = person_size(true, labelled)[:, None], list(skeleton.mirror)
+        error = ((predicted - true) / size).double().where(labelled[..., None], 0)
         to_mirror = ((predicted - true[:, order]) / size).norm(dim=-1).double()
+        to_mirror = to_mirror.where(labelled[:, order], torch.inf)
         length = error.norm(dim=-1)
         far = length > _FAR * length.where(labelled, torch.nan).nanmedian(0).values
         swapped = labelled & far & (to_mirror < _CLOSER * length)
@@ -210,10 +211,14 @@ class DetectorErrors:
 
 def person_size(
     joints2d: Tensor,  # (..., J, 2) px
+    labelled: Tensor | None = None,  # (..., J) bool: those that are known; None: all
 ) -> Tensor:  # (..., 1) px
     """Root mean square distance of a person's joints from their mean."""
-    centred = joints2d - joints2d.mean(-2, keepdim=True)
-    return centred.square().sum(-1).mean(-1, keepdim=True).sqrt().clamp_min(1e-6)
+    known = torch.ones_like(joints2d[..., :1]) if labelled is None else labelled[..., None]
+    count = known.sum(-2).clamp_min(1)  # (..., 1)
+    joints2d = joints2d.where(known > 0, 0)
+    centred = (joints2d - (joints2d.sum(-2) / count)[..., None, :]).where(known > 0, 0)
+    return (centred.square().sum((-1, -2))[..., None] / count).sqrt().clamp_min(1e-6)
 
 
 def _covariance(errors: Tensor) -> Tensor:  # (N, 2) -> (2, 2)

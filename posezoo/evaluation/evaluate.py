@@ -12,15 +12,23 @@ import torch
 from torch import Tensor
 
 from posezoo import metrics
-from posezoo.contracts import Batch, Dataset
+from posezoo.contracts import Batch, Dataset, PoseResult
 from posezoo.evaluation.bootstrap import Cells
-from posezoo.evaluation.evaluated import facts, fingerprint, people_trained_on
+from posezoo.evaluation.evaluated import (
+    facts,
+    fingerprint,
+    named,
+    people_trained_on,
+    require_finite,
+    where_not_finite,
+)
 from posezoo.evaluation.flip import predict_with_flip
 from posezoo.evaluation.metric_table import METRICS
-from posezoo.evaluation.open_run import open_run
-from posezoo.evaluation.per_pose import Progress, collect
+from posezoo.evaluation.open_run import open_run, other_joints2d
+from posezoo.evaluation.per_pose import Judged, Progress, collect
 from posezoo.evaluation.protocol import Protocol, find_protocol
 from posezoo.pipeline import Pipeline
+from posezoo.ranks import here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +43,7 @@ class Evaluation:
     flip: bool  # averaged with the mirrored person
     ground_truth_inputs: tuple[str, ...]  # what of the truth the pipeline is given
     samples: int  # poses
+    not_finite: tuple[str, ...]  # those of them that have no error, since a number of them is none
     total: dict[str, float]  # by keys of `METRICS`
     interval: dict[str, tuple[float, float]]  # 95 %, by bootstrap over sequences
     cells: dict[str, Cells]  # the errors that runs are ranked by, by sequence
@@ -49,6 +58,7 @@ class Evaluation:
             "flip": self.flip,
             "ground_truth_inputs": self.ground_truth_inputs,
             "samples": self.samples,
+            "not_finite": self.not_finite,
             "interval": self.interval,
             "pipeline": self.pipeline,
             "data": self.data,
@@ -80,29 +90,41 @@ def evaluate(
 ) -> Evaluation:
     """Run the pipeline over the dataset's items, in order; joints not labelled do not count.
 
+    A pose that is not finite, as predicted or in truth, has no error, and is named.
+
     `max_samples` takes that many items spread evenly over the split instead (0: all). `flip`
     averages with what it makes of the mirrored person. `lead` is how many frames of each clip only
     serve the velocity of those after them. `trained_on` are the people that the pipeline was
     trained on, None if nobody knows. The pipeline is left in the mode in which it came.
 
     Raises:
-        ValueError: the data has no truth for something that the pipeline predicts.
+        ValueError: the data has no truth for something that the pipeline predicts, or no pose
+            has a finite error.
     """
+    detected = False
 
-    def errors(batch: Batch) -> dict[str, Tensor]:
-        return _errors(pipeline, batch, root=protocol.root, flip=flip, lead=lead)
-
-    def items(batch: Batch) -> bytes:
+    def judged(batch: Batch) -> Judged:
+        nonlocal detected
+        detected = detected or batch.confidence is not None
         truth = pipeline.predicted_frames(batch)
-        truth = truth.frames(lead, truth.joints3d.shape[1])
-        return facts(truth, with_2d=not pipeline.has_image)
+        counted = truth.frames(lead, truth.joints3d.shape[1])
+        result = predict_with_flip(pipeline, batch) if flip else pipeline.predict(batch)
+        broken = where_not_finite(result, truth)
+        found = _errors(pipeline, result, truth, root=protocol.root, with_velocity=lead > 0)
+        return Judged(
+            errors={
+                k: each[:, lead:].where(~broken[:, lead:, None], torch.nan)
+                for k, each in found.items()
+            },
+            not_finite=named(counted, broken[:, lead:].any(1)),
+            facts=facts(counted, with_2d=not pipeline.has_image),
+        )
 
     found = collect(
         pipeline,
         dataset,
         protocol,
-        errors,
-        facts=items,
+        judged,
         data=data,
         batch_size=batch_size,
         device=device,
@@ -111,6 +133,7 @@ def evaluate(
         max_samples=max_samples,
         progress=progress,
     )
+    require_finite(found, data=data, pipeline=str(pipeline.spec))
     total = found.mean(protocol.aggregate)
     unknown = [name for name, value in total.items() if math.isnan(value)]
     if lacking := [name for name in unknown if METRICS[name].always]:
@@ -126,8 +149,18 @@ def evaluate(
         seen_people=None if trained_on is None else found.people(among=trained_on),
         flip=flip,
         # Pictures are cropped around the true joints, and the lens is always known.
-        ground_truth_inputs=("2D box" if pipeline.has_image else "2D joints", "camera"),
+        ground_truth_inputs=(
+            *(
+                ("2D box",)
+                if pipeline.has_image
+                else ()
+                if here().greatest(detected)
+                else ("2D joints",)
+            ),
+            "camera",
+        ),
         samples=len(found),
+        not_finite=found.not_finite,
         total=total,
         interval={name: found.interval(name, protocol.aggregate) for name in total},
         cells={k: found.cells(k, protocol.aggregate) for k in total if METRICS[k].ranks},
@@ -145,18 +178,24 @@ def evaluate_run(
     device: torch.device,
     workers: int = 0,
     flip: bool = False,
+    joints2d: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate the best checkpoint of a run on its own val split, or on `data`.
 
+    `joints2d` names the detection that a lifter is given, "" the truth; None leaves it to protocol
+    and data.
+
     Raises:
         ValueError: no run there, damaged files, an unknown protocol, or unusable data.
     """
-    run = open_run(path, data=data, device=device, with_lead=True)
+    rules = find_protocol(protocol)
+    joints2d = rules.joints2d or joints2d
+    run = open_run(path, data=data, device=device, with_lead=True, joints2d=joints2d)
     return evaluate(
         run.pipeline,
         run.dataset,
-        find_protocol(protocol),
+        rules,
         data=str(run.data),
         batch_size=run.settings.batch_size,
         device=device,
@@ -169,14 +208,25 @@ def evaluate_run(
     )
 
 
+def evaluate_inputs(path: Path, *, data: str | None = None, **given: Any) -> list[Evaluation]:
+    """`evaluate_run`; then the same with the other 2D joints that the data have for a lifter.
+
+    A protocol that names a detection is of that one alone.
+    """
+    first = evaluate_run(path, data=data, **given)
+    if first.protocol.joints2d:
+        return [first]
+    others = other_joints2d(open_run(path, data=data))
+    return [first, *(evaluate_run(path, data=data, **given, joints2d=name) for name in others)]
+
+
 def _errors(
-    pipeline: Pipeline, batch: Batch, *, root: int, flip: bool, lead: int
+    pipeline: Pipeline, result: PoseResult, truth: Batch, *, root: int, with_velocity: bool
 ) -> dict[str, Tensor]:
     """Errors (B, T, J), float64; NaN where a joint is not labelled."""
-    result = predict_with_flip(pipeline, batch) if flip else pipeline.predict(batch)
-    truth = pipeline.predicted_frames(batch)
     errors: dict[str, Tensor] = {}
-    if result.joints2d is not None:
+    # Of detected joints that a lifter is given the truth is not here: `posezoo data info` has it.
+    if result.joints2d is not None and truth.confidence is None:
         error = metrics.error_2d(result.joints2d.double(), truth.joints2d.double())
         errors["error_2d_px"] = error.where(truth.labelled2d, torch.nan)
     if result.joints3d is not None:
@@ -195,9 +245,9 @@ def _errors(
         errors |= {name: each.where(labelled, torch.nan) for name, each in in_3d.items()}
         known = true.where(labelled[..., None], torch.nan)
         errors["bone_length_mm"] = metrics.bone_length_error(predicted, known, skeleton)
-        if lead:
+        if with_velocity:
             errors["mpjve_mm"] = _velocity_error(predicted, known, truth)
-    return {name: each[:, lead:] for name, each in errors.items()}
+    return errors
 
 
 def _velocity_error(

@@ -1,14 +1,16 @@
-"""What an evaluation was of: the poses themselves, and whether the run had seen those people."""
+"""What an evaluation was of: which poses, those without an error, and who was seen in training."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
 
+import torch
 from torch import Tensor
 
 from posezoo.assembly import build_dataset
-from posezoo.contracts import Batch
+from posezoo.contracts import Batch, PoseResult
+from posezoo.evaluation.per_pose import PerPose
 from posezoo.registry import parse_node
 from posezoo.settings import Settings
 
@@ -42,6 +44,41 @@ def facts(truth: Batch, *, with_2d: bool) -> bytes:
         for item, name in enumerate(names)
         for part in ("/".join(name).encode(), *(row[item].numpy().tobytes() for row in rows))
     )
+
+
+def require_finite(found: PerPose, *, data: str, pipeline: str) -> None:
+    """Ask for a pose that has an error.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if len(found.not_finite) == len(found):
+        raise ValueError(
+            f"none of {len(found)} poses of {data} has a finite error: '{pipeline}' gives NaN or "
+            f"infinity, as for {found.not_finite[0]}; train again with a lower --lr"
+        )
+
+
+def named(
+    truth: Batch,
+    chosen: Tensor,  # (B,) bool
+) -> list[str]:
+    """Which poses they are, in words."""
+    return [truth.name(item) for item in chosen.nonzero().flatten().tolist()]
+
+
+def where_not_finite(result: PoseResult, truth: Batch) -> Tensor:  # (B, T) bool
+    """Where a number is none that an error would be made of: NaN, or infinite.
+
+    Such a pose has no error in any metric, and counts in no mean.
+    """
+    numbers = [truth.joints3d.masked_fill(~truth.labelled3d[..., None], 0)]
+    if result.joints3d is not None:
+        numbers.append(result.joints3d)
+    for joints2d in (truth.joints2d, result.joints2d):
+        if joints2d is not None:
+            numbers.append(joints2d.masked_fill(~truth.labelled2d[..., None], 0))
+    return torch.stack([~each.isfinite().all(-1).all(-1) for each in numbers]).any(0)
 
 
 def people_trained_on(settings: Settings) -> Collection[str] | None:

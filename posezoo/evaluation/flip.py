@@ -29,6 +29,7 @@ def predict_with_flip(pipeline: Pipeline, batch: Batch) -> PoseResult:
         image=None if batch.image is None else batch.image.flip(-1),
         joints2d=mirrored(batch.joints2d, order, middle),
         camera=batch.camera.mirrored(middle),
+        confidence=None if batch.confidence is None else batch.confidence[..., list(order)],
     )
     if hasattr(pipeline.head, "decode_flipped"):
         one, other = _from_mean_of_maps(pipeline, batch, flipped, middle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -46,19 +46,23 @@ def open_run(
     data: NodeSpec | str | None = None,
     device: torch.device = _CPU,
     with_lead: bool = False,
+    joints2d: str | None = None,
 ) -> OpenRun:
     """The best checkpoint of a run, with its own val split or `data`.
 
     `with_lead` asks for one frame more before each clip, for errors of velocity, where the data has
-    sequences and the pipeline is a lifter alone.
+    sequences and the pipeline is a lifter alone. `joints2d` names the detection that a lifter is
+    given, "" the truth; None leaves it to the data.
 
     Raises:
-        ValueError: no run there, damaged files, or unusable data.
+        ValueError: no run there, damaged files, or unusable data, such as without that detection.
     """
     settings = RunFolder(path).settings()
     pipeline = load_pipeline(path).to_device(device).eval()
     node = parse_node(data) if isinstance(data, str) else data
     node = node or parse_node(settings.data).with_params(split="val")
+    if joints2d is not None:
+        node = _given(node, joints2d, pipeline)
     lead = 0
     if with_lead and not pipeline.has_image:
         lead = int("frames" in registry.resolve("dataset", node).entry.parameters())
@@ -74,6 +78,34 @@ def open_run(
         device=device,
         bf16=computes_in_bf16(settings, pipeline, device),
     )
+
+
+def other_joints2d(run: OpenRun) -> tuple[str, ...]:
+    """The other 2D joints that the data have for a lifter: detections by name, "" the truth."""
+    detections = getattr(run.dataset, "detections", ())
+    if run.pipeline.has_image or not detections:
+        return ()
+    return tuple(name for name in ("", *detections) if name != run.data.params.get("joints2d", ""))
+
+
+def _given(node: NodeSpec, joints2d: str, pipeline: Pipeline) -> NodeSpec:
+    """The same data with those 2D joints."""
+    if pipeline.has_image:
+        raise ValueError(
+            f"'{pipeline.spec}' finds its 2D joints by itself; '{joints2d}' is for a lifter alone"
+        )
+    if "joints2d" not in registry.resolve("dataset", node).entry.parameters():
+        raise ValueError(
+            f"'{node}' has no detected 2D joints '{joints2d}'; give a store that has them "
+            "(posezoo data detections)"
+        )
+    if not joints2d:
+        return replace(node, params={k: v for k, v in node.params.items() if k != "joints2d"})
+    if node.params.get("joints2d", joints2d) != joints2d:
+        raise ValueError(
+            f"'{node}': expected joints2d={joints2d}, which the protocol says; leave it out"
+        )
+    return node.with_params(joints2d=joints2d)
 
 
 def computes_in_bf16(settings: Settings, pipeline: Pipeline, device: torch.device) -> bool:

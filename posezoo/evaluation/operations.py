@@ -34,11 +34,15 @@ def count_entry(
     entry: Entry,
     node: NodeSpec,  # its key, with the user's parameters
 ) -> Count | None:
-    """The count of one network; a head's is of its manifest's example. None: it is no network.
+    """The count of one network; a head's is of its manifest's example.
+
+    None: it is no network, or needs a parameter that the node does not have, such as a file.
 
     Raises:
         ValueError: parameters that do not fit.
     """
+    if any(p.required and name not in node.params for name, p in entry.parameters().items()):
+        return None
     match entry.kind:
         case "backbone":
             with torch.device("meta"):

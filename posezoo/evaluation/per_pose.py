@@ -21,9 +21,18 @@ from posezoo.evaluation.protocol import Aggregate, Protocol
 from posezoo.pipeline import Pipeline
 from posezoo.ranks import as_bytes, as_tensor, here
 
-_NAMES, _FACTS = " names", " facts"  # beside the errors of a batch
+_WORDS, _FACTS = " words", " facts"  # beside the errors of a batch
 
 Progress = Callable[[int, int], None]  # is told how many items are done, and of how many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What comes of a batch."""
+
+    errors: dict[str, Tensor]  # (B, T, J) float64 each; NaN: not known
+    not_finite: list[str]  # the items that have none, since a number of them is none
+    facts: bytes = b""  # what else is to be kept of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +42,8 @@ class PerPose:
     errors: dict[str, Tensor]  # (N, J) float64 each, of the protocol's joints; NaN: not known
     joints: tuple[str, ...]  # their names
     names: tuple[tuple[str, str, str], ...]  # subject, action and sequence of each pose
-    facts: tuple[bytes, ...] = ()  # what was asked of each batch
+    not_finite: tuple[str, ...] = ()  # those that have no error, since a number of them is none
+    facts: tuple[bytes, ...] = ()  # of each batch
 
     def __len__(self) -> int:
         return len(self.names)
@@ -83,9 +93,8 @@ def collect(
     pipeline: Pipeline,
     dataset: Dataset,
     protocol: Protocol,
-    errors: Callable[[Batch], dict[str, Tensor]],  # -> (B, T, J), NaN where not known
+    judged: Callable[[Batch], Judged],
     *,
-    facts: Callable[[Batch], bytes] = lambda batch: b"",
     data: str,
     batch_size: int,
     device: torch.device,
@@ -97,7 +106,7 @@ def collect(
     """The errors of the items that the protocol counts, in order.
 
     Ranks take turns with the batches, and all of them have the whole, to the bit what one would
-    have. `facts` is what else to keep of each batch. `max_samples` takes that many items spread
+    have. `max_samples` takes that many items spread
     evenly over the split instead (0: all). The pipeline is left in the mode in which it came.
 
     Raises:
@@ -122,24 +131,26 @@ def collect(
             if not len(batch):
                 parts.append({})  # it holds its place among the batches of all ranks
                 continue
-            each = errors(batch.to(device))
-            frames = next(iter(each.values())).shape[1]
+            each = judged(batch.to(device))
+            frames = next(iter(each.errors.values())).shape[1]
             whose = zip(batch.subject, batch.action, batch.sequence, strict=True)
-            text = json.dumps([name for name in whose for _ in range(frames)])
-            parts.append({name: value.flatten(0, 1).cpu() for name, value in each.items()})
-            parts[-1] |= {_NAMES: as_tensor(text.encode()), _FACTS: as_tensor(facts(batch))}
+            names = [name for name in whose for _ in range(frames)]
+            words = json.dumps([names, each.not_finite]).encode()
+            parts.append({k: value.flatten(0, 1).cpu() for k, value in each.errors.items()})
+            parts[-1] |= {_WORDS: as_tensor(words), _FACTS: as_tensor(each.facts)}
     pipeline.train(training)
     found = [{**part} for part in ranks.in_order(parts) if part]
     if not found:
         raise ValueError(f"{data}: protocol {protocol.key} leaves no pose of it")
-    names = [json.loads(as_bytes(part.pop(_NAMES))) for part in found]
-    kept = tuple(as_bytes(part.pop(_FACTS)) for part in found)
+    said = [json.loads(as_bytes(part.pop(_WORDS))) for part in found]
+    facts = tuple(as_bytes(part.pop(_FACTS)) for part in found)
     joints = list(protocol.joints or range(pipeline.skeleton.num_joints))
     return PerPose(
         errors={name: torch.cat([each[name] for each in found])[:, joints] for name in found[0]},
         joints=tuple(pipeline.skeleton.joints[joint] for joint in joints),
-        names=tuple((*name,) for batch in names for name in batch),
-        facts=kept,
+        names=tuple((*name,) for names, _ in said for name in names),
+        not_finite=tuple(name for _, broken in said for name in broken),
+        facts=facts,
     )
 
 

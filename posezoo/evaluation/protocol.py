@@ -26,11 +26,14 @@ class Protocol:
     subjects: tuple[str, ...] = ()  # only these people; empty: all of the split
     drop: tuple[str, ...] = ()  # sequences that do not count
     aggregate: Aggregate = "poses"  # mean over poses, or of group means
+    joints2d: str = ""  # the detection that a lifter is given; empty: what the data say
 
     @property
     def hash(self) -> str:
         """Ten hex digits of everything that changes a number; the wording does not."""
         facts = {k: v for k, v in asdict(self).items() if k not in ("key", "summary")}
+        if not self.joints2d:  # so that the hashes of older numbers stay what they were
+            del facts["joints2d"]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_dict(self) -> dict[str, Any]:

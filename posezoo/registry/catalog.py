@@ -19,13 +19,14 @@ from posezoo.registry.entry import KINDS, Entry
 from posezoo.registry.errors import PluginError, SpecError
 from posezoo.registry.manifest import builtin_manifest, read_manifest
 from posezoo.registry.plugins import Problem, installed_entries
+from posezoo.registry.slips import pipeline_meant
 from posezoo.registry.sources import from_source
 from posezoo.registry.spec import NodeSpec, PipelineSpec, parse_node
 
 _PLACES = {
-    "backbone": "write it before '-'",
-    "head": "write it after '-'",
-    "lifter": "write it after '+', or alone",
+    "backbone": "write it before '-', as in {}-hm+martinez",
+    "head": "write it after '-', as in resnet50-{}+martinez",
+    "lifter": "write it after '+', as in resnet50-hm+{}, or alone",
     "detector": "write it first, before '+', or alone",
     "strategy": "give it to --strategy",
     "dataset": "give it to --data",
@@ -85,7 +86,9 @@ def find(kind: str | None, key: str) -> Entry:
         _refuse_claimed(key)
         raise SpecError(_unknown(kind, key))
     if kind not in (None, entry.kind):
-        raise SpecError(f"'{key}' is a {entry.kind}, not a {kind}; {_PLACES[entry.kind]}")
+        raise SpecError(
+            f"'{key}' is a {entry.kind}, not a {kind}; {_PLACES[entry.kind].format(key)}"
+        )
     return entry
 
 
@@ -113,12 +116,26 @@ def parse_pipeline(text: str) -> PipelineSpec:
     Raises:
         SpecError: the text breaks the grammar; the message marks the place with '^'.
     """
-    spec = grammar.parse_pipeline(text)
+    try:
+        spec = grammar.parse_pipeline(text)
+    except SpecError as error:
+        if meant := pipeline_meant(text, _kinds()):
+            raise SpecError(f"{error}. Did you mean {meant}?") from None
+        raise
     if (alone := spec.alone) is not None and _is_a("detector", alone.key):
         return PipelineSpec(detector=alone)
     if spec.detector is not None:
         _refuse_backbone(spec.detector, spec.lifter)
+    misplaced = [n.key for kind, n in spec.nodes.items() if not _is_a(kind, n.key)]
+    if misplaced and (meant := pipeline_meant(text, _kinds())):
+        if meant.alone is None and meant.nodes.keys() != spec.nodes.keys():
+            raise SpecError(f"'{text}' is no pipeline. Did you mean {meant}?")
     return spec
+
+
+def _kinds() -> dict[str, str]:
+    """The kind of every key, and of every short name."""
+    return {name: e.kind for e in _all().values() for name in (_short(e.key), e.key)}
 
 
 def _is_a(kind: str, key: str) -> bool:
@@ -129,7 +146,7 @@ def _is_a(kind: str, key: str) -> bool:
 def _refuse_backbone(first: NodeSpec, lifter: NodeSpec | None) -> None:
     """What stands where a detector should: a backbone without its head, or the two run together."""
     rest = f"+{lifter}" if lifter else ""
-    if _is_a("backbone", first.key):
+    if _is_a("backbone", first.key) and not _is_a("head", first.tag or ""):
         raise SpecError(
             f"'{first.key}' is a backbone, and you left out the head: {first}-{_A_HEAD}{rest} "
             "(others: posezoo list --kind head)"

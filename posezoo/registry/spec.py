@@ -125,8 +125,7 @@ def parse_pipeline(text: str) -> PipelineSpec:
         SpecError: the text breaks the grammar; the message marks the place with '^'.
     """
     cuts = _separators(text)
-    starts, ends = [0, *(i + 1 for i in cuts)], [*cuts, len(text)]
-    nodes = [_node(text, start, end) for start, end in zip(starts, ends, strict=True)]
+    nodes = [_node(text, start, end) for start, end in _between(text, cuts)]
     signs = "".join(text[cut] for cut in cuts)
     if signs == "+":
         return PipelineSpec(detector=nodes[0], lifter=nodes[1])
@@ -144,6 +143,15 @@ def is_key(text: str) -> bool:
 def is_name(text: str) -> bool:
     """Whether the text is a key, or a plugin's name, without a prefix."""
     return _NAME.fullmatch(text) is not None
+
+
+def cut_at_signs(text: str) -> list[str]:
+    """The nodes of a pipeline as they are written, be they right or wrong."""
+    return [text[start:end] for start, end in _between(text, _separators(text))]
+
+
+def _between(text: str, cuts: list[int]) -> list[tuple[int, int]]:
+    return [*zip([0, *(i + 1 for i in cuts)], [*cuts, len(text)], strict=True)]
 
 
 def _separators(text: str) -> list[int]:

@@ -24,6 +24,7 @@ from torch import Tensor
 from posezoo.contracts import Batch, Learner, Stage
 from posezoo.evaluation.detector_errors import DetectorErrors
 from posezoo.skeleton import Skeleton
+from posezoo.strategies._body_prior import RealBodies
 from posezoo.strategies._multitask_loss import head_term
 
 _ALL_PREDICTED = 0.5  # of the lifter's stage, where the curriculum has left true joints behind
@@ -41,6 +42,9 @@ class Separate:
         lifter_share: of the steps, where the lifter waits for the head.
         errors: of "noisy": "assumed", or a file that `posezoo errors` has written.
         lambda_2d: weight of the head's loss; matters to what sees the sum, as grad_clip does.
+        prior: an .npz of real people's `poses` and `betas`, by which a head that makes bodies
+            learns to make possible ones.
+        prior_weight: of that; HMR's, whose joints weigh 60 times as much.
     """
 
     def __init__(
@@ -50,6 +54,8 @@ class Separate:
         lifter_share: float = 0.3,
         errors: str = "",
         lambda_2d: float = 0.01,
+        prior: str = "",
+        prior_weight: float = 1 / 60,
     ) -> None:
         if not 0 < lifter_share < 1:
             raise ValueError(f"lifter_share={lifter_share}: expected a number between 0 and 1")
@@ -63,7 +69,8 @@ class Separate:
         self.lifter_share = lifter_share
         self.errors = errors
         self.lambda_2d = lambda_2d
-        self.settings: dict[str, Any] = {}
+        self.prior = RealBodies(Path(prior), prior_weight) if prior else None
+        self.settings: dict[str, Any] = {"head.prior": True} if prior else {}
 
     def stages(self, pipeline: Learner) -> tuple[Stage, ...]:
         """One stage for what learns side by side, or one each where the lifter waits."""
@@ -76,9 +83,16 @@ class Separate:
                 "joints; a bare lifter learns from true ones (lifter_input=true), or from "
                 "drawn errors (lifter_input=noisy)"
             )
+        if self.prior and getattr(pipeline.head, "prior", None) is None:
+            raise ValueError(
+                f"'{pipeline.spec}' has no head that makes bodies, which prior= judges: "
+                "write resnet50:cut=layer4-smpl:model=FILE (posezoo info smpl)"
+            )
         given = self._given(pipeline.skeleton) if lifter else None
         if not (waits and lifter):
-            losses = Losses(weight_2d=self.lambda_2d if head else 0, lifter_input=given)
+            losses = Losses(
+                weight_2d=self.lambda_2d if head else 0, lifter_input=given, prior=self.prior
+            )
             return (Stage(name="separate", trains=head + lifter, losses=losses),)
         share = self.lifter_share
         first = Losses(weight_2d=self.lambda_2d, lifter_input=None)
@@ -107,6 +121,7 @@ class Losses:
 
     weight_2d: float  # of the head's loss; 0: the head does not learn
     lifter_input: LifterInput | None  # None: the lifter does not learn
+    prior: RealBodies | None = None  # by which the head's bodies are judged too
 
     def __call__(self, pipeline: Learner, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The 3D loss on what the lifter is given, and the head's own."""
@@ -114,7 +129,11 @@ class Losses:
         if self.lifter_input is not None:
             joints2d, confidence = self.lifter_input(pipeline, batch, progress)
             terms["3d"] = pipeline.lift_loss(joints2d, batch, confidence)
-        if self.weight_2d:
+        if self.prior:
+            maps = pipeline.heatmaps(batch.image)
+            terms |= head_term(pipeline, pipeline.head.loss(maps, batch), self.weight_2d)
+            terms |= self.prior.terms(pipeline, maps)
+        elif self.weight_2d:
             terms |= head_term(pipeline, pipeline.head_loss(batch), self.weight_2d)
         return terms
 
@@ -122,8 +141,8 @@ class Losses:
 def true_joints(
     pipeline: Learner, batch: Batch, progress: float
 ) -> tuple[Tensor, Tensor | None]:  # as all of these: see `LifterInput`
-    """The data's own."""
-    return batch.joints2d, None
+    """The data's own: true, or what a detector has found (`store:...,joints2d=NAME`)."""
+    return batch.joints2d, batch.confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +155,11 @@ class NoisyJoints:
         self, pipeline: Learner, batch: Batch, progress: float
     ) -> tuple[Tensor, Tensor | None]:
         """With errors drawn from torch's own generator."""
+        if batch.confidence is not None:
+            raise ValueError(
+                "separate:lifter_input=noisy draws errors on true joints, and these data have "
+                "detected ones: leave out joints2d= of the data, or lifter_input=noisy"
+            )
         return self.errors.apply(batch.joints2d)
 
 

@@ -9,6 +9,7 @@ trials/007/.lock  held by the process that works on the trial; the system frees 
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -19,6 +20,7 @@ import filelock
 from posezoo.sweep.definition import Axis, Sweep, difference
 
 _LOSSES = 20  # so often may a process end while on a trial, without a checkpoint in between
+_LONGEST_NOTE = 500  # characters; failed.txt has all of it
 _STARTUP = 4  # finished trials before any is stopped for being worse
 
 
@@ -172,6 +174,10 @@ class Claim:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # Of a kind that nobody thought of: it ends this process, and the others go on without the
+        # trial. A full disk and a vanished folder are no trial's fault.
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            self.fail(error)
         self.release()
 
     def release(self) -> None:
@@ -197,9 +203,14 @@ class Claim:
         """It is hopeless."""
         self._end("PRUNED", {"note": f"stopped at step {step} with {error:.1f}"}, [error])
 
-    def fail(self, why: str) -> None:
-        """It cannot be trained."""
+    def fail(self, why: BaseException | str) -> str:
+        """It cannot be trained; an error's traceback is kept in `failed.txt`. Returns why."""
+        if isinstance(why, BaseException):
+            trace = "".join(traceback.format_exception(why))
+            (self.path / "failed.txt").write_text(trace, encoding="utf-8")
+            why = _in_a_line(why)
         self._end("FAIL", {"note": f"failed: {why}"}, None)
+        return why
 
     def given_up(self) -> bool:
         """Count a process that was lost on this trial; too many at one place, and it has failed."""
@@ -229,6 +240,16 @@ class Claim:
             storage.set_trial_user_attr(self._id, name, fact)
         states = self._study._optuna.trial.TrialState
         storage.set_trial_state_values(self._id, states[state], values)
+
+
+def _in_a_line(error: BaseException) -> str:
+    """Its text; for what was not written for users its type and place too."""
+    text = " ".join(str(error).split())[:_LONGEST_NOTE]
+    if isinstance(error, ValueError):
+        return text
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = "".join(f" at {Path(frame.filename).name}:{frame.lineno}" for frame in last)
+    return f"{type(error).__name__}{place}: {text}"
 
 
 def _mend(journal: Path) -> None:

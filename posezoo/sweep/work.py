@@ -19,6 +19,21 @@ from posezoo.training.processes import run_in_processes
 from posezoo.training.run_folder import RunFolder
 from posezoo.training.runs import start
 
+# What training a point may end in through its own fault. Torch's out-of-memory is a RuntimeError, a
+# singular matrix a RuntimeError (torch) or a ValueError (numpy). An error of another type ends the
+# process, but not the study (`Claim`); a full disk and a signal are no point's fault.
+_FAULTS = (
+    ValueError,
+    RuntimeError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    NameError,
+    AssertionError,
+    MemoryError,
+)
+
 
 def work(
     folder: Path,
@@ -74,10 +89,8 @@ def _try(
     except _Hopeless as found:
         claim.stop(found.step, found.error)
         say(f"{head}: stopped at step {found.step}, worse than the median")
-    except (ValueError, RuntimeError) as error:  # torch's out-of-memory is a RuntimeError
-        why = " ".join(str(error).split())
-        claim.fail(why)
-        say(f"{head}: failed: {why}")
+    except _FAULTS as error:
+        say(f"{head}: failed: {claim.fail(error)}")
     else:
         losses = [metric.loss(each[metric.key]) for each in results]
         claim.finish(results, sum(losses) / len(losses))

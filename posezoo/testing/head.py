@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from posezoo.assembly import build_pipeline
+from posezoo import registry
 from posezoo.contracts import Batch, FeatureSpec, PoseResult
 from posezoo.geometry import cells_to_px
 from posezoo.registry import Entry
@@ -32,7 +32,8 @@ def subject(entry: Entry, params: Mapping[str, Any]) -> Subject:
     strides = [16]
     if example := entry.facts.get("example"):
         with torch.device("meta"):
-            strides = [f.stride for f in build_pipeline(example).backbone.features]
+            backbone = registry.resolve("backbone", example.split("-")[0]).build()
+        strides = [feature.stride for feature in backbone.features]
     features = tuple(FeatureSpec(channels=_CHANNELS, stride=stride) for stride in strides)
     inputs = Inputs(
         make=lambda part, count: (_noise(features, count, _size(part)),),
@@ -194,6 +195,8 @@ def _errors(part: Any, joints: Tensor, read: Any) -> Tensor:  # (B, J, 2) cells
 
 def _round_trip_mm(subject: Subject) -> str:
     part = subject.build()
+    if not hasattr(part, "encode"):
+        raise NotApplicable("joints do not say what perfect maps of this head would be")
     batch = _of_equal_size(people(16, size=min(_SIZE), pictures=True, seed=1))
     if hasattr(part, "fit_normalisation"):
         part.fit_normalisation(batch)

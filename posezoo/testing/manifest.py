@@ -126,8 +126,11 @@ def manifest_facts_equal_code_facts(subject: Subject) -> str:
     """`posezoo list` says these without importing anything, so they must be true."""
     known = {}
     if subject.inputs is not None:
-        with torch.device("meta"):  # as built without the user's parameters
-            known = subject.inputs.facts(subject.entry.build(**subject.given))
+        # As built without the user's parameters, but for those that an entry cannot do without.
+        needed = {n for n, p in subject.entry.parameters().items() if p.required}
+        given = {name: value for name, value in subject.params.items() if name in needed}
+        with torch.device("meta"):
+            known = subject.inputs.facts(subject.entry.build(**subject.given, **given))
     if not known:
         raise NotApplicable(f"a {subject.entry.kind} has no facts in numbers")
     stated = {name: value for name, value in subject.entry.facts.items() if name in known}

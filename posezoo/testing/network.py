@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from posezoo.camera import Camera
+from posezoo.pipeline import Pipeline
+from posezoo.registry import NodeSpec, PipelineSpec
+from posezoo.settings import Settings
+from posezoo.skeleton import H36M17
 from posezoo.testing.outcome import Check, Violation
 from posezoo.testing.rounding import rounding
 from posezoo.testing.subject import Subject, as_tuple
+from posezoo.training.checkpoint import (
+    TrainingState,
+    load_state,
+    load_weights,
+    save_checkpoint,
+)
+from posezoo.training.optimizer import Optimizer
 
 # How many sums may stand one behind the other in a deep network: of its largest number, 1e-3 and
 # 1e-4 in float32. Another batch shape takes other sums in each layer, another build the same ones.
 _OTHER_SHAPES, _SAME_SHAPES = 8192, 1024
+_SETTINGS = Settings(pipeline="", strategy="", data="", preset="")
 _STEPS = (1e-2, 1e-3, 1e-4, 1e-5)  # tried in turn, as shares of the weights' own size
 
 
@@ -40,14 +54,36 @@ def builds_on_the_meta_device(subject: Subject) -> str:
     return f"{sum(p.numel() for p in part.parameters()):,} weights"
 
 
-def state_dict_holds_all_that_was_learned(subject: Subject) -> None:
-    """A fresh network with the state of another computes the same: normalisation included."""
+def a_checkpoint_holds_all_that_was_learned(subject: Subject) -> None:
+    """Trained for a step, saved and restored as runs are, a fresh network computes the same."""
+    part, inputs = subject.network()
+    learner = Optimizer([p for p in part.parameters() if p.requires_grad], _SETTINGS, steps=2)
+    learner.update(inputs.loss(part.train()), 0)
     other = subject.build(seed=1)
-    other.load_state_dict(subject.part.state_dict())
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            whole = _in_a_pipeline(subject, part)
+            save_checkpoint(
+                Path(folder) / "last",
+                whole.state_dict(),
+                pipeline=whole,
+                provenance={},
+                state=TrainingState(tensors=learner.tensors()),
+            )
+            tensors, _ = load_state(Path(folder) / "last")
+            load_weights(_in_a_pipeline(subject, other), tensors, origin="the checkpoint")
+        except (ValueError, OSError) as error:
+            raise Violation(
+                found=f"a network that cannot be saved and restored: {error}",
+                expected="a checkpoint that a fresh network takes, as training writes it",
+                advice="Keep finite numbers in parameters and buffers, all made in the "
+                "constructor; a constant such as a mask with -inf is no state: "
+                "register_buffer(..., persistent=False).",
+            ) from error
     _require_equal(
-        subject.outputs(subject.part),
+        subject.outputs(part.eval()),
         subject.outputs(other.eval()),
-        found="another output after load_state_dict into a fresh one",
+        found="another output of a fresh network that took the checkpoint",
         advice="Keep what training learns in parameters or in buffers: self.register_buffer(...), "
         "not as plain attributes.",
     )
@@ -168,6 +204,15 @@ def torch_export_takes_it(subject: Subject) -> str:
     return f"{len(program.graph.nodes)} nodes"
 
 
+def _in_a_pipeline(subject: Subject, part: nn.Module) -> Pipeline:
+    """The part as a run saves it; what stands beside it in the spec is not built."""
+    kind, beside = subject.entry.kind, {"backbone": "resnet18", "head": "hm"}
+    nodes = {} if kind == "lifter" else {name: NodeSpec(key) for name, key in beside.items()}
+    nodes[kind] = NodeSpec(subject.entry.key).with_params(**subject.params)
+    parts: dict[str, Any] = {"backbone": None, "head": None, "lifter": None, kind: part}
+    return Pipeline(spec=PipelineSpec(**nodes), skeleton=H36M17, **parts)
+
+
 class _OfTensors(nn.Module):
     """The network with a camera's parameters in place of the camera, which export knows not."""
 
@@ -243,7 +288,7 @@ def _listed(names: list[str]) -> str:
 
 CHECKS = (
     Check(builds_on_the_meta_device, essential=True),
-    Check(state_dict_holds_all_that_was_learned),
+    Check(a_checkpoint_holds_all_that_was_learned),
     Check(every_tensor_moves_with_the_network),
     Check(eval_is_deterministic),
     Check(one_sample_does_not_see_the_others),

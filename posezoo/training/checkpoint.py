@@ -27,6 +27,7 @@ from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
 from posezoo.registry import PipelineSpec, parse_pipeline
 from posezoo.skeleton import get_skeleton
+from posezoo.training.shared_tensors import restored, saved_once
 
 SCHEMA = "posezoo.training.checkpoint/1"
 _FILES = ("model.safetensors", "state.safetensors", "state.json")
@@ -50,8 +51,11 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint so that `folder` holds the old one or the new one, never half.
 
+    A tensor that has several names, as a layer used twice, is saved once.
+
     Raises:
         OSError: no space or no permission; the old checkpoint is untouched.
+        ValueError: something of the state is no dense tensor; as before.
     """
     new, old = _beside(folder)
     shutil.rmtree(new, ignore_errors=True)
@@ -79,7 +83,7 @@ def save_checkpoint(
     except SafetensorError as error:
         shutil.rmtree(new, ignore_errors=True)
         raise OSError(f"{folder}: the checkpoint could not be written ({error})") from error
-    except OSError:
+    except (OSError, ValueError):
         shutil.rmtree(new, ignore_errors=True)
         raise
     # A folder cannot be replaced in one step. A kill between the two renames leaves no `folder`,
@@ -138,7 +142,7 @@ def load_pipeline(folder: Path | str) -> Pipeline:
         unfetched = replace(spec, backbone=spec.backbone.with_params(pretrained=False))
     try:
         pipeline = build_pipeline(unfetched, skeleton=get_skeleton(about["skeleton"]))
-        load_weights(pipeline, load_file(file), origin=str(file))
+        load_weights(pipeline, _load(file), origin=str(file))
     except ValueError as error:
         if about.get("version") == posezoo.__version__:
             raise
@@ -157,8 +161,8 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], TrainingState]:
     if not (path / "state.json").is_file():
         raise ValueError(f"{path}: this checkpoint holds no training state, only a model")
     values = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    tensors = load_file(path / "state.safetensors")
-    return load_file(path / "model.safetensors"), TrainingState(tensors=tensors, values=values)
+    tensors = _load(path / "state.safetensors")
+    return _load(path / "model.safetensors"), TrainingState(tensors=tensors, values=values)
 
 
 def provenance(folder: Path | str) -> dict[str, Any]:
@@ -261,7 +265,12 @@ def _versions(about: dict[str, str]) -> str:
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, path, metadata)
+    kept, shared = saved_once(tensors)
+    save_file(kept, path, metadata | shared)
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    return restored(load_file(path), _metadata(path), origin=str(path))
 
 
 def _sha256(path: Path) -> str:

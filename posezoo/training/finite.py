@@ -26,7 +26,7 @@ def faulty_items(batch: Batch) -> str:
     wrong = []
     for name, values in _numbers(batch).items():
         bad = ~values.reshape(len(batch), -1).isfinite().all(dim=1)
-        wrong += [f"{name} of {_name(batch, i)}" for i in items if bad[i]]
+        wrong += [f"{name} of {batch.name(i)}" for i in items if bad[i]]
     return "; ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
 
 
@@ -34,8 +34,3 @@ def _numbers(batch: Batch) -> dict[str, Tensor]:
     known2d = batch.joints2d.masked_fill(~batch.labelled2d[..., None], 0)
     known3d = batch.joints3d.masked_fill(~batch.labelled3d[..., None], 0)
     return {"joints2d": known2d, "joints3d": known3d, "camera": batch.camera.parameters}
-
-
-def _name(batch: Batch, item: int) -> str:
-    sequence = f"sequence '{batch.sequence[item]}', " if batch.sequence[item] else ""
-    return f"{sequence}subject '{batch.subject[item]}', action '{batch.action[item]}'"

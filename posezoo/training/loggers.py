@@ -47,7 +47,10 @@ class JsonLines:
 
     def evaluation(self, step: int, evaluation: Evaluation) -> None:
         """One line."""
-        self.run.log({"step": step, "val": evaluation.total, "samples": evaluation.samples})
+        record = {"step": step, "val": evaluation.total, "samples": evaluation.samples}
+        if evaluation.not_finite:
+            record["not_finite"] = list(evaluation.not_finite)
+        self.run.log(record)
 
     def close(self) -> None:
         """Every line is on disk already."""

@@ -33,6 +33,8 @@ from posezoo.ranks import here, job
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import fsync, is_there, settle
 
+_SHOWN = 5  # runs that an error names
+
 
 class RunFolder:
     """One run's folder, held by one process at a time."""
@@ -121,7 +123,7 @@ class RunFolder:
             ValueError: there is no run here, or its file is damaged.
         """
         if not self.exists:
-            raise ValueError(f"{self.path}: no run here (run.toml is missing){self._nearby()}")
+            raise ValueError(f"{self.path}: no run here (run.toml is missing){self.nearby()}")
         try:
             tables = tomllib.loads(self._run.read_text(encoding="utf-8"))
             table = tables["settings"]
@@ -135,15 +137,20 @@ class RunFolder:
             )
         return Settings(**{f.name: table[f.name] for f in fields(Settings)})
 
-    def _nearby(self) -> str:
-        """A sentence on runs that may be meant, led by a full stop; "" where there are none."""
+    def nearby(self) -> str:
+        """A sentence on runs that may be meant, or on how one is made; led by a full stop."""
         if (self.path.parent / "run.toml").is_file():
             return f". {self.path.name} is a part of a run: name the run, {self.path.parent}"
         if inside := sorted(str(found.parent) for found in self.path.glob("*/run.toml")):
             return f". Runs in it: {', '.join(inside)}"
-        beside = [found.parent.name for found in self.path.parent.glob("*/run.toml")]
-        hint = did_you_mean(self.path.name, beside)
-        return f".{hint}" if hint else ""
+        beside = [found.parent for found in self.path.parent.glob("*/run.toml")]
+        if hint := did_you_mean(self.path.name, [each.name for each in beside]):
+            return f".{hint}"
+        known = sorted({*beside, *(found.parent for found in Path("runs").glob("*/run.toml"))})
+        if known:
+            more = ", ..." * (len(known) > _SHOWN)
+            return f". Runs here: {', '.join(map(str, known[:_SHOWN]))}{more}"
+        return f". posezoo train PIPELINE --out {self.path} makes one"
 
     def require_same_data(self, data: Mapping[str, str]) -> None:
         """Compare the fingerprints of files with those of the run's start, where it has any.

@@ -1,5 +1,7 @@
 import json
 
+from posezoo.cli.console import warn_of_not_finite
+
 KEYS = {
     "mpjpe_mm",
     "pa_mpjpe_mm",
@@ -109,3 +111,14 @@ def test_motion_is_the_same_data_in_other_training_words(lifter_run, invoke, mak
     assert one["data"] != two["data"] and one["items"] == two["items"]
     answer = invoke("compare", *files)
     assert answer.exit_code == 0 and "not significant" in answer.output
+
+
+def test_poses_that_are_not_finite_are_counted_and_named(capsys):
+    warn_of_not_finite((), 9)
+    assert capsys.readouterr().out == ""
+    warn_of_not_finite([f"sequence 'S9/walk', frame {k}" for k in range(7)], 3456)
+    assert capsys.readouterr().out == (
+        "NOT FINITE, and in no mean: 7 of 3456 poses: sequence 'S9/walk', frame 0; "
+        "sequence 'S9/walk', frame 1; sequence 'S9/walk', frame 2; sequence 'S9/walk', frame 3; "
+        "sequence 'S9/walk', frame 4; ...\n"
+    )

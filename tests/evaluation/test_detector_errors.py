@@ -158,3 +158,25 @@ def test_assumed_errors_are_five_percent_of_the_person_and_twice_that_at_the_hea
     head = H36M17.joints.index("head")
     assert spread[WRIST].item() == pytest.approx((0.05**2 + 0.02**2) ** 0.5, rel=0.1)
     assert spread[head].item() == pytest.approx((0.10**2 + 0.02**2) ** 0.5, rel=0.1)
+
+
+def test_joints_that_are_not_labelled_and_finds_that_are_no_numbers_do_not_count():
+    """Unlabelled joints lie far away or nowhere; a tenth of the finds of the left wrist is NaN."""
+    true, (found, confidence) = TRUE.clone(), detections(TRUE)
+    hip = JOINTS.index("right_hip")
+    labelled = torch.ones(true.shape[:2], dtype=torch.bool)
+    labelled[::3, hip] = False
+    true[::6, hip], true[3::6, hip] = -1e4, float("nan")
+    found = found.clone()
+    found[::10, WRIST] = float("nan")
+    model = DetectorErrors.fit(found, true, confidence, labelled, H36M17)
+    assert model.joints["right_hip"].covariance[0][0] == pytest.approx(0.05**2, rel=0.1)
+    assert model.joints["left_wrist"].swapped == pytest.approx(0.2, abs=0.01)
+    assert model.joints["right_ankle"].missed == pytest.approx(0.1, abs=0.005)
+
+
+def test_the_size_of_a_person_is_that_of_the_labelled_joints():
+    joints = torch.tensor([[[0.0, 0], [6, 0], [0, 8], [6, 8], [torch.nan, 0]]])
+    labelled = torch.tensor([[True, True, True, True, False]])
+    assert person_size(joints, labelled).item() == 5  # each 3 and 4 px from the middle
+    assert person_size(joints[:, :4]).item() == 5

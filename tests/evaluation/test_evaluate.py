@@ -211,3 +211,63 @@ def test_the_hash_follows_the_facts_and_not_the_words():
 def test_an_unknown_protocol_suggests_a_near_one():
     with pytest.raises(ValueError, match="Did you mean 'actions'"):
         find_protocol("action")
+
+
+class Holed:
+    """A dataset with numbers of some items replaced, and frames of sequences."""
+
+    def __init__(self, data, holes):
+        self.data, self.holes = data, holes
+        self.skeleton, self.subjects = data.skeleton, data.subjects
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        return only_sample(self.__getitems__([index]))
+
+    def __getitems__(self, indices):
+        batch = self.data.__getitems__(indices)
+        joints2d, joints3d = batch.joints2d.clone(), batch.joints3d.clone()
+        for row, index in enumerate(indices):
+            if index in self.holes:
+                field, number = self.holes[index]
+                {"2d": joints2d, "3d": joints3d}[field][row, :, 5] = number
+        return replace(
+            batch,
+            joints2d=joints2d,
+            joints3d=joints3d,
+            sequence=tuple(f"S{index % 3}/walk" for index in indices),
+            frame=tuple(10 * index for index in indices),
+        )
+
+
+def test_a_pose_that_is_not_finite_is_named_and_counts_in_no_mean(world):
+    pipeline, data = world
+    holes = {7: ("2d", float("nan")), 20: ("3d", float("inf"))}
+    found = errors((pipeline, Holed(data, holes)))
+    assert [name.split(", subject")[0] for name in found.not_finite] == [
+        "sequence 'S1/walk', frame 70",
+        "sequence 'S2/walk', frame 200",
+    ]
+    assert found.samples == 48
+    assert found.to_dict()["not_finite"] == found.not_finite
+    # The others, evaluated without them, have the same errors.
+    rest = [k for k in range(48) if k not in holes]
+    batch = data.__getitems__(rest)
+    with torch.no_grad():
+        distance = (pipeline.predict(batch).joints3d - batch.joints3d.double()).norm(dim=-1)
+    assert found.total["mpjpe_mm"] == pytest.approx(distance.mean().item(), rel=ROUNDED)
+    assert found.total["pck150"] <= 1
+    assert found.cells["mpjpe_mm"].count and sum(found.cells["mpjpe_mm"].count) == 46 * 17
+
+
+def test_good_data_have_no_pose_that_is_not_finite(world):
+    assert errors(world).not_finite == ()
+
+
+def test_where_no_pose_is_finite_the_evaluation_says_so(world):
+    pipeline, data = world
+    holes = dict.fromkeys(range(48), ("2d", float("nan")))
+    with pytest.raises(ValueError, match=r"^none of 48 poses of synthetic has a finite error: "):
+        errors((pipeline, Holed(data, holes)))

@@ -11,6 +11,7 @@ from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.store.store_writer import write_store
 from posezoo.skeleton import H36M17
 from posezoo.testing import run_checks
+from posezoo.testing.body_model import write_body_model
 from posezoo.testing.examples import people
 
 # What stands on a library that may be absent is tested in tests/detectors/test_adapters.py.
@@ -24,6 +25,7 @@ def files(make_mocap, tmp_path_factory):
     people = [sequence_of("anna"), sequence_of("ben")]
     write_store(folder / "store.h5", people, skeleton=H36M17, val="ben")
     return {
+        "smpl": f"model={write_body_model(folder / 'body.npz')}",
         "mocap": f"path={make_mocap(folder / 'studio_poses17.h5')}",
         "store": f"path={folder / 'store.h5'}",
     }

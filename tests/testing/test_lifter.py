@@ -85,8 +85,8 @@ def test_a_normalisation_that_is_not_saved(only_failure):
         def keep(self, name, value):
             self.register_buffer(name, value, persistent=False)
 
-    message = only_failure("lifter", Forgets, of="state dict holds all that was learned")
-    assert "found another output after load_state_dict into a fresh one" in message
+    message = only_failure("lifter", Forgets, of="a checkpoint holds all that was learned")
+    assert "found another output of a fresh network that took the checkpoint" in message
     assert "register_buffer" in message
 
 
@@ -99,7 +99,7 @@ def test_plain_tensors_are_neither_saved_nor_moved(failures):
 
     found = failures("lifter", Plain)
     assert [*found] == [
-        "state dict holds all that was learned",
+        "a checkpoint holds all that was learned",
         "every tensor moves with the network",
     ]
     assert (
@@ -249,3 +249,59 @@ def test_confidence_that_is_taken_and_not_used(only_failure):
 
     message = only_failure("lifter", Ignores, of="confidence is taken as declared")
     assert "found the same poses whatever the confidence" in message
+
+
+class Twice(Lifter):
+    """Uses one layer twice, under two names."""
+
+    def __init__(self, *, skeleton: Skeleton) -> None:
+        super().__init__(skeleton=skeleton)
+        self.first = nn.Linear(34, 34)
+        self.second = self.first
+
+    def compute(self, z):
+        return self.linear(z + self.second(self.first(z)))
+
+
+def test_a_layer_used_twice_passes_through_a_checkpoint(failures):
+    assert failures("lifter", Twice) == {}
+
+
+def test_a_mask_that_no_checkpoint_takes(only_failure):
+    class Masked(Lifter):
+        """Keeps a mask of -inf as if it were learned."""
+
+        def __init__(self, *, skeleton: Skeleton) -> None:
+            super().__init__(skeleton=skeleton)
+            self.register_buffer("mask", torch.full((2, 2), -torch.inf).triu(1))
+
+    message = only_failure("lifter", Masked, of="a checkpoint holds all that was learned")
+    assert "'lifter.mask' holds NaN or infinity" in message
+    assert "persistent=False" in message
+
+
+def test_a_state_that_is_no_tensor(only_failure):
+    class Extra(Lifter):
+        """Adds a dictionary of its own to the state."""
+
+        def get_extra_state(self):
+            return {"version": 2}
+
+        def set_extra_state(self, state):
+            assert state == {"version": 2}
+
+    message = only_failure("lifter", Extra, of="a checkpoint holds all that was learned")
+    assert "'lifter._extra_state' of the state dict is of type dict" in message
+
+
+def test_weights_that_are_made_in_the_first_forward(failures):
+    class Late(Lifter):
+        """Adds an offset when it first sees data."""
+
+        def compute(self, z):
+            if not hasattr(self, "offset"):
+                self.offset = nn.Parameter(torch.ones(51))
+            return self.linear(z) + self.offset
+
+    message = failures("lifter", Late)["a checkpoint holds all that was learned"]
+    assert "1 not in the model, the first 'lifter.offset'" in message

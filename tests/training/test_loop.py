@@ -339,6 +339,15 @@ def test_diverged_weights_are_found_before_they_are_evaluated(tmp_path):
         run(tmp_path / "wild", optimizer="sgd", lr=1e300, eval_every=1, log_every=1)
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_weights_that_are_finite_and_no_use_end_in_the_evaluation_in_one_line(tmp_path, ema):
+    """A step of Adam leaves weights of 1e36, which are numbers; what they give is none."""
+    with pytest.raises(ValueError, match=r"^none of 8 poses of .* has a finite error") as raised:
+        run(tmp_path / "wild", lr=1e36, steps=1, eval_every=1, ema=ema)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "wild" / "best").exists() and not (tmp_path / "wild" / "last").exists()
+
+
 def test_a_nan_in_the_data_stops_at_its_step_and_names_its_item(tmp_path, monkeypatch):
     batches = loop.training_batches
 

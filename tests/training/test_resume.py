@@ -8,10 +8,13 @@ from pathlib import Path
 
 import h5py
 import pytest
+import torch
 
+from posezoo import registry
 from posezoo.data.fingerprint import fingerprint
-from posezoo.registry import parse_node, parse_pipeline
+from posezoo.registry import catalog, parse_node, parse_pipeline
 from posezoo.training import runs
+from posezoo.training.checkpoint import load_pipeline, load_state
 
 SMALL = {
     "steps": "4",
@@ -23,7 +26,16 @@ SMALL = {
 }
 
 
-def train(out, pipeline="martinez:width=8", *, data=None, resume=False, epochs=None, **changes):
+def train(
+    out,
+    pipeline="martinez:width=8",
+    *,
+    data=None,
+    resume=False,
+    epochs=None,
+    loggers=(),
+    **changes,
+):
     small = {k: v for k, v in SMALL.items() if not (data and "." in k)}
     run, settings, _ = runs.plan(
         pipeline=parse_pipeline(pipeline),
@@ -34,7 +46,7 @@ def train(out, pipeline="martinez:width=8", *, data=None, resume=False, epochs=N
         resume=resume,
         device="cpu",
     )
-    runs.start(run, settings, device="cpu", workers=0, resume=resume, draw=False)
+    runs.start(run, settings, device="cpu", workers=0, resume=resume, draw=False, loggers=loggers)
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +164,70 @@ def test_a_fingerprint_reads_every_byte_of_a_small_file_and_the_ends_of_a_big_on
         assert len(found) == 1 + len(places)
     assert fingerprint(Path(tmp_path / "none")) == ""
     assert fingerprint(tmp_path) != fingerprint(small)
+
+
+TIED = '''
+from torch import nn
+import posezoo
+from posezoo import losses
+from posezoo.geometry import root_relative
+from posezoo.skeleton import Skeleton
+
+
+@posezoo.register("lifter", "tied", summary="One layer, used twice.", licence="MIT")
+class Tied(nn.Module):
+    """(B, T, J, 2) px to (B, T, J, 3) mm."""
+
+    frames, future, takes_confidence = 1, 0, False
+
+    def __init__(self, *, skeleton: Skeleton) -> None:
+        super().__init__()
+        self.first = self.second = nn.Linear(34, 34)
+        self.out = nn.Linear(34, 51)
+
+    def forward(self, joints2d, camera):
+        z = self.second(self.first(joints2d.flatten(-2) / 1000))
+        return root_relative(self.out(z).unflatten(-1, (-1, 3)) * 1000)
+
+    def fit_normalisation(self, batch):
+        pass
+
+    def loss(self, predicted, batch):
+        return losses.mean_distance(predicted, batch.joints3d, batch.labelled3d)
+'''
+
+
+class Killer:
+    """A logger that ends the run at its third step."""
+
+    def step(self, record, timing):
+        if record["step"] == 3:
+            raise KeyboardInterrupt
+
+    def note(self, text):
+        pass
+
+    def evaluation(self, step, evaluation):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_a_plugin_with_a_layer_used_twice_trains_and_goes_on_to_the_same_bits(tmp_path):
+    (tmp_path / "mine.py").write_text(TIED)
+    entries = registry.load_plugin_file(tmp_path / "mine.py")
+    try:
+        train(tmp_path / "whole", "tied", ema="0.9", log_every="1")
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "cut", "tied", loggers=[Killer()], ema="0.9", log_every="1")
+        train(tmp_path / "cut", "tied", resume=True)
+        whole, cut = (load_state(tmp_path / name / "last") for name in ("whole", "cut"))
+        for a, b in ((whole[0], cut[0]), (whole[1].tensors, cut[1].tensors)):
+            assert a.keys() == b.keys()
+            assert all(torch.equal(a[name], b[name]) for name in a)
+        assert "lifter.second.weight" in cut[0]
+        lifter = load_pipeline(tmp_path / "cut").lifter
+        assert lifter.first is lifter.second
+    finally:
+        catalog.discard(entries)

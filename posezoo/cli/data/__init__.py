@@ -7,7 +7,12 @@ import click
 from posezoo.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "sample": ("posezoo.cli.data.sample:sample", "Write small files to try everything with."),
     "convert": ("posezoo.cli.data.convert:convert", "Turn a data set of another format into ours."),
+    "detections": (
+        "posezoo.cli.data.detections:detections",
+        "Add what a 2D detector found to a store.",
+    ),
     "check": ("posezoo.cli.data.check:check", "Find what is wrong with a store, and say the cure."),
     "info": ("posezoo.cli.data.info:info", "Who and what is in a store."),
     "show": ("posezoo.cli.data.show:show", "Draw a contact sheet: picture, 2D and 3D."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from posezoo.cli.data.info import describe_detection
 from posezoo.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def _print(found: Diagnosis) -> None:
         if worst:
             print_table(list(map(_row, worst)), headings=["worst sequence", "frames", *columns])
         click.echo()
+    for name, each in found.detections.items():
+        click.echo(f"detection {name}: {describe_detection(each)}")
     for fault in found.findings:
         click.echo(f"FAULT {fault.fault}: {fault.frames} frames ({fault.where})")
         click.echo(f"  seen: {fault.evidence}")

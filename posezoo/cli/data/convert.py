@@ -57,7 +57,8 @@ def convert(format_name: str, report_file: Path | None, **given: Any) -> None:
     """Convert SRC to a store, or to a motion-capture file.
 
     FORMAT is one of videopose3d, martinez, h36m-fetch, mmpose-h36m, motionbert, h36m-cdf,
-    mpi-inf-3dhp, coco, mpii, own (to a store), asf-amc, bvh (to a motion file): docs/data.md says
+    mpi-inf-3dhp, 3dpw, h3wb, coco, mpii, own (to a store), asf-amc, bvh (to a motion file):
+    docs/data.md says
     what each looks like. On the way to a store, what is done is kept in OUT.h5.partial/: the same
     command goes on after a break.
     """

@@ -13,6 +13,7 @@ from posezoo.cli.tables import print_table
 
 if TYPE_CHECKING:
     from posezoo.data.inspect.bodies import Body
+    from posezoo.data.inspect.detected import Detected
 
 _EPILOG = """\b
 Examples:
@@ -43,6 +44,7 @@ def info(store: Path, as_json: bool) -> None:
         ("poses", f"{found.poses} in {found.sequences} sequences"),
         ("joint set", joints),
         ("labelled", labelled),
+        *((f"detected: {k}", describe_detection(each)) for k, each in found.detections.items()),
         ("pictures", pictures),
         ("people", _list(found.subject)),
         ("bodies", _bodies([*found.bodies.values()])),
@@ -52,6 +54,17 @@ def info(store: Path, as_json: bool) -> None:
         ("licence", found.licence),
         ("credit", found.credit or "nobody named"),
     ])  # fmt: skip
+
+
+def describe_detection(found: Detected) -> str:
+    """How much of the truth a detection found, and how far off it is."""
+    error = "no true joint to compare with"
+    if found.mean_error_px is not None and found.median_error_px is not None:
+        error = f"{found.mean_error_px:.1f} px off (mean; median {found.median_error_px:.1f})"
+    return (
+        f"{found.joint_set}, in {found.frames:.1%} of the frames, {found.joints:.1%} of the "
+        f"joints; {error}; from {found.source} (sha256 {found.source_sha256[:8]})"
+    )
 
 
 def _bodies(bodies: Sequence[Body]) -> str:

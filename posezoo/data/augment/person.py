@@ -78,6 +78,9 @@ def _shown(
     fits = batch.labelled3d.flatten(1).all(1) & (absolute[..., 2] > _NEAREST_MM).flatten(1).all(1)
     fits = fits[:, None, None, None]
     seen = batch.camera.project(absolute.flatten(1, 2)).view_as(batch.joints2d)
+    if batch.confidence is not None:  # detected: their errors stay
+        before = (batch.joints3d + batch.root_mm[:, :, None]).flatten(1, 2)
+        seen = seen + batch.joints2d - batch.camera.project(before).view_as(seen)
     return replace(
         batch,
         joints2d=seen.where(fits, batch.joints2d),

@@ -96,6 +96,7 @@ def retake(batch: Batch, view: View, skeleton: Skeleton) -> Batch:
         visible=visible,
         camera=camera,
         image=image,
+        confidence=None if batch.confidence is None else swapped(batch.confidence),
     )
 
 

@@ -194,6 +194,8 @@ def _refined(parameters: Floats, points_mm: Floats, px: Floats) -> Floats:
     for _ in range(_ROUNDS):
         slope = np.stack([(seen(parameters + h) - seen(parameters - h)) / 2 for h in _STEPS], -1)
         # Small singular values are distortion that the points do not show: it stays 0.
+        if not np.isfinite(slope).all():  # it ran away: `_worst` will say that nothing fits
+            break
         step = np.linalg.lstsq(slope, px.ravel() - seen(parameters), rcond=1e-10)[0]
         parameters = parameters + step @ _STEPS
         if np.abs(step).max() < _SETTLED:

@@ -204,7 +204,8 @@ def _starts_with_t_pose(joints: Floats, fps: float) -> bool:
             pose[index(f"{side}_{j}")] for j in ("shoulder", "elbow", "wrist")
         )
         for bone in (elbow - shoulder, wrist - elbow):
-            cosine = sign * (bone @ across) / np.linalg.norm(bone) / np.linalg.norm(across)
-            if cosine < _STRAIGHT:
+            # As a product: a bone of no length points nowhere, and is not straight out.
+            lengths = np.linalg.norm(bone) * np.linalg.norm(across)
+            if not (lengths > 0 and sign * (bone @ across) >= _STRAIGHT * lengths):
                 return False
     return True

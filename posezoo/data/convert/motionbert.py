@@ -4,12 +4,14 @@
 without distortion, and the depth before the root in px of the root's size. Only the test half has
 `2.5d_factor`, the mm of such a px, from which the root's depth and so the true camera frame come
 back (the factor was made as 2000 mm / (2000 mm in px at the root + 1)). The training half has no
-scale: it is kept as 2D. `joint_2d` is detected and stays outside. Lenses come by --cameras.
+scale: it is kept as 2D. `joint_2d` is detected: `posezoo data detections` adds it to the store.
+Lenses come by --cameras.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +47,23 @@ def read(source: Path, options: Options) -> Reading:
         content = load_plain(stream, source.stat().st_size)
     with understood(source, _LAYOUT):
         halves = [content["train"], content["test"]]
-        recordings = [(half, rows) for half in halves for rows in _recordings(half)]
+        found = [(half, rows) for half in halves for rows in recordings(half)]
     pieces = []
-    for half, rows in recordings:
+    for half, rows in found:
         lens = lens_of(stations, str(half["camera_name"][rows.start]))
         name = str(half["source"][rows.start])
         pieces.append(Piece(name, partial(_read, half, rows, lens, options)))
     return Reading(H36M17, pieces, [source])
 
 
-def _recordings(half: dict[str, Any]) -> list[slice]:
+def recordings(half: dict[str, Any]) -> list[slice]:
     """Each run of rows of one source and camera."""
     keys = list(zip(half["source"], half["camera_name"], strict=True))
     shape = np.shape(half["joint3d_image"])
     if shape != (len(keys), 17, 3):
         raise ValueError(f"joint3d_image is {shape} beside {len(keys)} sources")
     starts = [i for i in range(len(keys)) if not i or keys[i] != keys[i - 1]]
-    return [slice(*ends) for ends in zip(starts, [*starts[1:], len(keys)], strict=True)]
+    return [slice(*ends) for ends in pairwise([*starts, len(keys)])]
 
 
 def _read(
@@ -77,7 +79,7 @@ def _read(
         mm = _metric(values, rays, factor, focal[0])
     else:
         remarks.repaired(len(values), "no scale in the training half: kept as 2D")
-    subject, sequence = _parse(str(half["source"][rows.start]))
+    subject, sequence = parse_source(str(half["source"][rows.start]))
     recording = SourceSequence(
         skeleton=H36M17,
         subject=subject,
@@ -104,7 +106,7 @@ def _metric(
     return np.concatenate([rays * depth[..., None], depth[..., None]], -1)
 
 
-def _parse(source: str) -> tuple[str, str]:
+def parse_source(source: str) -> tuple[str, str]:
     """("S9", "act_05_subact_02") from s_09_act_05_subact_02_ca_01."""
     parts = source.split("_")
     if parts[::2][:4] != ["s", "act", "subact", "ca"]:

@@ -1,8 +1,8 @@
-"""MPII key points: the list in `train.json` or `valid.json`, pictures by --images. 2D only.
+"""MPII key points: `train.json` or `valid.json`, or its own .mat; pictures by --images. 2D only.
 
 Each person has `image`, `joints` (16 of x, y) and `joints_vis`. The numbers are MATLAB's, counted
 from 1: one pixel is subtracted from x and y, no half pixel. A joint with `joints_vis` 0 is not
-labelled; this file does not say which labelled joints are hidden.
+labelled; the JSON does not say which labelled joints are hidden, the .mat does (`mpii_mat`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from posezoo.data.convert.mpii_mat import people_of_mat
 from posezoo.data.convert.people2d import Person, people_pieces
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
 from posezoo.data.keypoints.fields import numbers
@@ -32,16 +33,10 @@ def read(source: Path, options: Options) -> Reading:
     """
     left_out: Counter[str] = Counter()
     people: list[Person] = []
-    with understood(source, _LAYOUT):
-        content = read_json(source)
-        if not isinstance(content, list):
-            raise ValueError(f"{source}: not a list of people; expected {_LAYOUT}")
-        for number, each in enumerate(content):
-            person, reason = _person(each, number)
-            if person is None:
-                left_out[reason] += 1
-            else:
-                people.append(person)
+    if source.suffix.lower() == ".mat":
+        people, left_out = people_of_mat(source)
+    else:
+        people = _people_of_json(source, left_out)
     if not people:
         reasons = "; ".join(f"{count} {reason}" for reason, count in left_out.items())
         raise ValueError(f"{source}: no person can be used ({reasons or 'there is none'})")
@@ -54,6 +49,21 @@ def read(source: Path, options: Options) -> Reading:
     skeleton = SKELETONS["mpii16"]
     pieces = people_pieces(people, skeleton, "mpii", options)
     return Reading(skeleton, [*pieces, Piece("people left out", nobody)], [source])
+
+
+def _people_of_json(source: Path, left_out: Counter[str]) -> list[Person]:
+    people: list[Person] = []
+    with understood(source, _LAYOUT):
+        content = read_json(source)
+        if not isinstance(content, list):
+            raise ValueError(f"{source}: not a list of people; expected {_LAYOUT}")
+        for number, each in enumerate(content):
+            person, reason = _person(each, number)
+            if person is None:
+                left_out[reason] += 1
+            else:
+                people.append(person)
+    return people
 
 
 def _person(each: Any, number: int) -> tuple[Person | None, str]:

@@ -45,16 +45,27 @@ def npz_keys(path: Path) -> list[str]:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
+def open_npy(path: Path, *, trust: bool) -> Any:
+    """The value inside the object array of an .npy file.
+
+    Raises:
+        OSError, ValueError: it is no whole .npy file, holds plain numbers, or comes without trust.
+    """
+    with path.open("rb") as stream:
+        _, _, dtype = _header(stream)
+        if not dtype.hasobject:
+            raise ValueError(f"{path}: holds plain numbers, expected an object array")
+        _check_trust(path, "it", trust=trust)
+        array = load_plain(stream, path.stat().st_size - stream.tell())
+    return array.item() if getattr(array, "shape", None) == () else array
+
+
 def _member(path: Path, archive: zipfile.ZipFile, name: str, *, trust: bool) -> Any:
     info = archive.getinfo(name)
     with archive.open(info) as stream:
         shape, in_columns, dtype = _header(stream)
         if dtype.hasobject:
-            if not trust:
-                raise ValueError(
-                    f"{path}: '{name.removesuffix('.npy')}' is an object array, which is a pickle; "
-                    "give --trust if you trust its maker (it is read without running it)"
-                )
+            _check_trust(path, f"'{name.removesuffix('.npy')}'", trust=trust)
             array = load_plain(stream, info.file_size - stream.tell())
             _read_to_the_end(stream)
             return array.item() if getattr(array, "shape", None) == () else array
@@ -80,6 +91,14 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, *, trust: bool) -> 
     start = info.header_offset + _LOCAL_HEADER + lengths + header_bytes
     order: Literal["F", "C"] = "F" if in_columns else "C"
     return np.memmap(path, dtype, "r", start, shape, order)
+
+
+def _check_trust(path: Path, what: str, *, trust: bool) -> None:
+    if not trust:
+        raise ValueError(
+            f"{path}: {what} is an object array, which is a pickle; "
+            "give --trust if you trust its maker (it is read without running it)"
+        )
 
 
 def _read_to_the_end(stream: IO[bytes]) -> None:

@@ -22,7 +22,7 @@ from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_WORST_PX = 0.5  # what a store allows between 2D and projected 3D
+WORST_PX = 0.5  # what a store allows between 2D and projected 3D
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +138,13 @@ def _agrees(
 ) -> NDArray[np.bool_]:  # which rows' 2D is their 3D projected
     distance = np.abs(_project(recording, mm[rows], rows) - px[rows]).max(-1)
     distance = np.where(np.isfinite(distance), distance, 0).max(1)
-    if np.median(distance) > _WORST_PX:
+    if np.median(distance) > WORST_PX:
         raise ValueError(
             f"{remarks.piece}: its 3D projects {np.median(distance):.4g} px (median) away from its "
-            f"2D, expected {_WORST_PX} at most: are cameras and frames those of the pictures? "
+            f"2D, expected {WORST_PX} at most: are cameras and frames those of the pictures? "
             "Detected 2D is not truth: leave it away, and the 3D is projected"
         )
-    return distance <= _WORST_PX
+    return distance <= WORST_PX
 
 
 def _pictures(

@@ -1,5 +1,9 @@
 """VideoPose3D: `data_3d_h36m.npz` (metres, world), and `data_2d_h36m_gt.npz` beside it if wanted.
 
+`data_3d_humaneva15.npz` too: its people are "Train/S1" and "Validate/S1", the same person after and
+before a certain frame, here "S1 Train" and "S1 Validate" (--val "S1 Validate/S2 Validate/..."), and
+its recordings are chunks without a gap, "Walking 1 chunk0".
+
 SRC is the 3D file, or a folder that holds `data_3d_*.npz` and perhaps `data_2d_*_gt.npz`. The
 cameras are in VideoPose3D's code, not in its files, so they come by --cameras: per subject in the
 order of the 2D lists. Without 2D, the 3D is projected. The 2D carries no half-pixel shift.
@@ -21,9 +25,9 @@ from posezoo.data.convert.source_sequence import SourceSequence, finish
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
-_LAYOUT = "positions_3d: {subject: {action: (F, 32 or 17, 3) metres, world}}"
-_LAYOUT_2D = "positions_2d: {subject: {action: [(F, 17 or 32, 2) px for each camera]}}"
-_SETS = {32: SKELETONS["h36m32"], 17: SKELETONS["h36m17"]}
+_LAYOUT = "positions_3d: {subject: {action: (F, 32, 17 or 15, 3) metres, world}}"
+_LAYOUT_2D = "positions_2d: {subject: {action: [(F, 32, 17 or 15, 2) px for each camera]}}"
+_SETS = {32: SKELETONS["h36m32"], 17: SKELETONS["h36m17"], 15: SKELETONS["humaneva15"]}
 
 
 def read(source: Path, options: Options) -> Reading:
@@ -50,7 +54,7 @@ def read(source: Path, options: Options) -> Reading:
         )
         for subject, actions in poses.items()
         for action in actions
-        for place, station in enumerate(stations_of(stations, subject))
+        for place, station in enumerate(stations_of(stations, subject.rsplit("/")[-1]))
     ]
     return Reading(_SETS[shape[0]], pieces, [file for file in (file3d, file2d) if file])
 
@@ -96,8 +100,8 @@ def _read(
         px, world = px[:frames], world[:frames]
     recording = SourceSequence(
         skeleton=_SETS[world.shape[1]],
-        subject=subject,
-        action=re.sub(r" \d+$", "", action),
+        subject=person_name(subject),
+        action=re.sub(r"( \d+)?( chunk\d+)?$", "", action),
         sequence=action,
         view=station.name,
         frame=np.arange(len(world)),
@@ -108,6 +112,11 @@ def _read(
         unit="metres",
     )
     return finish(recording, options, remarks)
+
+
+def person_name(subject: str) -> str:
+    """HumanEva's "Train/S1" is "S1 Train" here: a "/" stands between people, not in them."""
+    return " ".join(reversed(subject.split("/")))
 
 
 def _h36m17() -> list[int]:

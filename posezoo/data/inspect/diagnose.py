@@ -3,8 +3,9 @@
 Training refuses a store whose numbers are wrong (`store_check`); this says which mistake made them
 so. 3D must project onto 2D, and each mistake leaves a trace of its own between the two
 (`diagnose_projection`); bodies keep their bones, sides and motion (`diagnose_bodies`) and stand in
-a room as people do (`diagnose_room`); joints lie on their pictures (`diagnose_pictures`). What 2D
-and 3D have wrong alike, such as the shifted sequences of Human3.6M's S9, shows in none of them:
+a room as people do (`diagnose_room`); joints lie on their pictures (`diagnose_pictures`), not where
+unknown ones are put (`diagnose_missing`); detections are near the truth (`detected`). What 2D and
+3D have wrong alike, such as the shifted sequences of Human3.6M's S9, shows in none of them:
 see `h36m_faults`.
 """
 
@@ -14,7 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from posezoo.data.inspect.detected import Detected, diagnose_detections, measure_detections
 from posezoo.data.inspect.diagnose_bodies import diagnose_bodies
+from posezoo.data.inspect.diagnose_missing import diagnose_missing
 from posezoo.data.inspect.diagnose_pictures import diagnose_pictures
 from posezoo.data.inspect.diagnose_projection import BINS_PX, Errors, diagnose_projection
 from posezoo.data.inspect.diagnose_room import diagnose_room
@@ -30,6 +33,7 @@ class Diagnosis:
     findings: list[Finding]  # the most frames first
     views: list[Errors]  # 3D projected against 2D, by camera; empty for motion capture
     sequences: list[Errors]  # and by sequence, the worst first
+    detections: dict[str, Detected]  # against the truth, by name; empty for motion capture
 
     @property
     def sound(self) -> bool:
@@ -53,16 +57,17 @@ def diagnose(path: str | Path) -> Diagnosis:
     sequences: list[Errors] = []
     measurable = not any(finding.fault == "no-number" for finding in findings)
     if measurable:
-        findings += diagnose_room(evidence)
+        findings += diagnose_room(evidence) + diagnose_missing(evidence)
     if evidence.store is not None and measurable:
         found, views, sequences = diagnose_projection(evidence)
-        findings += found + diagnose_pictures(evidence)
+        findings += found + diagnose_pictures(evidence) + diagnose_detections(evidence)
     return Diagnosis(
         path=str(path),
         poses=len(evidence),
         findings=_once(findings),
         views=views,
         sequences=sequences,
+        detections={} if evidence.store is None else measure_detections(evidence.store),
     )
 
 

@@ -194,7 +194,8 @@ def _distortion(rows: Rows) -> tuple[Callable[[Rows], Rows], str]:
 def _rotation(rows: Rows) -> tuple[Callable[[Rows], Rows], str]:
     """The one rotation that turns the 3D onto the rays of the 2D (Kabsch)."""
     seen = Camera(torch.from_numpy(rows.camera)).to_rays(torch.from_numpy(rows.px)).numpy()
-    known = rows.known & np.isfinite(seen).all(-1)
+    placed = np.linalg.norm(rows.points, axis=-1) > 0  # not in the camera's own centre
+    known = rows.known & np.isfinite(seen).all(-1) & placed
     rays = np.concatenate([seen, np.ones_like(seen[..., :1])], -1)[known]
     points = rows.points[known]
     rays = rays / np.linalg.norm(rays, axis=-1, keepdims=True)

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from posezoo.data.inspect.bodies import Body, measure_bodies
+from posezoo.data.inspect.detected import Detected, measure_detections
 from posezoo.data.inspect.evidence import Evidence, is_store, load_mocap, load_store
 from posezoo.data.mocap.mocap_file import find_mocap_files
 
@@ -34,6 +35,7 @@ class Overview:
     held_out: list[str]  # people; empty for motion capture
     labelled2d: float  # share of all joints
     labelled3d: float
+    detections: dict[str, Detected]  # by name; of a store
     pictures: int
     picture_px: str  # "640 x 480", or how the sizes range; "" without pictures
 
@@ -78,6 +80,7 @@ def overview(path: str | Path) -> Overview:
         held_out=held_out,
         labelled2d=labelled2d,
         labelled3d=float(evidence.labelled3d.mean()),
+        detections={} if evidence.store is None else measure_detections(evidence.store),
         pictures=len(size),
         picture_px=_sizes(size),
     )

@@ -108,8 +108,8 @@ class Mocap:
             self._poses = trunk_from_limbs(self._poses, self.skeleton)
         trial = np.repeat(np.arange(len(kept)), lengths)
         self._sequence = np.array([f"{each.subject}/{each.trial}" for each in kept])[trial]
-        frame = np.concatenate([each.frame[::stride] for each in kept])
-        self._clips = Clips(trial, frame, frames=frames, future=future)
+        self._frame = np.concatenate([each.frame[::stride] for each in kept])
+        self._clips = Clips(trial, self._frame, frames=frames, future=future)
         self._subject = np.repeat(np.array([each.subject for each in kept]), lengths)
         self._action = np.repeat(np.array([each.action for each in kept]), lengths)
         self._varied = split == "train"
@@ -144,7 +144,7 @@ class Mocap:
         joints = self._poses[torch.from_numpy(self._clips.window(item))].double()
         if self._varied:
             joints = self._change_body(joints, index)
-        return self._scene.show(
+        batch = self._scene.show(
             joints,
             index,
             present=self._clips.present,
@@ -152,6 +152,7 @@ class Mocap:
             action=self._action[item],
             sequence=self._sequence[item],
         )
+        return replace(batch, frame=tuple(self._frame[item].tolist()))
 
     def _change_body(
         self,

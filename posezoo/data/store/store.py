@@ -19,6 +19,7 @@ from posezoo.data.batches import make_batch, only_sample
 from posezoo.data.crop import inside, person_crop
 from posezoo.data.mocap.clips import Clips
 from posezoo.data.people import parts_of_one_person, split_people
+from posezoo.data.store.detected_joints import DetectedJoints
 from posezoo.data.store.pictures import crop_picture
 from posezoo.data.store.store_check import check_numbers
 from posezoo.data.store.store_file import open_store
@@ -41,9 +42,14 @@ class Store:
         jitter: training crops move and resize by up to this share.
         frames: poses of an item: one, or a clip around it; without pictures only.
         future: how many of a clip come after the item's own pose.
+        joints2d: the detection (`posezoo data info` names them) that stands for the true 2D joints,
+            for lifters; empty: the truth. Joints that it has not found are NaN and not labelled.
+        estimate: also joints that the detection's joint set lacks, from those around them, such as
+            a neck from thorax and head (`posezoo.joint_maps`).
 
     Raises:
-        ValueError: a file that is not a whole store with sane numbers, or an empty split.
+        ValueError: a file that is not a whole store with sane numbers, an empty split, or no such
+            detection.
     """
 
     def __init__(
@@ -59,12 +65,15 @@ class Store:
         jitter: float = 0.05,
         frames: int = 1,
         future: int = 0,
+        joints2d: str = "",
+        estimate: bool = False,
     ) -> None:
         if image_size < 0:
             raise ValueError(f"store: image_size is {image_size}, expected 0 or more px")
         self._file = open_store(path)
         check_numbers(self._file)
         self.skeleton = self._file.skeleton
+        self._found = DetectedJoints.of(self._file, joints2d, estimate) if joints2d else None
         self._names, self._actions = self._file.names("subject"), self._file.names("action")
         self._sequences = self._file.names("sequence")
         held_out = val or "/".join(self._names[self._file["held_out"] != 0])
@@ -86,6 +95,10 @@ class Store:
         self._pictures = bool(image_size) and pictures
         if self._pictures and not len(self._file["pictures"]):
             raise ValueError(f"{path}: holds no pictures; use image_size=0 or pictures=false")
+        if self._pictures and joints2d:
+            raise ValueError(
+                f"store: joints2d={joints2d} is for lifters, which see no picture; leave it out"
+            )
         if self._pictures and frames > 1:
             raise ValueError(f"store: frames is {frames}, expected 1 with pictures")
         clip = np.stack([self._subject, self._file["sequence"], self._file["view"]], 1)
@@ -109,11 +122,15 @@ class Store:
         sequence = self._sequences[self._file["sequence"][item]]
         joints = self._rows("joints3d_mm", clip) + self._rows("root_mm", clip)[:, :, None]
         joints2d, camera = self._rows("joints2d_px", clip), Camera(self._rows("camera", item))
-        visible, image = self._rows("visible", clip) != 0, None
+        visible, image, sure = self._rows("visible", clip) != 0, None, None
         labelled2d = self._rows("labelled2d", clip) != 0
+        true2d, known2d = joints2d, labelled2d  # the crop is around the true joints
+        if self._found is not None:
+            joints2d, sure = self._found.rows(clip)
+            labelled2d = sure > 0
         if self._size:
             scale, offset = person_crop(
-                _framed(joints2d, labelled2d).flatten(1, 2),
+                _framed(true2d, known2d).flatten(1, 2),
                 size=self._size,
                 margin=self._margin,
                 jitter=self._jitter if self._varied else 0.0,
@@ -121,8 +138,11 @@ class Store:
                 index=index,
             )
             camera = camera.resampled(scale[:, None], offset)
-            joints2d = joints2d * scale[:, None, None, None] + offset[:, None, None]
-            visible &= inside(joints2d, self._size)
+            joints2d, true2d = (
+                each * scale[:, None, None, None] + offset[:, None, None]
+                for each in (joints2d, true2d)
+            )
+            visible &= inside(true2d, self._size)
             if self._pictures:
                 image = torch.stack([
                     self._crop(*each)
@@ -139,9 +159,16 @@ class Store:
             action=self._actions[self._file["action"][item]],
             # People may have sequences of one name.
             sequence=np.char.add(subject, np.char.add("/", sequence)),
+            frame=self._file["frame"][item],
             image=image,
+            confidence=sure,
             root=self.skeleton.root,
         )
+
+    @property
+    def detections(self) -> tuple[str, ...]:
+        """The names that `joints2d` may have."""
+        return tuple(self._file.detections)
 
     @property
     def joints_outside(self) -> int:

@@ -7,13 +7,14 @@ safe in threads and in forked or spawned workers, and ten times faster (docs/dat
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from posezoo.hints import shown
 from posezoo.skeleton import Skeleton, get_skeleton
 
 FORMAT, VERSION = "posezoo-store", 2
@@ -42,6 +43,11 @@ LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "view_names": ("S", ("V",)),
     "held_out": ("|u1", ("S",)),
 }
+# Of each detection, a group of its own below `detections`: K joints of its own joint set.
+DETECTED: dict[str, tuple[str, tuple[str | int, ...]]] = {
+    "px": ("<f4", ("N", "K", 2)),
+    "confidence": ("<f4", ("N", "K")),
+}
 ONE_PERSON = "parts of one person"  # the attribute `split` of a store that nobody said `val` for
 NAMED = ("subject", "action", "sequence", "view")  # columns of numbers into a table of names
 
@@ -69,6 +75,18 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """What one 2D detector found on a store's pictures, in its own joint set."""
+
+    skeleton: Skeleton
+    px: Column  # (N, K, 2) px of the stored picture; NaN where it found nothing
+    confidence: Column  # (N, K) 0 to 1; 0 where it found nothing
+    source: str  # the file that it was read from
+    source_sha256: str
+    sha256: dict[str, str]  # of `px` and `confidence`
+
+
+@dataclass(frozen=True, slots=True)
 class StoreFile:
     """An opened store: its columns by name (see `LAYOUT`) and the sha256 that each should have."""
 
@@ -77,6 +95,21 @@ class StoreFile:
     columns: dict[str, Column]
     sha256: dict[str, str]
     one_person: bool = False  # all there is: a part of what they did is held out
+    detections: dict[str, Detection] = field(default_factory=dict)  # by name
+
+    def detection(self, name: str) -> Detection:
+        """The detection of that name.
+
+        Raises:
+            ValueError: there is none; the text names those there are.
+        """
+        if name not in self.detections:
+            known = ", ".join(self.detections) or "none"
+            raise ValueError(
+                f"{self.path}: has no detection {shown(name)} (it has {known}); posezoo data "
+                "detections adds one"
+            )
+        return self.detections[name]
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.columns[name].array
@@ -91,8 +124,12 @@ class StoreFile:
         Raises:
             ValueError: the first column that is not what was written.
         """
-        for name in self.columns:
-            if checksum(self[name]) != self.sha256[name]:
+        columns = {name: (column, self.sha256[name]) for name, column in self.columns.items()}
+        for name, found in self.detections.items():
+            for part, digest in found.sha256.items():
+                columns[f"detections/{name}/{part}"] = (getattr(found, part), digest)
+        for name, (column, digest) in columns.items():
+            if checksum(column.array) != digest:
                 raise ValueError(
                     f"{self.path}: {name} is damaged (its sha256 is not the one written with it); "
                     "make or copy the store anew"
@@ -138,28 +175,58 @@ def _read_layout(path: str, file: h5py.File) -> StoreFile:
     skeleton = get_skeleton(str(attributes.get("skeleton")))
     lengths = {"J": skeleton.num_joints}
     columns, sha256 = {}, {}
-    for name in LAYOUT:
+    for name, layout in LAYOUT.items():
         if name not in file or not isinstance(file[name], h5py.Dataset):
             raise ValueError(f"{path}: lacks {name}; see docs/data.md")
         dataset = file[name]
-        _check_column(path, name, dataset, lengths, skeleton)
-        place = dataset.id.get_offset() if dataset.size else 0
-        if place is None:
-            raise ValueError(f"{path}: {name} is not contiguous; write stores by write_store")
-        columns[name] = Column(path, place, dataset.shape, dataset.dtype.str)
+        _check_column(path, name, dataset, layout, lengths, skeleton)
+        columns[name] = _column(path, name, dataset)
         sha256[name] = str(dataset.attrs["sha256"])
     one_person = attributes.get("split") == ONE_PERSON
-    return StoreFile(path, skeleton, columns, sha256, one_person)
+    detections = {
+        name: _detection(path, name, group, lengths["N"])
+        for name, group in file.get("detections", {}).items()
+    }
+    return StoreFile(path, skeleton, columns, sha256, one_person, detections)
+
+
+def _column(path: str, name: str, dataset: h5py.Dataset) -> Column:
+    place = dataset.id.get_offset() if dataset.size else 0
+    if place is None:
+        raise ValueError(f"{path}: {name} is not contiguous; write stores by write_store")
+    return Column(path, place, dataset.shape, dataset.dtype.str)
+
+
+def _detection(path: str, name: str, group: h5py.Group, items: int) -> Detection:
+    skeleton = get_skeleton(str(group.attrs["joint_set"]))
+    lengths = {"N": items, "K": skeleton.num_joints}
+    found, sha256 = {}, {}
+    for part, layout in DETECTED.items():
+        whole = f"detections/{name}/{part}"
+        if part not in group or not isinstance(group[part], h5py.Dataset):
+            raise ValueError(f"{path}: lacks {whole}; see docs/data.md")
+        _check_column(path, whole, group[part], layout, lengths, skeleton)
+        found[part] = _column(path, whole, group[part])
+        sha256[part] = str(group[part].attrs["sha256"])
+    return Detection(
+        skeleton=skeleton,
+        px=found["px"],
+        confidence=found["confidence"],
+        source=str(group.attrs["source"]),
+        source_sha256=str(group.attrs["source_sha256"]),
+        sha256=sha256,
+    )
 
 
 def _check_column(
     path: str,
     name: str,
     dataset: h5py.Dataset,
+    layout: tuple[str, tuple[str | int, ...]],
     lengths: dict[str, int],  # what the letters stand for; takes up those not yet known
     skeleton: Skeleton,
 ) -> None:
-    dtype, shape = LAYOUT[name]
+    dtype, shape = layout
     right_kind = dataset.dtype.kind == "S" if dtype == "S" else dataset.dtype.str == dtype
     if not right_kind or dataset.ndim != len(shape):
         raise ValueError(
@@ -167,7 +234,7 @@ def _check_column(
         )
     for letter, found in zip(shape, dataset.shape, strict=True):
         wanted = letter if isinstance(letter, int) else lengths.get(letter, found)
-        if letter == "J" and found != wanted:
+        if letter in ("J", "K") and found != wanted:
             raise ValueError(
                 f"{path}: {name}: expected {wanted} joints in the order "
                 f"{', '.join(skeleton.joints)}; got {found}"

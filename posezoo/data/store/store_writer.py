@@ -79,9 +79,9 @@ def write_store(
                 attributes["split"] = ONE_PERSON
             _write(part, columns, attributes)
         check_numbers(open_store(part))
-        _sync(part)
+        sync(part)
         part.rename(path)
-        _sync(path.parent)
+        sync(path.parent)
     except (OSError, RuntimeError) as error:  # the latter is how HDF5 fails to close a file
         raise ValueError(f"{path}: not written ({error}); nothing was left behind") from error
     finally:
@@ -192,18 +192,12 @@ def _write(part: Path, columns: Columns, attributes: dict[str, str]) -> None:
         name: np.ascontiguousarray(columns[name], None if dtype == "S" else dtype)
         for name, (dtype, _) in LAYOUT.items()
     }
-    needed = sum(values.nbytes for values in columns.values()) + _SPARE_BYTES
-    free = shutil.disk_usage(part.parent).free
-    if needed > free:
-        raise ValueError(
-            f"{part.parent}: the store needs {needed >> 20} MB, {free >> 20} MB are free; "
-            "write it to another disk"
-        )
+    check_room(part.parent, sum(values.nbytes for values in columns.values()))
     # "v110" has checksums of its own in all that is not a column.
     with h5py.File(part, "w", libver=("v110", "v110")) as file:
         file.attrs.update(format=FORMAT, version=VERSION, complete=0, **attributes)
         file.attrs["units"] = "joints2d_px: px; joints3d_mm, root_mm: mm, camera frame"
-        places = {name: _reserve(file, name, values) for name, values in columns.items()}
+        places = {name: reserve(file, name, values) for name, values in columns.items()}
     with part.open("r+b") as raw:
         for name, values in columns.items():
             raw.seek(places[name])
@@ -212,7 +206,21 @@ def _write(part: Path, columns: Columns, attributes: dict[str, str]) -> None:
         file.attrs.modify("complete", 1)
 
 
-def _reserve(file: h5py.File, name: str, values: np.ndarray) -> int:
+def check_room(folder: Path, needed: int) -> None:
+    """Refuse a store of so many bytes that the disk has no room for.
+
+    Raises:
+        ValueError: it has not, with some to spare.
+    """
+    needed, free = needed + _SPARE_BYTES, shutil.disk_usage(folder).free
+    if needed > free:
+        raise ValueError(
+            f"{folder}: the store needs {needed >> 20} MB, {free >> 20} MB are free; "
+            "write it to another disk"
+        )
+
+
+def reserve(file: h5py.Group, name: str, values: np.ndarray) -> int:
     """Make the dataset but leave its bytes alone; where they begin in the file."""
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plan.set_layout(h5py.h5d.CONTIGUOUS)
@@ -223,7 +231,8 @@ def _reserve(file: h5py.File, name: str, values: np.ndarray) -> int:
     return dataset.id.get_offset() or 0  # an empty one is nowhere
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until the disk has it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

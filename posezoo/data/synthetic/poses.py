@@ -49,6 +49,16 @@ def pose(
     return np.where(mirror[:, None] < 0.5, mirrored(angles), angles), activity
 
 
+def cycle(
+    name: str,
+    phase: Array,  # (N,) rad; 2 pi is once round
+) -> Array:  # (N, A) rad
+    """An activity with a cycle, such as "walk", as it comes without strays or arms of others."""
+    (row,) = (k for k, each in enumerate(ACTIVITIES) if each.name == name and each.cyclic)
+    turns = np.stack([np.sin(phase), np.cos(phase), np.sin(2 * phase), np.cos(2 * phase)], 1)
+    return within_limits(np.radians(_MEAN[row] + turns @ _MOVES[row]))
+
+
 def _row(*tables: Table) -> Array:  # (A,) degrees; later tables win
     row = np.zeros(len(ANGLES))
     for table in tables:

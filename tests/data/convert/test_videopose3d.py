@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from posezoo.skeleton import SKELETONS
+
 
 @pytest.fixture
 def write(tmp_path, studio):
@@ -87,3 +89,39 @@ def test_a_program_inside_the_file_does_not_run(tmp_path, trusted, refuses):
     np.savez(tmp_path / "data_3d_h36m.npz", positions_3d=np.array(Evil(), object))
     refuses("videopose3d", tmp_path, r"a pickle that names .*\.open", **trusted)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.fixture
+def humaneva(tmp_path, studio):
+    """As VideoPose3D's prepare_data_humaneva.py writes it: chunks of the halves of a person."""
+    used = [studio.used[j] for j in (0, 8, 11, 12, 13, 14, 15, 16, 4, 5, 6, 1, 2, 3, 10)]
+    first = {"Walking 1 chunk0": slice(0, 4), "Jog 1 chunk0": slice(4, 8)}
+    parts = {"Validate/S1": first, "Train/S1": {"Walking 1 chunk1": slice(8, 12)}}
+    poses, px = {}, {}
+    for person, chunks in parts.items():
+        poses[person] = {n: (studio.world[s][:, used] / 1000).astype(np.float32)
+                         for n, s in chunks.items()}  # fmt: skip
+        px[person] = {n: [studio.px(view)[s][:, used] for view in studio.views]
+                      for n, s in chunks.items()}  # fmt: skip
+    np.savez_compressed(tmp_path / "data_3d_humaneva15.npz", positions_3d=poses)
+    metadata = {"layout_name": "humaneva15", "num_joints": 15}
+    np.savez_compressed(tmp_path / "data_2d_humaneva15_gt.npz", positions_2d=px, metadata=metadata)
+    return tmp_path
+
+
+def test_the_halves_of_humaneva_s_people_are_two_subjects_and_chunks_sequences(
+    humaneva, studio, trusted, convert_to, same_as
+):
+    joints = SKELETONS["humaneva15"]
+    store, report = convert_to("videopose3d", humaneva, **trusted, joints=joints, val="S1 Validate")
+    assert store.names("subject").tolist() == ["S1 Train", "S1 Validate"]
+    assert store["held_out"].tolist() == [0, 1]
+    assert store.names("action").tolist() == ["Jog", "Walking"]
+    assert store.names("sequence").tolist() == [
+        "Jog 1 chunk0", "Walking 1 chunk0", "Walking 1 chunk1",
+    ]  # fmt: skip
+    assert report.frames == 24
+    head = studio.mm(studio.views[0])[8:, studio.used[10]]
+    rows = (store.names("view")[store["view"]] == studio.views[0]) & (store["subject"] == 0)
+    found = store["joints3d_mm"][rows][:, 14] + store["root_mm"][rows]
+    assert np.abs(found - head).max() < 0.01

@@ -1,0 +1,1 @@
+"""Small files of every kind that commands read, made of invented people."""
