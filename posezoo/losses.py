@@ -10,6 +10,7 @@ gradients, is the mean over the batch, whatever is labelled on which of them.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from posezoo.ranks import here
@@ -49,6 +50,13 @@ def mean_of(
 ) -> Tensor:  # scalar, same unit
     """The mean of the values that count; 0 where none does."""
     return (values * counts).sum() / number_of(counts)
+
+
+def mean_of_items(
+    values: Tensor,  # (B,)
+) -> Tensor:  # scalar, same unit
+    """The mean of what every item has."""
+    return mean_of(values, torch.ones_like(values, dtype=torch.bool))
 
 
 def number_of(counts: Tensor) -> Tensor:  # scalar
