@@ -53,16 +53,16 @@ PLAN: dict[str, str] = {
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
-        "assembly contracts cores data evaluation hints pipeline posezoo registry settings "
-        "skeleton weights"
+        "assembly contracts cores data evaluation hints pipeline posezoo ranks registry "
+        "settings skeleton weights"
     ),
     "evaluation": (
-        "assembly camera contracts data geometry hints metrics pipeline registry settings "
+        "assembly camera contracts data geometry hints metrics pipeline ranks registry settings "
         "skeleton training"
     ),
     "inference": (
-        "assembly camera clips contracts data drawing joint_maps pipeline posezoo registry "
-        "skeleton training weights"
+        "assembly camera clips contracts data drawing joint_maps pipeline posezoo ranks "
+        "registry skeleton training weights"
     ),
     "drawing": "skeleton",
     "weights": "assembly camera contracts data hints pipeline posezoo registry skeleton training",
@@ -74,8 +74,8 @@ PLAN: dict[str, str] = {
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation hints inference ops posezoo registry report sample scaffold "
-        "settings skeleton sweep testing training weights"
+        "cores data evaluation hints inference ops posezoo ranks registry report sample "
+        "scaffold settings skeleton sweep testing training weights"
     ),
     "sample": "contracts data inference skeleton training",
 }

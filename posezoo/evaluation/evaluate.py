@@ -133,6 +133,7 @@ def evaluate(
         max_samples=max_samples,
         progress=progress,
     )
+    detected = bool(here().greatest(detected))
     require_finite(found, data=data, pipeline=str(pipeline.spec))
     total = found.mean(protocol.aggregate)
     unknown = [name for name, value in total.items() if math.isnan(value)]
@@ -150,13 +151,7 @@ def evaluate(
         flip=flip,
         # Pictures are cropped around the true joints, and the lens is always known.
         ground_truth_inputs=(
-            *(
-                ("2D box",)
-                if pipeline.has_image
-                else ()
-                if here().greatest(detected)
-                else ("2D joints",)
-            ),
+            *(("2D box",) if pipeline.has_image else () if detected else ("2D joints",)),
             "camera",
         ),
         samples=len(found),
