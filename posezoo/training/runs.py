@@ -188,7 +188,7 @@ def start(
     with StopRequest() as stop:
         stop.at_once("before its first step")
         ranks = here()
-        resume = resume or bool(ranks.told("yes" * _goes_on(run)))
+        resume = bool(ranks.told("yes" * (resume or _goes_on(run))))
         torch.manual_seed(settings.seed)
         pipeline = build_pipeline(settings.pipeline)
         where = pick_device(device)
