@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import groups, measure, tables
+from benchmarks import groups, measure, pipelines, tables
 from benchmarks.rows import Row
 from posezoo.ops import backend, decode, heatmap_mse, soft_argmax
 
@@ -182,7 +182,7 @@ def _step(device: torch.device, rehearse: bool) -> Iterator[Row]:
     batch = 1 if rehearse else 64
     extent = 64 if rehearse else 256
     model: Any = posezoo.build("resnet50-hm+martinez").to_device(device).train()
-    people = groups.synthetic_batch(batch, extent).to(device)
+    people = pipelines.synthetic_batch(model, batch, extent).to(device)
     image = people.image.contiguous(memory_format=torch.channels_last)
     parameters = [p for part in (model.backbone, model.head) for p in part.parameters()]
 

@@ -16,6 +16,7 @@ from benchmarks import measure
 from benchmarks.codec import codec
 from benchmarks.kernels import Case, as_tensor, cases
 from benchmarks.loader import loader
+from benchmarks.pipelines import pipeline
 from benchmarks.rows import Row
 
 CPU_SHAPES = [(32, 17, 64, 64), (2, 17, 64, 64, 64)]
@@ -129,45 +130,6 @@ def static_columns(*, thorough: bool = False) -> list[dict[str, Any]]:
     run = [sys.executable, "-m", "posezoo_kernels.static", *(["--all"] if thorough else [])]
     done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def pipeline(device: torch.device, *, seconds: float = 2.0) -> Iterator[Row]:
-    """A whole pipeline on pictures, and the share of it that is spent in decoding heatmaps."""
-    import posezoo  # noqa: PLC0415 - the other groups need no pipeline
-
-    batch_size = 64 if device.type == "cuda" else 4
-    batch = synthetic_batch(batch_size, 256).to(device)
-    spec = "resnet50-hm+martinez"
-    model = posezoo.build(spec).to_device(device).eval()
-    with torch.no_grad():
-        maps = model.heatmaps(batch.image)
-        ways: dict[str, Callable[[], Any]] = {
-            "forward": lambda: model.predict(batch),
-            "backbone and head": lambda: model.heatmaps(batch.image),
-            "decode": lambda: model.head.decode(maps),
-        }
-        timed = measure.interleaved(ways, device, seconds=seconds)
-    for name, times in timed.items():
-        yield Row(
-            group="pipeline",
-            operation=f"{name}, per picture",
-            implementation=spec,
-            shape=(batch_size, 3, 256, 256),
-            mode="forward",
-            best_ms=times.best / batch_size,
-            p20_ms=times.p20 / batch_size,
-            p50_ms=times.p50 / batch_size,
-            p80_ms=times.p80 / batch_size,
-        )
-
-
-def synthetic_batch(size: int, image_size: int) -> Any:
-    """Drawn people, on the CPU."""
-    from posezoo.data.loading import ordered_batches  # noqa: PLC0415 - as above
-    from posezoo.data.synthetic.synthetic import Synthetic  # noqa: PLC0415
-
-    dataset = Synthetic(split="val", image_size=image_size, seed=0)
-    return next(iter(ordered_batches(dataset, indices=range(size), batch_size=size)))
 
 
 GROUPS: dict[str, Callable[..., Iterator[Row]]] = {

@@ -17,12 +17,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from posezoo.ops.dispatch import OPERATORS
 from posezoo.training.run_folder import processor_name
-
-_BURST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,12 @@ class Times:
 
 
 def interleaved(
-    ways: dict[str, Callable[[], Any]], device: torch.device, *, seconds: float
+    ways: dict[str, Callable[[], Any]],
+    device: torch.device,
+    *,
+    seconds: float,
+    rounds: int = 5,  # at least
+    burst: int = 4,
 ) -> dict[str, Times]:
     """Time all ways turn by turn for about `seconds` each, after one warm-up of each.
 
@@ -52,11 +56,11 @@ def interleaved(
         function()
         clock(function)
     start = time.perf_counter()
-    rounds = 0
-    while rounds < 5 or (rounds < 100 and time.perf_counter() - start < seconds * len(ways)):
+    done = 0
+    while done < rounds or (done < 100 and time.perf_counter() - start < seconds * len(ways)):
         for name, function in ways.items():
-            samples[name] += [clock(function) for _ in range(_BURST)]
-        rounds += 1
+            samples[name] += [clock(function) for _ in range(burst)]
+        done += 1
     return {name: _times(values) for name, values in samples.items()}
 
 
@@ -112,6 +116,8 @@ class Counter(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.kernels, self.bytes = 0, 0
+        self.most = 0  # bytes of tensors that were alive at once, of those made meanwhile
+        self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Open posezoo's operators on their torch path; count the others from outside."""
@@ -129,7 +135,16 @@ class Counter(TorchDispatchMode):
                 self.bytes += tensor.untyped_storage().nbytes() and (
                     min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
                 )
+        if not func.is_view:
+            self._note(result)
         return result
+
+    def _note(self, result: Any) -> None:
+        self._alive = {k: each for k, each in self._alive.items() if not each[0].expired()}
+        for tensor in _tensors(result):
+            storage = tensor.untyped_storage()
+            self._alive[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+        self.most = max(self.most, sum(size for _, size in self._alive.values()))
 
 
 def _tensors(value: Any) -> list[Tensor]:
@@ -145,6 +160,19 @@ def counted(function: Callable[[], Any]) -> tuple[int, int]:
     with Counter() as counter:
         function()
     return counter.kernels, counter.bytes
+
+
+def peak_tensors_mb(function: Callable[[], Any], device: torch.device) -> float:
+    """The most that tensors take at once in one run, beside what was there before.
+
+    On a GPU what its allocator says; on a CPU the tensors that operations give, without what an
+    operation takes for itself.
+    """
+    if device.type == "cuda":
+        return peak_mb(function, device) or 0.0
+    with Counter() as counter:
+        function()
+    return counter.most / 2**20
 
 
 def peak_mb(function: Callable[[], Any], device: torch.device) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,14 @@ COMPARED = ("row", "shape", "then ms", "now ms", "now / then")
 
 BRIEF = ("operation", "shape", "type", "mode", "ours ms", "best other", "ms", "ratio", "gate")
 LEGEND = (
-    "ours ms: best time of posezoo's own path, the first where it has several.",
+    "ours ms: best time of posezoo's own path, its first of several; or a value and its unit.",
     "best other: the fastest other formulation that passed its gate, and its ms.",
     "ratio: its time over ours; above 1, ours is faster.",
     "gate: equal to the reference within the stated tolerance; what is not is counted as wrong.",
     "--detail and --json: every formulation, spread, bandwidth, launches and memory.",
 )
-_WIDEST = {0: 22, 5: 14}  # column: most characters, so that a line has at most 100
+_WIDTHS = (22, 13, 4, 4, 8, 13, 7, 6, 7)  # of columns: a line has 100 characters
+_NAME = sum(_WIDTHS[:4]) + 3 * 2
 _SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "forward": "fwd"}
 _SHORT |= {"backward": "bwd"}
 
@@ -48,27 +49,45 @@ def brief(rows: list[Row]) -> list[tuple[str, ...]]:
     """A line for each operation, shape, type and mode: ours, the best other, and their ratio."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        # A formulation that was refused has no mode: it counts in every mode of its operation.
-        key = (_operation(row), "x".join(map(str, row.shape or ())), row.dtype or "")
-        groups.setdefault(key, []).append(row)
+        groups.setdefault(key(row), []).append(row)
     lines = []
-    for key, found in groups.items():
+    for of, found in groups.items():
         refused = sum(row.gate != "pass" for row in found)
         gate = f"{refused} wrong" if refused else "pass"
         for mode in dict.fromkeys(row.mode or "" for row in found if row.gate == "pass"):
             own = [row for row in found if row.gate == "pass" and (row.mode or "") == mode]
-            lines.append(tuple(map(_cut, range(9), (*key, mode, *_against(own), gate))))
+            lines.append(_cut((*of, mode, *_against(own), gate)))
         if refused == len(found):
-            lines.append(tuple(map(_cut, range(9), (*key, "", "", "", "", "", gate))))
+            lines.append(_cut((*of, "", "", "", "", "", gate)))
     return lines
 
 
-def summary(rows: list[Row]) -> tuple[str, str, str]:
-    """Where ours is faster, where it is slower, and what failed its gate."""
+def key(row: Row) -> tuple[str, str, str]:
+    """What is measured: a formulation that was refused has no mode, it counts in every mode."""
+    return _operation(row), "x".join(map(str, row.shape or ())), row.dtype or ""
+
+
+def line(cells: Sequence[str]) -> str:
+    """Cells in columns of fixed widths, so that one can be printed before the next is known."""
+    if not any(cells[1:4]):  # nothing but a name: it may have their room
+        return "  ".join([cells[0].ljust(_NAME), *map(str.ljust, cells[4:], _WIDTHS[4:])]).rstrip()
+    return "  ".join(map(str.ljust, cells, _WIDTHS)).rstrip()
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """A table in columns as wide as need be."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines]
+
+
+def summary(rows: list[Row]) -> tuple[str, ...]:
+    """Where ours is faster, where slower, and what failed its gate; nothing to compare, nothing."""
     ratios = {f"{line[0]} {line[1]} {line[3]}": line[7] for line in brief(rows) if line[7]}
     faster = sum(float(ratio) > 1 for ratio in ratios.values())
     slower = [name for name, ratio in ratios.items() if float(ratio) < 1]
     refused = [f"{row.operation}: {row.implementation}" for row in rows if row.gate != "pass"]
+    if not ratios and not refused:
+        return ()
     return (
         f"Faster than the best other in {faster} of {len(ratios)} comparisons.",
         f"Slower in {len(slower)}{': ' if slower else ''}{_some(slower)}.",
@@ -80,8 +99,8 @@ def _against(rows: list[Row]) -> tuple[str, str, str, str]:
     """Ours, who is the best other, its time, and the ratio."""
     ours = next((row for row in rows if row.implementation.startswith("posezoo")), rows[0])
     if ours.best_ms is None:
-        value = "" if ours.value is None else f"{ours.value:.4g} {ours.unit}"
-        return value, "", "", ""
+        value = "" if ours.value is None else f"{ours.value:.4g}"
+        return value, ours.unit or "", "", ""
     others = [row for row in rows if row.best_ms and not row.implementation.startswith("posezoo")]
     if not others or ours in others:
         return f"{ours.best_ms:.4g}", "", "", ""
@@ -99,10 +118,13 @@ def _some(names: list[str], most: int = 2) -> str:
     return "; ".join(names[:most]) + "; ..." * (len(names) > most)
 
 
-def _cut(column: int, text: str) -> str:
-    text = _SHORT.get(text, text)
-    most = _WIDEST.get(column, len(text))
-    return text if len(text) <= most else text[: most - 3] + "..."
+def _cut(cells: Sequence[str]) -> tuple[str, ...]:
+    widths = _WIDTHS if any(cells[1:4]) else (_NAME, *_WIDTHS[1:])
+    texts = [_SHORT.get(cell, cell) for cell in cells]
+    return tuple(
+        text if len(text) <= most else text[: most - 3] + "..."
+        for text, most in zip(texts, widths, strict=True)
+    )
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -131,10 +153,10 @@ def codec_cells(rows: list[Row]) -> Iterator[tuple[str, ...]]:
             line[row.implementation, row.operation] = row.value
     for head, values in left.items():
         yield (
-            *head,
+            head[0],
+            head[1].replace("sigma ", ""),
             *(
-                f"{values[name, 'mean error']:.2f} px "
-                f"{values[name, 'mean error at true depth']:.1f} mm"
+                f"{values[name, 'mean error']:.2f}/{values[name, 'mean error at true depth']:.1f}"
                 for name in _decoders(rows)
             ),
         )
@@ -176,13 +198,13 @@ def compare(rows: list[Row], path: Path) -> list[tuple[str, ...]]:
     kept = json.loads(path.read_text())["results"]
     names = ("group", "operation", "implementation", "shape", "setting", "dtype", "mode")
 
-    def key(row: dict[str, Any]) -> tuple[str, ...]:
+    def name_of(row: dict[str, Any]) -> tuple[str, ...]:
         return tuple(json.dumps(row.get(name)) for name in names)
 
-    before = {key(row): row["best_ms"] for row in kept if "best_ms" in row}
+    before = {name_of(row): row["best_ms"] for row in kept if "best_ms" in row}
     table = []
     for row in rows:
-        then = before.get(key(asdict(row)))
+        then = before.get(name_of(asdict(row)))
         if then and row.best_ms:
             name = " ".join(filter(None, (row.operation, row.implementation, row.mode, row.dtype)))
             shape = "x".join(map(str, row.shape or ()))

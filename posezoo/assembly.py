@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from posezoo import registry
 from posezoo.contracts import Dataset, Detector, Strategy
+from posezoo.data.complete import complete
 from posezoo.data.mapped import Mapped
 from posezoo.data.mixed import Mixed
 from posezoo.pipeline import Pipeline
@@ -76,16 +77,19 @@ def dataset_for(
 ) -> Dataset:
     """The dataset as this pipeline must see it: pictures or none, its joints, its clips.
 
-    `lead` is how many frames more each clip has at its start.
+    `lead` is how many frames more each clip has at its start. A lifter that is told 2D joints and
+    takes no confidence gets the items of which all are known.
 
     Raises:
         ValueError: as `build_dataset`, or data that cannot be seen so.
     """
     choice = registry.resolve("dataset", spec)
-    if pipeline.skeleton2d != pipeline.skeleton:
+    told = pipeline.skeleton2d if pipeline.skeleton2d != pipeline.skeleton else None
+    if told is not None and "joints2d" not in choice.entry.parameters():
         raise ValueError(
-            f"'{pipeline.spec}' is told joints of {pipeline.skeleton2d.name}, and data has 2D "
-            f"joints of {pipeline.skeleton.name}: use it on what a detector finds"
+            f"'{pipeline.spec}' is told joints of {told.name}, and data has 2D joints of "
+            f"{pipeline.skeleton.name}: use it on what a detector finds, such as a store's "
+            "detection (store:...,joints2d=NAME)"
         )
     view = {"image_size": image_size if pipeline.has_image else 0, "pictures": pipeline.has_image}
     if pipeline.lifter is not None and pipeline.lifter.frames + lead > 1:
@@ -96,8 +100,22 @@ def dataset_for(
             )
         view |= {"frames": pipeline.lifter.frames + lead, "future": pipeline.lifter.future}
     dataset = cast(Dataset, choice.build(**view | offered))
-    if dataset.skeleton != pipeline.skeleton:
+    if told is not None:
+        if dataset.skeleton != pipeline.skeleton:
+            raise ValueError(
+                f"'{pipeline.spec}' is told joints of {told.name} and gives those of "
+                f"{pipeline.skeleton.name}, and '{spec}' is of {dataset.skeleton.name}: convert it "
+                "to that joint set"
+            )
+        dataset = cast(Dataset, cast(Any, dataset).told(told))
+    elif dataset.skeleton != pipeline.skeleton:
         dataset = Mapped(dataset, pipeline.skeleton)
+    lifter = pipeline.lifter
+    if lifter is not None and not pipeline.has_image and not lifter.takes_confidence:
+        try:
+            return complete(dataset, lead=lead, skeleton2d=pipeline.skeleton2d)
+        except ValueError as error:
+            raise ValueError(f"'{pipeline.spec}' on {spec}: {error}") from error
     return dataset
 
 
@@ -118,7 +136,7 @@ def training_data(
     first = dataset_for(pipeline, spec, **view)
     if not mix:
         return first
-    others = [dataset_for(pipeline, each.strip(), **view) for each in mix.split(" + ")]
+    others = [dataset_for(pipeline, each, **view) for each in registry.split_nodes(mix)]
     return Mixed(first=first, others=others, share=mix_share)
 
 

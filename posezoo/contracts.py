@@ -274,7 +274,11 @@ class Dataset(Protocol):
     shows (viewpoint, crop, rendering). Each is a function of (seed, index) alone, in any process.
     One with sequences also takes `frames: int` and `future: int`, as a lifter says them: item i is
     then pose i with that much context, the first and last poses of a sequence repeated at its ends.
-    May also offer `__getitems__(indices) -> Batch`, which loaders then use for whole batches.
+    One with detected 2D joints takes `joints2d: str`, whose, and has `told(skeleton)`: itself with
+    these in another joint set, for the lifter that is told that one.
+    May also offer `__getitems__(indices) -> Batch`, which loaders then use for whole batches, and
+    `labels2d(indices)`, the (N, T, J) bool of which 2D joints are known: asked of every item before
+    a lifter is given them, so the items themselves are not made for it.
     """
 
     skeleton: Skeleton

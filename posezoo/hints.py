@@ -1,4 +1,4 @@
-"""What an error says of a word: near ones if nobody knows it, and no more than can be shown."""
+"""What is said of a word: near ones if nobody knows it, and no more of it than can be shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def unknown(what: str, word: str, known: Iterable[str]) -> str:
     """The whole message: "unknown WHAT 'WORD'. Did you mean ...? Known: ..."."""
     names = list(known)
     listed = ", ".join(names) or "none"
-    return f"unknown {what} '{word}'.{did_you_mean(word, names)} Known: {listed}"
+    return f"unknown {what} '{shown(word)}'.{did_you_mean(word, names)} Known: {listed}"
 
 
 def shown(text: object, most: int = 60) -> str:
@@ -28,3 +28,8 @@ def shown(text: object, most: int = 60) -> str:
         for each in whole[:most]
     )
     return f"{safe}..." if len(whole) > most else safe
+
+
+def in_markdown(text: object) -> str:
+    """Text in a sentence or a cell of a table: it begins no HTML and no other cell."""
+    return shown(text, 2000).replace("<", "&lt;").replace("|", "\\|")

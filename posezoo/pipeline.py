@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -125,7 +126,21 @@ class Pipeline(nn.Module):
         batch: Batch,
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # scalar
-        """The lifter's loss for the joints that it is given, of all that it predicts at once."""
+        """The lifter's loss for the joints that it is given, of all that it predicts at once.
+
+        A joint that is not labelled is NaN. Items with one do not count where the lifter takes no
+        confidence: it sees another item in their place, so that no shape depends on the data.
+        """
+        if confidence is None:
+            joints2d = joints2d.where(batch.labelled2d[..., None], torch.nan)
+        if not self.lifter.takes_confidence:
+            missing = joints2d.isnan().any(-1) & ~batch.labelled2d  # else NaN is a fault, and shows
+            whole = ~missing.flatten(1).any(1)
+            place = torch.arange(len(whole), device=whole.device).where(whole, whole.int().argmax())
+            # Filled only in a batch without a whole item, where nothing counts.
+            joints2d = joints2d.masked_fill(missing[..., None], 0)[place]
+            labelled3d = batch.labelled3d & whole[:, None, None]
+            batch = replace(batch, labelled3d=labelled3d, camera=batch.camera[place])
         if hasattr(self.lifter, "lift_window") and joints2d.shape[1] == self.lifter.frames:
             joints3d = self.lift_window(joints2d, batch.camera, confidence)
         else:
@@ -155,7 +170,7 @@ class Pipeline(nn.Module):
     def predict(self, batch: Batch) -> PoseResult:
         """What the pipeline makes of a batch: of its pictures, or of its 2D joints."""
         if not self.has_image:
-            joints3d = self.lift(batch.joints2d, batch.camera, batch.confidence)
+            joints3d = self.lift(batch.known2d, batch.camera, batch.confidence)
             return PoseResult(joints2d=self.predicted_frames(batch).joints2d, joints3d=joints3d)
         result: PoseResult = self(batch.image, batch.camera)
         return result
@@ -206,9 +221,19 @@ class Pipeline(nn.Module):
         Raises:
             ValueError: no pose of the batch is labelled in 3D throughout.
         """
-        batch = batch.items((batch.labelled2d & batch.labelled3d).all((1, 2)))
-        if not len(batch):
-            raise ValueError("no pose of the training data has all its joints in 3D")
+        sides = ((batch.labelled2d, self.skeleton2d), (batch.labelled3d, self.skeleton))
+        whole = torch.stack([labelled.all(-1).all(-1) for labelled, _ in sides]).all(0)
+        if not whole.any():
+            text = "no pose of the training data has all its joints in 2D and in 3D"
+            for (labelled, skeleton), where in zip(sides, ("2D", "3D"), strict=True):
+                never = (~labelled.flatten(0, 1).any(0)).nonzero().flatten().tolist()
+                if never:
+                    names = ", ".join(skeleton.joints[joint] for joint in never)
+                    text += f"; never in {where}: {names}"
+            if batch.confidence is not None:
+                text += "; estimate=true beside joints2d= puts them where the others say"
+            raise ValueError(text)
+        batch = batch.items(whole)
         self.mean_pose.copy_(batch.joints3d.flatten(0, 1).mean(0))
         for part in self.parts.values():
             fit: Any = getattr(part, "fit_normalisation", None)
@@ -222,9 +247,18 @@ def lifter_inputs(
     camera: Camera,  # parameters (B, 10)
     confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
 ) -> tuple[Any, ...]:
-    """The arguments that the lifter is called with: confidence only where it takes it."""
+    """The arguments that the lifter is called with: confidence only where it takes it.
+
+    A joint that is not known (NaN) then stands in the middle of the others of its frame, with
+    confidence 0; a lifter that takes none gives NaN for it.
+    """
     if not lifter.takes_confidence:
         return joints2d, camera
     if confidence is None:
         confidence = torch.ones_like(joints2d[..., 0])
-    return joints2d, camera, confidence.to(joints2d.dtype)
+    known = ~joints2d.isnan().any(-1)  # (B, T, J)
+    count = known.sum(-1)[..., None, None]
+    middle = joints2d.where(known[..., None], 0).sum(-2, keepdim=True) / count.clamp_min(1)
+    middle = middle.where(count > 0, camera.centre[:, None, None].to(middle))
+    joints2d = joints2d.where(known[..., None], middle)
+    return joints2d, camera, confidence.to(joints2d.dtype).where(known, 0)

@@ -72,10 +72,15 @@ class Batch:
             subject=tuple(s.subject for s in samples),
             action=tuple(s.action for s in samples),
             sequence=tuple(s.sequence for s in samples),
-            frame=tuple(s.frame for s in samples),
+            frame=_numbers([s.frame for s in samples]),
             image=torch.stack(images) if len(images) == len(samples) else None,
             confidence=torch.stack(sure) if sure else None,
         )
+
+    @property
+    def known2d(self) -> Tensor:  # (B, T, J, 2) px
+        """The 2D joints, NaN where they are not known: what stands there else is no place."""
+        return self.joints2d.where(self.labelled2d[..., None], torch.nan)
 
     def name(self, item: int) -> str:
         """Which pose an item is, for people to find it."""
@@ -121,7 +126,7 @@ class Batch:
             subject=tuple(name for b in batches for name in b.subject),
             action=tuple(name for b in batches for name in b.action),
             sequence=tuple(name for b in batches for name in b.sequence),
-            frame=tuple(number for b in batches for number in b.frame or (-1,) * len(b)),
+            frame=_numbers([number for b in batches for number in b.frame or (-1,) * len(b)]),
             image=torch.cat(images) if len(images) == len(batches) else None,
             confidence=torch.cat(sure) if sure else None,
         )
@@ -156,3 +161,8 @@ class PoseResult:
     joints3d: Tensor | None = None  # (B, T, J, 3) mm, camera frame, root exactly 0
     confidence: Tensor | None = None  # (B, J), 0 to 1
     maps: Tensor | None = None  # the head's raw maps, where they are (B, J, h, w)
+
+
+def _numbers(frames: Sequence[int]) -> tuple[int, ...]:
+    """The frames of a batch; empty where none is known."""
+    return tuple(frames) if any(frame >= 0 for frame in frames) else ()

@@ -8,61 +8,82 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from importlib import resources
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from posezoo import registry
 from posezoo.hints import did_you_mean, unknown
+from posezoo.limits import Dropout, ImageSize, NotNegative, Part, Range, Seed
 from posezoo.registry import NodeSpec, PipelineSpec, SpecError, values
 
 _PREFIXES = {"dataset": "data"}  # --set data.stride=2, after the option that names the dataset
 
+Times = Annotated[int, Range(1, 10**9)]
+TimesOrNone = Annotated[int, Range(0, 10**9)]
 ScheduleKind = Literal["constant", "plateau", "exponential", "onecycle"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A training run. The first three are specs in canonical form."""
+    """A training run. The first three are specs in canonical form.
+
+    Raises:
+        SpecError: values that do not fit their fields' types and limits, all of them together.
+    """
 
     pipeline: str
     strategy: str
     data: str
     preset: str
-    steps: int = 5000
-    batch_size: int = 32
-    image_size: int = 64  # px; 0: no pictures
-    seed: int = 0
+    steps: Times = 5000
+    batch_size: Annotated[int, Range(2, 100_000)] = 32
+    image_size: ImageSize = 64  # px; 0: no pictures
+    seed: Seed = 0
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    lr: float = 1e-3
-    weight_decay: float = 0.0
+    lr: NotNegative = 1e-3
+    weight_decay: Annotated[float, Range(0, 100)] = 0.0
     schedule: ScheduleKind = "constant"
-    decay: float = 0.1  # of "plateau" and "exponential"
-    decay_steps: int = 10000  # of "exponential"
-    patience: int = 3  # of "plateau", in evaluations
-    warmup: float = 0.1  # of "onecycle", as a share of the steps
-    grad_clip: float = 0.0  # largest gradient norm; 0: free
-    ema: float = 0.0  # decay of the averaged weights that are evaluated and kept; 0: none
+    decay: Annotated[float, Range(0, 1, above=True)] = 0.1  # of "plateau" and "exponential"
+    decay_steps: Times = 10000  # of "exponential"
+    patience: Times = 3  # of "plateau", in evaluations
+    warmup: Annotated[float, Range(0, 1, below=True)] = 0.1  # of "onecycle", share of the steps
+    grad_clip: NotNegative = 0.0  # largest gradient norm; 0: free
+    ema: Dropout = 0.0  # decay of the averaged weights that are evaluated and kept; 0: none
     batch_norm: Literal["local", "sync"] = "local"  # over a rank's items, or the whole batch's
     bf16: Literal["auto", "on", "off"] = "auto"  # auto: where the hardware computes in it
-    eval_every: int = 0  # steps; 0: a fifth of all
-    eval_samples: int = 1000  # of the val split, while training; the last evaluation takes all
-    log_every: int = 20  # steps
-    early_stop: int = 0  # evaluations without a better one; 0: never
-    normalisation_samples: int = 4000  # of the train split, for the statistics
+    eval_every: TimesOrNone = 0  # steps; 0: a fifth of all
+    eval_samples: TimesOrNone = 1000  # of the val split, while training; 0: all, as the last one
+    log_every: Times = 20  # steps
+    early_stop: TimesOrNone = 0  # evaluations without a better one; 0: never
+    # Of the train split, for the statistics: deviations need two at least.
+    normalisation_samples: Annotated[int, Range(2, 10**7)] = 4000
     augment: str = ""  # of the training data, "mirror+roll:degrees=30"; docs/augmentation.md
     mix: str = ""  # more training data: dataset nodes, " + " between them; 2D only if need be
-    mix_share: float = 0.5  # of the training items, those from `mix`
-    limit: int = 0  # train on the first so many items; 0: all
+    mix_share: Part = 0.5  # of the training items, those from `mix`
+    limit: TimesOrNone = 0  # train on the first so many items; 0: all
     overfit_one_batch: bool = False
+
+    def __post_init__(self) -> None:
+        given = {name: getattr(self, name) for name in types_of_settings()}
+        _, problems = _converted(given)
+        if problems:
+            raise SpecError(problems)
 
 
 _SPECS = ("pipeline", "strategy", "data", "preset")
 _SETTABLE = tuple(f.name for f in fields(Settings) if f.name not in _SPECS)
 
 
-def settable() -> tuple[str, ...]:
-    """The names of a run's own settings."""
-    return _SETTABLE
+def settable() -> dict[str, str]:
+    """A run's own settings: their names, and what each takes."""
+    return {name: values.describe(types_of_settings()[name]) for name in _SETTABLE}
+
+
+@cache
+def types_of_settings() -> dict[str, Any]:
+    """The types of all fields of `Settings`, with their limits."""
+    return get_type_hints(Settings, include_extras=True)
 
 
 def presets() -> dict[str, dict[str, Any]]:
@@ -107,22 +128,19 @@ def resolve(
         merged |= node.params | _of_part(kind, changes)
         return replace(node, params={}).with_params(**merged)
 
-    nodes["strategy"] = complete("strategy", offered)
-    needs = registry.resolve("strategy", nodes["strategy"]).build().settings
+    nodes["strategy"], needs = complete("strategy", offered), {}
+    try:
+        needs = registry.resolve("strategy", nodes["strategy"]).build().settings
+    except SpecError as error:
+        problems += error.mistakes
     for kind in (*pipeline.nodes, "dataset"):
         nodes[kind] = complete(kind, offered, needs)
         try:
             registry.resolve(kind, nodes[kind])
         except SpecError as error:
             problems += error.mistakes
-    types, run = get_type_hints(Settings), {}
-    for name, value in (offered | changes).items():
-        if name in types:
-            try:
-                run[name] = values.convert(types[name], value)
-            except ValueError as error:
-                problems.append(f"{name}: {error}")
-    problems += _out_of_range(run)
+    run, wrong = _converted({k: v for k, v in (offered | changes).items() if k in _SETTABLE})
+    problems += wrong
     if problems:
         raise SpecError(problems)
     parts = {kind: nodes[kind] for kind in pipeline.nodes}
@@ -185,13 +203,19 @@ def disagreements(
             found.append(f"{kind} {node.with_params(**params)}, the run has {own[kind]}")
     for name in sorted(changes.keys() & set(_SETTABLE)):
         try:
-            value = values.convert(get_type_hints(Settings)[name], changes[name])
+            value = values.convert(types_of_settings()[name], changes[name])
         except ValueError as error:
             found.append(f"{name}: {error}")
             continue
         if value != getattr(settings, name):
             found.append(f"{name}={value}, the run has {getattr(settings, name)}")
     return found
+
+
+def with_changes(pipeline: PipelineSpec, changes: dict[str, str]) -> PipelineSpec:
+    """The pipeline with those `--set` items that are of its parts."""
+    nodes = {k: node.with_params(**_of_part(k, changes)) for k, node in pipeline.nodes.items()}
+    return PipelineSpec(**nodes)
 
 
 def _flaw(name: str, nodes: dict[str, NodeSpec]) -> str:
@@ -215,11 +239,12 @@ def _of_part(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
     return {k.removeprefix(prefix): v for k, v in settings.items() if k.startswith(prefix)}
 
 
-def _out_of_range(run: dict[str, Any]) -> list[str]:
-    """Numbers that cannot be meant."""
-    least = {"steps": 1, "batch_size": 2, "log_every": 1, "image_size": 0, "lr": 0}
-    return [
-        f"{name}={run[name]}: expected at least {low}"
-        for name, low in least.items()
-        if run.get(name, low) < low
-    ]
+def _converted(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Values in their fields' types, and what is wrong with those that do not fit."""
+    fitting, problems = {}, []
+    for name, value in given.items():
+        try:
+            fitting[name] = values.convert(types_of_settings()[name], value)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    return fitting, problems

@@ -30,52 +30,59 @@ PLAN: dict[str, str] = {
     "cores": "",
     "geometry": "",
     "hints": "",
+    "limits": "",
     "losses": "ranks",
     "ops": "",
     "ranks": "",
-    "registry": "hints",
+    "registry": "hints limits",
     "samples": "camera",
+    "safetensors_file": "hints",
     "skeleton": "hints",
+    "typed_files": "hints",
     "joint_maps": "skeleton",
     "contracts": "camera samples skeleton",
     "metrics": "geometry skeleton",
     "normalisation": "camera contracts geometry losses skeleton",
-    "settings": "hints registry",
+    "settings": "hints limits registry",
     # The kinds: none knows another, and none knows the registry.
-    "backbones": "contracts",
-    "detectors": "contracts skeleton",
-    "heads": "camera contracts geometry joint_maps losses ops skeleton",
-    "lifters": "camera contracts normalisation skeleton",
-    "strategies": "contracts evaluation skeleton",
-    "data": "camera contracts drawing geometry hints joint_maps skeleton",
+    "backbones": "contracts limits",
+    "detectors": "contracts limits skeleton",
+    "heads": "camera contracts geometry joint_maps limits losses ops skeleton",
+    "lifters": "camera contracts limits normalisation skeleton",
+    "strategies": "contracts evaluation limits skeleton",
+    "data": "camera contracts drawing geometry hints joint_maps limits skeleton typed_files",
     # Parts put together, and what is done with the whole.
     "clips": "camera geometry pipeline",
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
-        "assembly contracts cores data evaluation hints pipeline posezoo ranks registry "
-        "settings skeleton weights"
+        "assembly contracts cores data evaluation hints limits pipeline posezoo ranks registry "
+        "safetensors_file settings skeleton typed_files weights"
     ),
     "evaluation": (
-        "assembly camera contracts data geometry hints metrics pipeline ranks registry settings "
-        "skeleton training"
+        "assembly camera contracts data drawing geometry hints metrics pipeline ranks registry "
+        "settings skeleton training typed_files"
     ),
     "inference": (
-        "assembly camera clips contracts data drawing joint_maps pipeline posezoo ranks "
-        "registry skeleton training weights"
+        "assembly camera clips contracts data drawing joint_maps pipeline posezoo ranks registry "
+        "skeleton training typed_files weights"
     ),
     "drawing": "skeleton",
-    "weights": "assembly camera contracts data hints pipeline posezoo registry skeleton training",
-    "sweep": "evaluation registry settings training",
+    "weights": (
+        "assembly camera contracts data hints pipeline posezoo registry safetensors_file "
+        "skeleton training typed_files"
+    ),
+    "sweep": "evaluation hints registry settings training",
     "report": (
-        "assembly contracts data evaluation hints metrics pipeline registry settings training"
+        "assembly contracts data evaluation hints metrics pipeline registry settings training "
+        "typed_files"
     ),
     "testing": "assembly camera contracts geometry pipeline registry settings skeleton training",
     # What a third party writes: as the kinds themselves, and the tests of it.
-    "scaffold": "camera contracts geometry normalisation ops registry skeleton testing",
+    "scaffold": "camera contracts geometry limits normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation hints inference ops posezoo ranks registry report sample "
-        "scaffold settings skeleton sweep testing training weights"
+        "cores data evaluation hints inference ops posezoo ranks registry report sample scaffold "
+        "settings skeleton sweep testing training typed_files weights"
     ),
     "sample": "contracts data inference skeleton training",
 }

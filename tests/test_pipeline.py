@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -57,6 +59,17 @@ def test_a_lifter_that_takes_confidence_is_told_the_head_s_and_1_of_true_joints(
     assert not torch.equal(seen[2], torch.ones(4, 1, 17))
     doubted = pipeline.eval().lift(batch.joints2d, batch.camera, torch.zeros(4, 1, 17))
     assert (doubted - on_true).abs().max() > 0
+
+
+def test_a_lifter_alone_is_told_how_sure_the_data_s_detector_was(batch):
+    pipeline = build_pipeline("martinez:width=16,confidence=true").eval()
+    seen = []
+    pipeline.lifter.register_forward_pre_hook(lambda _, given: seen.append(given[2]))
+    sure = torch.rand(4, 1, 17)
+    found = replace(batch, image=None, confidence=sure)
+    pipeline.predict(found)
+    build_strategy("separate").stages(pipeline)[0].losses(pipeline.train(), found, 0.0)
+    assert len(seen) == 2 and all(torch.equal(each, sure) for each in seen)
 
 
 def test_a_lifter_of_whole_windows_learns_from_every_frame_of_them():

@@ -27,7 +27,7 @@ PUBLIC = {
     "posezoo.registry": (
         "GIVEN KINDS Choice Entry ManifestError NodeSpec Parameter PipelineSpec PluginError "
         "Problem SpecError entries find load_plugin_file parse_node parse_pipeline problems "
-        "refresh register resolve resolve_pipeline"
+        "refresh register resolve resolve_pipeline split_nodes"
     ),
     "posezoo.weights.families": "MODULES families",
     "posezoo.testing": (

@@ -38,18 +38,26 @@ def test_the_strategy_sees_to_it_that_the_head_reads_as_the_lifter_was_trained(d
 
 def test_all_mistakes_come_in_one_message():
     with pytest.raises(SpecError) as caught:
-        settled("resnet50-hm:sharp=1+martinez:widht=3", lr="fast", stepz="3", tail__x="1")
+        settled(
+            "resnet50-hm:sharp=1+martinez:widht=3,blocks=0",
+            lr="fast",
+            warmup="-5.5",
+            stepz="3",
+            tail__x="1",
+        )
     text = str(caught.value)
     assert "'sharp'" in text
     assert "'widht'. Did you mean 'width'" in text
-    assert "lr: expected float, got 'fast'" in text
+    assert "lr: expected float, 0 to 1000000, got 'fast'" in text
+    assert "warmup: expected float, 0 to below 1, got '-5.5'" in text
+    assert "blocks: expected int, 1 to 128, got '0'" in text
     assert "stepz: unknown setting. Did you mean 'steps'" in text
     assert "this run has no 'tail'; it has backbone, head, lifter, strategy, data" in text
 
 
 @pytest.mark.parametrize(("name", "value"), [("steps", "0"), ("batch_size", "1"), ("lr", "-1")])
 def test_numbers_that_cannot_be_meant_are_refused(name, value):
-    with pytest.raises(SpecError, match=f"{name}=.*expected at least"):
+    with pytest.raises(SpecError, match=f"^{name}: expected .*, got '{value}'$"):
         settled(**{name: value})
 
 

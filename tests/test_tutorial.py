@@ -16,7 +16,7 @@ from posezoo.testing import checks_of
 
 PAGE = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"```\w+ file=(\S+)\n(.*?)```", PAGE, re.S))
-COMMANDS = re.search(r"```\n(pip install -e \.\n.*?)```", PAGE, re.S).group(1).splitlines()
+COMMANDS = re.search(r"```[^\n]*\n(pip install -e \.\n.*?)```", PAGE, re.S).group(1).splitlines()
 SMALL = (
     "--batch-size 4 --image-size 32 --set eval_samples=8 --set normalisation_samples=32 "
     "--set data.items=24 --set backbone.cut=layer1 --workers 0"
@@ -69,7 +69,7 @@ def test_a_user_may_write_what_the_signature_says(package: Path) -> None:
 
 def test_the_page_s_own_test_is_the_one_that_posezoo_new_writes() -> None:
     template = Path(registry.__file__).parents[1] / "scaffold" / "package" / "test_my_entry.py"
-    (block,) = re.findall(r"```python\n(from posezoo.testing.*?)```", PAGE, re.S)
+    (block,) = re.findall(r"```python[^\n]*\n(from posezoo.testing.*?)```", PAGE, re.S)
     untyped = template.read_text().replace(": Callable[[], None]) -> None", ")")
     assert untyped.endswith(block.replace("acme/linear", "acme/my_entry"))
 

@@ -13,11 +13,14 @@ norms over a few cells amplify the gradient from unit to unit, and two fresh sta
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from posezoo.contracts import FeatureSpec
+from posezoo.limits import Range
 
 _DEPTH = 4  # times that a stack halves its map
 _MOST_STACKS = 8
@@ -35,12 +38,17 @@ class StackedHourglass(nn.Module):
     mean: Tensor  # (3,) zeros: the authors' network takes colours as they are
     std: Tensor  # (3,) ones
 
-    def __init__(self, *, stacks: int = 2, width: int = 256, increase: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        stacks: Annotated[int, Range(1, _MOST_STACKS)] = 2,
+        width: Annotated[int, Range(2, 16384)] = 256,
+        increase: Annotated[int, Range(0, 16384)] = 0,
+    ) -> None:
         super().__init__()
-        if not 1 <= stacks <= _MOST_STACKS or width < 2 or width % 2 or increase < 0:
+        if width % 2 or increase % 2:
             raise ValueError(
-                f"stacks={stacks}, width={width}, increase={increase}: expected 1 to "
-                f"{_MOST_STACKS} stacks, an even number of channels, and 0 or more"
+                f"width={width}, increase={increase}: expected even numbers of channels"
             )
         self.features = (FeatureSpec(channels=width, stride=_STRIDE),) * stacks
         self.register_buffer("mean", torch.zeros(3), persistent=False)

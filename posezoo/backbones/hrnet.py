@@ -21,6 +21,7 @@ from torch.nn import functional
 from posezoo.backbones._colours import add_imagenet_colours
 from posezoo.backbones._residual import BasicBlock, Bottleneck, initialise
 from posezoo.contracts import FeatureSpec
+from posezoo.limits import Some, Width
 
 _STEM, _STEM_STRIDE, _LAYER1_DEPTH = 64, 4, 4
 
@@ -41,16 +42,12 @@ class HrNet(nn.Module):
     def __init__(
         self,
         *,
-        width: int = 32,
-        modules: tuple[int, int, int] = (1, 4, 3),
-        blocks: tuple[int, int, int] = (4, 4, 4),
+        width: Width = 32,
+        modules: tuple[Some, Some, Some] = (1, 4, 3),
+        blocks: tuple[Some, Some, Some] = (4, 4, 4),
         outputs: Literal["highest", "all"] = "highest",
     ) -> None:
         super().__init__()
-        if width < 1 or min(modules) < 1 or min(blocks) < 1:
-            raise ValueError(
-                f"width={width}, modules={modules}, blocks={blocks}: expected numbers from 1"
-            )
         add_imagenet_colours(self)
         self.relu = nn.ReLU(inplace=True)
         self.conv1 = nn.Conv2d(3, _STEM, 3, stride=2, padding=1, bias=False)

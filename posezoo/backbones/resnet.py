@@ -10,14 +10,16 @@ layer reads: published weights of 2018 were often trained on OpenCV's BGR. Pictu
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor, nn
 
 from posezoo.backbones._colours import Colours, add_imagenet_colours
 from posezoo.backbones._residual import BasicBlock, Bottleneck, initialise
 from posezoo.contracts import FeatureSpec
+from posezoo.limits import Range, Width
 
+Stride3 = Annotated[int, Range(1, 2)]  # of layer3
 Cut = Literal["layer1", "layer2", "layer3", "layer4"]
 _STAGES = ("layer1", "layer2", "layer3", "layer4")
 _STEM_STRIDE = 4
@@ -40,10 +42,6 @@ class ResNet(nn.Module):
         colours: Colours,
     ) -> None:
         super().__init__()
-        if layer3_stride not in (1, 2):
-            raise ValueError(f"layer3_stride={layer3_stride}: expected 1 or 2")
-        if width < 1:
-            raise ValueError(f"width={width}: expected at least 1 channel")
         add_imagenet_colours(self)
         self.colours = colours
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
@@ -79,7 +77,7 @@ class ResNet(nn.Module):
 
 
 def resnet18(
-    *, cut: Cut = "layer3", layer3_stride: int = 2, width: int = 64, colours: Colours = "rgb"
+    *, cut: Cut = "layer3", layer3_stride: Stride3 = 2, width: Width = 64, colours: Colours = "rgb"
 ) -> ResNet:
     """ResNet-18; 256 channels at the default cut."""
     return ResNet(
@@ -93,7 +91,7 @@ def resnet18(
 
 
 def resnet34(
-    *, cut: Cut = "layer3", layer3_stride: int = 2, width: int = 64, colours: Colours = "rgb"
+    *, cut: Cut = "layer3", layer3_stride: Stride3 = 2, width: Width = 64, colours: Colours = "rgb"
 ) -> ResNet:
     """ResNet-34; 256 channels at the default cut."""
     return ResNet(
@@ -107,7 +105,7 @@ def resnet34(
 
 
 def resnet50(
-    *, cut: Cut = "layer3", layer3_stride: int = 2, width: int = 64, colours: Colours = "rgb"
+    *, cut: Cut = "layer3", layer3_stride: Stride3 = 2, width: Width = 64, colours: Colours = "rgb"
 ) -> ResNet:
     """ResNet-50; 1024 channels at the default cut, the source report's Block A.
 
@@ -128,7 +126,7 @@ def resnet50(
 
 
 def resnet101(
-    *, cut: Cut = "layer3", layer3_stride: int = 2, width: int = 64, colours: Colours = "rgb"
+    *, cut: Cut = "layer3", layer3_stride: Stride3 = 2, width: Width = 64, colours: Colours = "rgb"
 ) -> ResNet:
     """ResNet-101; 1024 channels at the default cut."""
     return ResNet(
@@ -142,7 +140,7 @@ def resnet101(
 
 
 def resnet152(
-    *, cut: Cut = "layer3", layer3_stride: int = 2, width: int = 64, colours: Colours = "rgb"
+    *, cut: Cut = "layer3", layer3_stride: Stride3 = 2, width: Width = 64, colours: Colours = "rgb"
 ) -> ResNet:
     """ResNet-152; 1024 channels at the default cut."""
     return ResNet(

@@ -9,13 +9,14 @@ Reading an attribute of this module builds nothing: `timm_models.resnet18` is a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from posezoo.backbones._timm_import import timm
 from posezoo.contracts import FeatureSpec
+from posezoo.limits import Range, Side
 
 
 def names() -> list[str]:
@@ -35,10 +36,10 @@ def __getattr__(name: str) -> Callable[..., TimmBackbone]:
 
     def build(
         *,
-        stride: int = 16,  # image px per cell of the feature map
+        stride: Annotated[int, Range(1, 64)] = 16,  # image px per cell of the feature map
         pretrained: bool = False,
         tag: str = "",  # a set of weights; timm's first choice if none is given
-        image_size: int | None = None,  # px; only for models that are made for one size
+        image_size: Side | None = None,  # px; only for models that are made for one size
     ) -> TimmBackbone:
         return TimmBackbone(
             name=f"{name}.{tag}" if tag else name,

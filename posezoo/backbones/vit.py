@@ -12,7 +12,7 @@ token's) is part of each token's own here, and positions are resampled for other
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from posezoo.backbones._colours import add_imagenet_colours
 from posezoo.contracts import FeatureSpec
+from posezoo.limits import Heads, Layers, Range, Side, Width
 
 _PATCH, _MARGIN = 16, 2  # px
 _VARIANTS = {  # width, depth, heads
@@ -53,25 +54,23 @@ class VisionTransformer(nn.Module):
         self,
         *,
         variant: Literal["small", "base", "large", "huge"] = "small",
-        width: int | None = None,
-        depth: int | None = None,
-        heads: int | None = None,
-        hidden: float = 4.0,
-        image_size: tuple[int, int] = (256, 192),
-        norm_eps: float = 1e-6,
-        experts: int = 0,
-        expert_width: int = 0,
-        expert: int = 0,
+        width: Width | None = None,
+        depth: Layers | None = None,
+        heads: Heads | None = None,
+        hidden: Annotated[float, Range(0, 64, above=True)] = 4.0,
+        image_size: tuple[Side, Side] = (256, 192),
+        norm_eps: Annotated[float, Range(0, 1, above=True)] = 1e-6,
+        experts: Annotated[int, Range(0, 64)] = 0,
+        expert_width: Annotated[int, Range(0, 16384)] = 0,
+        expert: Annotated[int, Range(0, 63)] = 0,
     ) -> None:
         super().__init__()
         sizes = zip((width, depth, heads), _VARIANTS[variant], strict=True)
         width, depth, heads = (usual if given is None else given for given, usual in sizes)
-        if min(width, depth, heads) < 1 or width % heads:
-            raise ValueError(
-                f"width={width}, depth={depth}, heads={heads}: expected numbers from 1, and heads "
-                "that divide the width"
-            )
-        if not 0 <= expert < max(experts, 1) or not 0 <= expert_width < width:
+        if width % heads:
+            raise ValueError(f"width={width}, heads={heads}: expected heads that divide the width")
+        whole = 0 < expert_width < width if experts else expert_width == 0
+        if expert >= max(experts, 1) or not whole:
             raise ValueError(
                 f"experts={experts}, expert_width={expert_width}, expert={expert}: expected one of "
                 "the experts, counted from 0, that gives fewer numbers than the width"

@@ -10,6 +10,7 @@ from posezoo.cli.devices import beside_others, is_lost, is_silent, remember, req
 from posezoo.cli.lazy import LazyGroup
 from posezoo.cli.usage import taught
 from posezoo.cores import wait_quietly
+from posezoo.hints import shown
 from posezoo.training.signals import Stopped
 
 # Command: where it lives, and its line in `posezoo --help`.
@@ -34,7 +35,8 @@ _COMMANDS = {
     "env": ("posezoo.cli.env:env", "Versions, hardware, and the path that kernels take."),
 }
 # What a user's mistake raises in the library: one line, no traceback.
-_USER_ERRORS = (ValueError, OSError, ImportError)
+_USER_ERRORS = (ValueError, OSError, ImportError, MemoryError, RecursionError)
+_LONGEST = 4000  # characters of an error: what it quotes is shortened where it is made
 
 
 class Commands(LazyGroup):
@@ -82,7 +84,8 @@ class Commands(LazyGroup):
     cls=Commands,
     table=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExamples:\n  posezoo list --kind lifter\n  posezoo info resnet50-hm+martinez",
+    epilog="\b\nExamples:\n  posezoo list --kind lifter\n  posezoo info resnet50-hm+martinez\n"
+    "  posezoo data sample --out .  # the files that the examples of every --help name",
 )
 @click.option(
     "--debug", is_flag=True, envvar="POSEZOO_DEBUG", help="Show the traceback of an error."
@@ -111,4 +114,5 @@ def _one_line(error: Exception) -> str:
         text = f"{error.filename}: {error.strerror}"
     else:
         text = str(error) or type(error).__name__
-    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+    lines = (line.strip() for line in text.splitlines() if line.strip())
+    return shown("; ".join(lines), _LONGEST)

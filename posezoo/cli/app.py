@@ -11,8 +11,8 @@ from posezoo.cli.options import device_option, plugin_option
 
 _EPILOG = """\b
 Examples:
-  posezoo app
-  posezoo app --pipeline runs/lifter --port 8000 --no-open
+  posezoo app  # serves until it is stopped
+  posezoo app --pipeline runs/lifter --port 8000 --no-open  # serves until it is stopped
 """
 
 

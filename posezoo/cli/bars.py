@@ -50,7 +50,7 @@ class Bar:
     def __call__(self, done: int, total: int) -> None:
         """Move it, and say how fast it goes."""
         rate = done / max(time.monotonic() - self.begin, 1e-9)
-        text = f"{self.what}, {rate:.0f}/s"
+        text = f"{self.what}, {rate:.0f}/s" if rate >= 1 else f"{self.what}, {60 * rate:.1f}/min"
         self.progress.update(self.task, completed=done, total=total, description=text)
 
     def measured(self, name: str) -> None:

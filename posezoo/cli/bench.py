@@ -10,23 +10,28 @@ from typing import Any
 
 import click
 
+from posezoo import registry
 from posezoo.cli.benchmarks import benchmarks_folder
 from posezoo.cli.options import device_option
-from posezoo.cli.tables import print_table
+from posezoo.hints import did_you_mean
 
 _EPILOG = """\b
 Examples:
-  posezoo bench codec --device cpu
-  posezoo bench --json before.json && posezoo bench --compare before.json
+  posezoo bench pipeline martinez --json before.json
+  posezoo bench pipeline martinez --compare before.json
+  posezoo bench codec  # a minute
+  posezoo bench  # 5 minutes
 """
 _GROUPS = ("kernels", "codec", "pipeline", "loader")
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("groups", metavar="[GROUP]...", nargs=-1, type=click.Choice(_GROUPS))
+@click.argument("words", metavar="[GROUP|PIPELINE|RUN]...", nargs=-1)
 @device_option
 @click.option("--compiled", is_flag=True, help="Also time torch.compile; the first takes a minute.")
 @click.option("--seconds", default=0.5, show_default=True, help="Time for each formulation.")
+@click.option("--batch-size", default=0, help="Items a step of a pipeline.  [default: by device]")
+@click.option("--image-size", default=0, help="Pixels of its pictures.  [default: 256]")
 @click.option("--detail", is_flag=True, help="A line for each formulation, with all columns.")
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Write the run as data.")
 @click.option(
@@ -34,36 +39,44 @@ _GROUPS = ("kernels", "codec", "pipeline", "loader")
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="An earlier run; print the ratio of the best times.",
 )
-def bench(
-    groups: tuple[str, ...],
-    device: str,
-    compiled: bool,
-    seconds: float,
-    output: Path | None,
-    compare: Path | None,
-    detail: bool,
-) -> None:
+def bench(words: tuple[str, ...], **options: Any) -> None:
     """Time the formulations of each operation in one run; a wrong one gets no speed.
 
     Groups: kernels, codec (the error that perfect heatmaps leave, by size, width and decoder),
-    pipeline, loader; all if none is named. On a CPU it is CPU time of one thread, turn by turn:
-    compare ratios, not milliseconds.
+    pipeline, loader; all if none is named. Behind `pipeline` any pipeline can be named, or the
+    folder of a run: its parts are timed, and a run's accuracy is shown beside. On a CPU it is CPU
+    time of one thread, turn by turn: compare ratios, not milliseconds.
     """
     from posezoo.cli.bars import Bar
 
-    options = {"seconds": seconds, "compiled": compiled, "output": output, "compare": compare}
+    which = [word for word in words if word not in _GROUPS]
+    for word in which:
+        _require_pipeline(word)
+    named = [word for word in words if word in _GROUPS]
+    groups = named or ([] if which else _GROUPS)
     with Bar("starting") as bar:
 
         def heard(row: Any) -> None:
             bar.measured(row.operation)
 
-        run = _report().run(groups or _GROUPS, device, detail=detail, heard=heard, **options)
-        for table in run:
-            click.echo(f"\n{table.title}")
-            if table.headings:
-                print_table(table.lines, headings=table.headings)
-            for line in table.below:
-                click.echo(line)
+        lines = _report().run(groups, named=bool(named), which=which, heard=heard, **options)
+        for line in lines:
+            click.echo(line)
+
+
+def _require_pipeline(word: str) -> None:
+    """Refuse what is neither a group nor a pipeline nor a run.
+
+    Raises:
+        ValueError: that word, and a near one.
+    """
+    if (Path(word) / "run.toml").is_file():
+        return
+    if hint := did_you_mean(word, _GROUPS):
+        raise click.BadParameter(f"unknown group '{word}'.{hint}")
+    spec = registry.parse_pipeline(word)
+    if spec.alone is None or spec.alone.tag is None:  # a tag may be that of stored weights
+        registry.resolve_pipeline(spec)
 
 
 def _report() -> ModuleType:

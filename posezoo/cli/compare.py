@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from posezoo.evaluation.metric_table import COMPARED, METRICS, Metric
+from posezoo.hints import shown
 
 if TYPE_CHECKING:
     from posezoo.evaluation.compare import Difference, Score
 
 _EPILOG = """\b
 Examples:
+  posezoo train martinez --data mocap:path=poses17.h5 --steps 10 --out runs/one
+  posezoo train semgcn --data mocap:path=poses17.h5 --steps 10 --out runs/two
   posezoo compare runs/one runs/two
-  posezoo compare runs/one two.json --json
+  posezoo eval runs/two --json > two.json && posezoo compare runs/one two.json --json
 """
 
 _HEADINGS = (
@@ -49,15 +52,15 @@ def compare(ctx: click.Context, runs: tuple[Path, ...], as_json: bool) -> None:
     print_table([_row(score) for score in found.scores], headings=_HEADINGS)
     for score in found.scores:
         if "pipeline" in score.result:
-            click.echo(f"{score.path}: {score.result['pipeline']}")
+            click.echo(f"{score.path}: {shown(score.result['pipeline'], 500)}")
     if found.obstacles:
         click.echo("Not ranked: these numbers cannot be compared.", err=True)
         for line in found.obstacles:
-            click.echo(f"  {line}", err=True)
+            click.echo(f"  {shown(line, 1000)}", err=True)
         if found.commands:
             click.echo("Comparable after:", err=True)
         for line in found.commands:
-            click.echo(f"  {line}", err=True)
+            click.echo(f"  {shown(line, 1000)}", err=True)
         ctx.exit(1)
     click.echo(f"Best: {found.scores[0].path}")
     for each in found.differences:

@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from posezoo.cli.tables import print_table
+from posezoo.data.complete import describe_left_out
+from posezoo.evaluation.attribution import Attribution
 from posezoo.evaluation.evaluate import Evaluation
 from posezoo.evaluation.metric_table import METRICS, Metric, ranking_metric
 from posezoo.registry import parse_node
@@ -114,8 +116,15 @@ def print_evaluation(evaluation: Evaluation, *, detail: bool = False) -> None:
         f"protocol {protocol.key} ({protocol.hash}): {protocol.summary}; "
         f"ground-truth inputs: {', '.join(evaluation.ground_truth_inputs)}"
     )
-    warn_of_not_finite(evaluation.not_finite, evaluation.samples)
+    say_what_does_not_count(evaluation)
     _warn_of_people_seen(evaluation)
+
+
+def say_what_does_not_count(result: Evaluation | Attribution) -> None:
+    """Say which poses were left out, and which have no error."""
+    if result.left_out:
+        click.echo(describe_left_out(result.left_out, result.data_poses))
+    warn_of_not_finite(result.not_finite, result.samples)
 
 
 def warn_of_not_finite(names: Sequence[str], samples: int) -> None:

@@ -18,9 +18,9 @@ from posezoo.cli.options import (
 
 _EPILOG = """\b
 Examples:
-  posezoo errors runs/resnet50-hm --out errors.json
-  posezoo errors runs/resnet50-hm --data mocap:path=poses --limit 2000 --out errors.json
-  posezoo errors --data store:path=h36m.h5,joints2d=cpn --out cpn.json
+  posezoo train resnet18-hm --data store:path=people.h5 --steps 10 --out runs/detector
+  posezoo errors runs/detector --data synthetic:items=60 --out errors.json
+  posezoo errors --data store:path=h36m.h5,joints2d=cpn --out cpn.json  # needs that store
 """
 
 
@@ -50,14 +50,16 @@ def errors(
     """
     for file in plugins:
         registry.load_plugin_file(file)
+    from posezoo.cli.bars import Bar
     from posezoo.cli.tables import print_table
     from posezoo.evaluation.detections import fit_errors
     from posezoo.ranks import here
     from posezoo.training.runs import pick_device
 
-    model, found = fit_errors(
-        run, data=data, limit=limit, device=pick_device(device), workers=workers
-    )
+    with Bar("detecting") as bar:
+        model, found = fit_errors(
+            run, data=data, limit=limit, device=pick_device(device), workers=workers, progress=bar
+        )
     if not here().is_first:
         return
     if found.trained_on:

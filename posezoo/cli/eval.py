@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Examples:
-  posezoo eval runs/lifter --data mocap:path=poses17.h5 --protocol actions --json
-  posezoo eval runs/resnet50-hm+martinez --attribute
+  posezoo train martinez --data mocap:path=poses17.h5 --steps 10 --out runs/lifter
+  posezoo eval runs/lifter --protocol actions --json
+  posezoo train resnet18-hm+martinez --data store:path=people.h5 --steps 10 --out runs/whole
+  posezoo eval runs/whole --attribute
 
 \b
 A lifter on a store with detected 2D joints is evaluated on these and on the true ones.
@@ -55,7 +57,10 @@ def evaluate(
     workers: int,
     plugins: tuple[Path, ...],
 ) -> None:
-    """Evaluate the best checkpoint of the run in DIR."""
+    """Evaluate the best checkpoint of the run in DIR.
+
+    On a store with detected 2D joints a lifter is evaluated on these and on the true ones.
+    """
     for file in plugins:
         registry.load_plugin_file(file)
     from posezoo.cli.bars import Bar
@@ -90,7 +95,7 @@ def evaluate(
 
 def _print_attribution(found: Attribution) -> None:
     """Every share with its interval, then the answer."""
-    from posezoo.cli.console import warn_of_not_finite
+    from posezoo.cli.console import say_what_does_not_count
     from posezoo.cli.tables import print_table
 
     across, along = found.directions["across"], found.directions["along"]
@@ -111,5 +116,5 @@ def _print_attribution(found: Attribution) -> None:
         f"{found.samples} poses of {found.data}; "
         f"protocol {found.protocol.key} ({found.protocol.hash}): {found.protocol.summary}"
     )
-    warn_of_not_finite(found.not_finite, found.samples)
+    say_what_does_not_count(found)
     click.echo(found.answer)

@@ -9,11 +9,12 @@ import click
 
 from posezoo import registry
 from posezoo.cli.options import device_option, plugin_option
+from posezoo.hints import shown
 
 _EPILOG = """\b
 Examples:
-  posezoo lift alphapose-results.json --out lifted.json --width 1920 --height 1080 --bvh
   posezoo lift openpose_json/ --out lifted.json --width 1280 --height 720 --fov 60
+  posezoo lift alphapose-results.json --out other.json --width 1280 --height 720 --bvh
 """
 _KINDS = ("csv", "npz", "bvh", "trc", "html")
 
@@ -70,7 +71,7 @@ def lift(
     )  # fmt: skip
     write_lifted(lifted.prediction, out, [kind for kind in _KINDS if given[kind]])
     for note in lifted.notes:
-        click.echo(note)
+        click.echo(shown(note, 1000))
     click.echo(f"{lifted.people} of {lifted.found} people lifted; {out}")
     if not lifted.people:
         ctx.exit(1)

@@ -11,6 +11,8 @@ import click
 
 from posezoo.cli.devices import devices_option
 
+MOST_WORKERS = 256  # processes; far more than any machine feeds a network with
+
 device_option = click.option(
     "--device",
     default="auto",
@@ -20,13 +22,13 @@ device_option = click.option(
 )
 workers_option = click.option(
     "--workers",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MOST_WORKERS),
     help="Processes that load data.  [default: half of the cores for pictures beside a CPU, all "
     "but one beside a GPU, none without pictures]",
 )
 evaluation_workers_option = click.option(
     "--workers",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MOST_WORKERS),
     default=0,
     show_default=True,
     help="Processes that load data; 0 loads it between the steps.",
@@ -117,8 +119,8 @@ class TrainingCommand(click.Command):
         with formatter.section("Settings of --set"):
             formatter.write_dl(
                 [
-                    ("of the run", ", ".join(settable())),
-                    ("of a part", "PART.NAME, as in lifter.dropout; posezoo info KEY lists NAMEs"),
+                    *settable().items(),
+                    ("PART.NAME", "of a part, as lifter.dropout; posezoo info KEY lists them"),
                     ("PART", "backbone, head, lifter, strategy, data"),
                 ]
             )

@@ -15,8 +15,8 @@ from posezoo.cli.options import device_option, plugin_option
 
 _EPILOG = """\b
 Examples:
-  posezoo predict photo.jpg --out results
-  posezoo predict holiday/ dance.mp4 --out results --bvh --smooth savgol --focal 1400
+  posezoo predict photo.jpg --out results  # fetches 36 MB, once
+  posezoo predict holiday/ dance.mp4 --out results --bvh --smooth savgol  # needs a video
 """
 _KINDS = ("csv", "npz", "png", "bvh", "trc", "html", "video")
 

@@ -10,8 +10,8 @@ from posezoo.cli.options import data_option, device_option, workers_option
 
 _EPILOG = """\b
 Examples:
-  posezoo report --scale smoke --out runs/report
-  posezoo report --scale cpu --data mocap:path=poses --row max-norm --out runs/report --jobs 2
+  posezoo report --scale smoke --out runs/report  # 5 minutes
+  posezoo report --scale cpu --data mocap:path=poses --row max-norm --jobs 2  # an hour
 """
 
 
@@ -26,7 +26,7 @@ Examples:
     help="Where the scale's backbone starts, safetensors.  [default: by scale]",
 )
 @click.option("--out", default="runs/report", show_default=True, type=click.Path(path_type=Path))
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 99), default=1, show_default=True, help="Processes.")
 @click.option("--page-only", is_flag=True, help="Train nothing; write what there is.")
 @device_option
 @workers_option

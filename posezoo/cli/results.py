@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from posezoo.cli.benchmarks import benchmarks_folder
+from posezoo.typed_files import decode, typed
 
 COLUMNS = ("entry", "value", "unit", "metric", "data", "steps", "protocol", "commit")
 
@@ -24,7 +24,8 @@ def read_results(path: Path | None = None) -> list[dict[str, Any]]:
         path = folder / "results" / "lifters.json"
     if not path.is_file():
         return []
-    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["results"]
+    rows = decode(path, dict[str, Any]).get("results")
+    rows = typed(rows, list[dict[str, Any]], where=f"{path}: results")
     for number, row in enumerate(rows, 1):
         if missing := [name for name in COLUMNS if not row.get(name)]:
             raise ValueError(f"{path}: result {number} lacks {', '.join(missing)}")

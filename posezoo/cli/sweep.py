@@ -17,7 +17,7 @@ from posezoo.cli.options import (
 
 _EPILOG = """\b
 Examples:
-  posezoo sweep martinez --grid lr=1e-3,1e-4 --seeds 3 --steps 500 --study runs/lr
+  posezoo sweep martinez --data mocap:path=poses17.h5 --grid lr=1e-2,1e-3 --steps 10 --study runs/lr
   posezoo sweep --study runs/lr --jobs 4
 """
 
@@ -29,10 +29,10 @@ _PLAIN = {"seeds"}  # has a value even where nobody gave one
 @click.option("--study", "folder", required=True, type=click.Path(path_type=Path), help="Folder.")
 @click.option("--grid", multiple=True, metavar="KEY=A,B", help="Values of a setting, all in turn.")
 @click.option("--sample", multiple=True, metavar="KEY=A..B[:log]", help="Limits to draw between.")
-@click.option("--trials", type=click.IntRange(min=0), default=0, help="How many to draw.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Of each.")
+@click.option("--trials", type=click.IntRange(0, 10**6), default=0, help="How many to draw.")
+@click.option("--seeds", type=click.IntRange(1, 999), default=1, show_default=True, help="Of each.")
 @click.option("--prune", is_flag=True, help="Stop what is worse than the median at half time.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 99), default=1, show_default=True, help="Processes.")
 @training_options
 def sweep(
     pipeline: str | None,
@@ -55,6 +55,7 @@ def sweep(
     """
     for file in plugins:
         registry.load_plugin_file(file)
+    from posezoo.cli.bars import Bar, Trainings
     from posezoo.ranks import apart, here
     from posezoo.sweep.definition import Axis, Sweep
     from posezoo.sweep.study import Study
@@ -83,10 +84,9 @@ def sweep(
         raise click.UsageError(f"--jobs {jobs}: {ranks.size} processes share it already")
     with apart():  # trials are dealt out, not steps
         if study.unfinished and jobs > 1:
-            work_together(folder, jobs, **options)
+            with Bar("trainings", study.sweep.count * study.sweep.seeds) as bar:
+                work_together(folder, jobs, say=click.echo, progress=bar, **options)
         elif study.unfinished:
-            from posezoo.cli.bars import Trainings
-
             with Trainings("trainings", study.unfinished * study.sweep.seeds) as bar:
                 work(folder, say=bar.said, loggers=[bar], **options)
     ranks.wait()

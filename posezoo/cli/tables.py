@@ -7,13 +7,18 @@ from collections.abc import Sequence
 
 import click
 
+from posezoo.hints import shown
+
+_LONGEST = 10_000  # characters of a cell
+
 
 def print_table(rows: Sequence[Sequence[str]], *, headings: Sequence[str] = ()) -> None:
     """Print rows in columns, under headings if there are any.
 
     On a terminal a cell that is too wide is folded, by rich; a line into a pipe never is, and
-    needs no rich, which takes 0.3 s for a thousand lines.
+    needs no rich, which takes 0.3 s for a thousand lines. Names out of files are escaped.
     """
+    rows = [[shown(cell, _LONGEST) for cell in row] for row in rows]
     lines = _folded(rows, headings) if sys.stdout.isatty() else _whole(rows, headings)
     for line in lines:
         click.echo(line.rstrip())

@@ -18,10 +18,10 @@ from posezoo.training.signals import StopRequest
 
 _EPILOG = """\b
 Examples:
-  posezoo train resnet50-hm+martinez --strategy multitask
-  posezoo train resnet50-hm --weights backbone=resnet50-11ad3fa6.pth
-  posezoo train martinez --data mocap:path=poses17.h5 --steps 5000 --out runs/lifter
+  posezoo train resnet50-hm+martinez --strategy multitask  # 5 minutes on two cores
+  posezoo train martinez --data mocap:path=poses17.h5 --steps 20 --out runs/lifter
   posezoo train --config runs/lifter/run.toml --out runs/again
+  posezoo train resnet50-hm --weights backbone=resnet50-11ad3fa6.pth  # needs torchvision's file
 """
 
 

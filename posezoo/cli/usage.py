@@ -27,4 +27,4 @@ def taught(error: click.UsageError) -> click.UsageError:
 def first_example(command: click.Command) -> str:
     """The first line below "Examples:" of a command's help; "" where it has none."""
     _, _, text = (command.epilog or "").partition("Examples:\n")
-    return text.strip().partition("\n")[0].strip()
+    return text.strip().partition("\n")[0].partition("  #")[0].strip()

@@ -12,8 +12,9 @@ from posezoo.cli.options import plugin_option
 
 _EPILOG = """\b
 Examples:
-  posezoo view results/photo.json
-  posezoo view runs/lifter --out lifter.html --items 50
+  posezoo view people.h5 --items 12
+  posezoo lift openpose_json/ --out lifted.json --width 1280 --height 720
+  posezoo view lifted.json --out lifted.html
 """
 
 

@@ -68,6 +68,14 @@ def only_sample(batch: Batch) -> Sample:
     )
 
 
+def labels2d(dataset: Dataset, indices: Sequence[int]) -> Tensor:  # (N, T, J) bool
+    """Which 2D joints of the items are known; without their pictures, if the dataset can."""
+    if hasattr(dataset, "labels2d"):
+        known: Tensor = dataset.labels2d(indices)
+        return known
+    return take(dataset, indices).labelled2d
+
+
 def take(dataset: Dataset, indices: Sequence[int]) -> Batch:
     """Items of any dataset as a batch: at once where it can do that, else one by one."""
     if hasattr(dataset, "__getitems__"):

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from posezoo.contracts import Batch, Dataset, Sample
-from posezoo.data.batches import only_sample, take
+from posezoo.data.batches import labels2d, only_sample, take
 from posezoo.joint_maps import joint_map, map_confidence, map_joints, map_labels
 from posezoo.skeleton import Skeleton
 
@@ -61,6 +62,10 @@ class Mapped:
     def detections(self) -> tuple[str, ...]:
         """The detections of the dataset, where it has any."""
         return tuple(getattr(self._dataset, "detections", ()))
+
+    def labels2d(self, indices: Sequence[int]) -> Tensor:  # (N, T, J) bool
+        """Which 2D joints of the items are known."""
+        return map_labels(labels2d(self._dataset, indices), self._dataset.skeleton, self.skeleton)
 
     def describe(self) -> str:
         """Which joints are exact, approximate and unknown, in a line."""

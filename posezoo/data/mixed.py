@@ -40,6 +40,11 @@ class Mixed:
         self._counts = np.array([len(first), *(each for _ in others)])
         self._ends = np.cumsum(self._counts)
 
+    @property
+    def left_out(self) -> int:
+        """How many poses its datasets leave out because a 2D joint is missing."""
+        return sum(getattr(source, "left_out", 0) for source in self._sources)
+
     def __len__(self) -> int:
         return int(self._ends[-1])
 

@@ -6,12 +6,11 @@ text. What stands in such a file may be shown in an error only by `posezoo.hints
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from posezoo.hints import shown
+from posezoo import typed_files
 
 
 def read_text(path: Path) -> str:
@@ -21,29 +20,19 @@ def read_text(path: Path) -> str:
         OSError: it cannot be read.
         ValueError: it is not UTF-8.
     """
-    return path.read_text(encoding="utf-8-sig")
+    return typed_files.read_text(path)
 
 
 def read_json(path: Path, *, constant: Callable[[str], Any] | None = None) -> Any:
-    """The content of a JSON file; `constant` is called with NaN, Infinity or -Infinity.
+    """The content of a JSON file of data; `constant` is called with NaN, Infinity or -Infinity.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is not UTF-8, not JSON, or one key stands twice in one object.
+        ValueError: as `posezoo.typed_files.read_tree`.
     """
-    return json.loads(read_text(path), parse_constant=constant, object_pairs_hook=_once)
+    return typed_files.read_tree(path, constant=constant)
 
 
 def with_ending(files: Iterable[Path], *endings: str) -> list[Path]:
     """The files of these endings, .BVH as well as .bvh, in the order of their names."""
     return sorted(file for file in files if file.suffix.lower() in endings and file.is_file())
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; of a key that stands twice, nobody knows which value is meant."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {shown(twice)} stands twice in one object")
-    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from posezoo.detectors._blazepose_networks import (
     PersonNetwork,
 )
 from posezoo.detectors._blazepose_people import apart, around, crops_in, distinct, parts_of
+from posezoo.limits import Range, Share
 from posezoo.skeleton import SKELETONS
 
 _SET = SKELETONS["blazepose33"]
@@ -63,15 +65,13 @@ class BlazePose(nn.Module):
     def __init__(
         self,
         *,
-        tiles: int = 3,
+        tiles: Annotated[int, Range(1, 64)] = 3,
         look_again: bool = True,
-        max_people: int = 20,
-        least_score: float = 0.4,
-        least_presence: float = 0.5,
+        max_people: Annotated[int, Range(1, 1000)] = 20,
+        least_score: Share = 0.4,
+        least_presence: Share = 0.5,
     ) -> None:
         super().__init__()
-        if tiles < 1 or max_people < 1:
-            raise ValueError(f"tiles={tiles}, max_people={max_people}: expected 1 or more")
         self.tiles, self.look_again, self.max_people = tiles, look_again, max_people
         self.least_score, self.least_presence = least_score, least_presence
         self.person, self.landmarks = PersonNetwork(), LandmarkNetwork()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.contracts import DetectedPerson
+from posezoo.limits import Share
 
 
 class KeypointRcnn(nn.Module):
@@ -23,7 +24,7 @@ class KeypointRcnn(nn.Module):
 
     joint_set = "coco17"
 
-    def __init__(self, *, weights: Literal["default", "none"], least_score: float = 0.5) -> None:
+    def __init__(self, *, weights: Literal["default", "none"], least_score: Share = 0.5) -> None:
         from torchvision.models import detection  # noqa: PLC0415 - an extra
 
         super().__init__()

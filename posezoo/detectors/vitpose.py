@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from posezoo.contracts import DetectedPerson
+from posezoo.limits import Share
 
 _PERSON = "person"  # COCO's label, by which every detector of transformers calls people
 
@@ -27,7 +28,7 @@ class VitPose(nn.Module):
 
     joint_set = "coco17"
 
-    def __init__(self, *, model: str, people: str = "", least_score: float = 0.5) -> None:
+    def __init__(self, *, model: str, people: str = "", least_score: Share = 0.5) -> None:
         import transformers  # noqa: PLC0415 - an extra
 
         super().__init__()

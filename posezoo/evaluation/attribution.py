@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch, Dataset
+from posezoo.data.complete import left_out
 from posezoo.evaluation.evaluated import named, require_finite, where_not_finite
 from posezoo.evaluation.open_run import open_run
 from posezoo.evaluation.per_pose import Judged, Progress, collect
@@ -47,6 +48,8 @@ class Attribution:
     protocol: Protocol
     data: str
     samples: int  # poses
+    data_poses: int  # of the data in all
+    left_out: int  # of those, which no lifter without confidences is told: a 2D joint is missing
     not_finite: tuple[str, ...]  # those of them that have no error, since a number of them is none
     total: Estimate  # the MPJPE
     parts: dict[str, Estimate]  # "detector" and "lifter" add up to it
@@ -130,6 +133,8 @@ def attribute(
         protocol=protocol,
         data=data,
         samples=len(found),
+        data_poses=len(dataset) + left_out(dataset),
+        left_out=left_out(dataset),
         not_finite=found.not_finite,
         total=known["total"],
         parts={name: known[name] for name in ("detector", "lifter") if name in known},

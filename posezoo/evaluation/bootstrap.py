@@ -17,6 +17,7 @@ from torch import Tensor
 
 _DRAWS = 1000
 _TAILS = (0.025, 0.975)
+_MOST_CELLS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,13 @@ class Cells:
     place: list[int]  # sequence * groups + group, of each cell that has poses
     total: list[float]  # of the errors that are known
     count: list[int]  # of them
+
+    def __post_init__(self) -> None:
+        cells = self.sequences * self.groups
+        if not len(self.place) == len(self.total) == len(self.count) or not cells <= _MOST_CELLS:
+            raise ValueError("cells: place, total and count of unequal length, or too many")
+        if not all(0 <= each < cells for each in self.place):
+            raise ValueError(f"cells: a place that is not one of {cells}")
 
     @classmethod
     def of(

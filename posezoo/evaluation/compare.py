@@ -8,19 +8,21 @@ however they are written. How far two errors differ is estimated over the same s
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from posezoo.evaluation.bootstrap import Cells, paired
+from posezoo.evaluation.evaluation_file import read_evaluation
 from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.evaluation.protocol import protocols
 from posezoo.training.run_folder import RunFolder
+from posezoo.typed_files import Count, decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +121,7 @@ def read_score(path: Path) -> Score:
             f"{path}: no evaluation there ({file.name} is missing). Finish the run with "
             "posezoo train --resume, or name a run folder or a file of posezoo eval --json"
         )
-    try:
-        result = json.loads(file.read_text(encoding="utf-8"))
-        known = {**result["protocol"], "samples": result["samples"], "data": result["data"]}
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{file}: not an evaluation of posezoo ({error!r})") from error
-    if missing := {"key", "hash"} - known.keys():
-        raise ValueError(f"{file}: its protocol lacks {', '.join(sorted(missing))}")
-    return Score(path=path, result=result, image_size=_image_size(path / "run.toml"))
+    return Score(path=path, result=read_evaluation(file), image_size=_image_size(path / "run.toml"))
 
 
 def compare(scores: Sequence[Score]) -> Comparison:
@@ -175,8 +170,17 @@ def compare(scores: Sequence[Score]) -> Comparison:
 def _image_size(run: Path) -> int | None:
     if not run.is_file():
         return None
-    size: int = tomllib.loads(run.read_text(encoding="utf-8"))["settings"]["image_size"]
-    return size
+    return decode(run, _Run).settings.image_size
+
+
+class _Settings(msgspec.Struct):
+    image_size: Count
+
+
+class _Run(msgspec.Struct):
+    """run.toml, as far as it is read."""
+
+    settings: _Settings
 
 
 def _difference(best: Score, other: Score, metric: str) -> Difference:

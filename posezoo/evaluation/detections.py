@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from posezoo.assembly import build_dataset
 from posezoo.data.loading import ordered_batches
 from posezoo.evaluation.detector_errors import DetectorErrors
 from posezoo.evaluation.open_run import open_run
+from posezoo.evaluation.per_pose import Progress
 from posezoo.pipeline import Pipeline
 from posezoo.ranks import here
 from posezoo.registry import parse_node
@@ -33,11 +35,17 @@ class Detections:
 
 
 def detect(
-    run: Path, *, data: str | None = None, limit: int = 0, device: torch.device, workers: int = 0
+    run: Path,
+    *,
+    data: str | None = None,
+    limit: int = 0,
+    device: torch.device,
+    workers: int = 0,
+    progress: Progress = lambda done, total: None,
 ) -> tuple[Pipeline, Detections]:
     """Run the detector of a run's best checkpoint on its val split, or on `data`.
 
-    `limit` takes so many pictures, spread evenly (0: all).
+    `limit` takes so many pictures, spread evenly (0: all); `progress` is told of each batch.
 
     Raises:
         ValueError: no run there, no detector in it, or unusable data.
@@ -47,14 +55,16 @@ def detect(
     if not pipeline.has_image or pipeline.head.output != "joints2d":
         raise ValueError(f"{run}: '{pipeline.spec}' detects no 2D joints; give a run that does")
     step = max(1, -(-len(dataset) // limit)) if limit else 1
+    indices = range(0, len(dataset), step)
     loader = ordered_batches(
         dataset,
-        indices=range(0, len(dataset), step),
+        indices=indices,
         batch_size=opened.settings.batch_size,
         workers=workers,
         share=here().turns,
     )
     parts: list[dict[str, Tensor]] = []
+    done = 0
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=opened.bf16):
         for batch in loader:
             result = pipeline.predict(batch.to(device))
@@ -67,6 +77,8 @@ def detect(
                     "labelled": batch.labelled2d[:, 0],
                 }
             )
+            done += len(batch) * here().size
+            progress(min(done, len(indices)), len(indices))
     every = here().in_order(parts)
     found = {name: torch.cat([part[name] for part in every]) for name in every[0]}
     own, node = parse_node(opened.settings.data), opened.data
@@ -140,6 +152,7 @@ def fit_errors(
     limit: int = 0,
     device: torch.device,
     workers: int = 0,
+    progress: Progress = lambda done, total: None,
 ) -> tuple[DetectorErrors, Detections]:
     """The error model of a run's detector, and what it was fitted to; arguments as `detect`.
 
@@ -151,7 +164,8 @@ def fit_errors(
     if run is None:
         skeleton, found = recorded(data or "", limit=limit, workers=workers)
     else:
-        pipeline, found = detect(run, data=data, limit=limit, device=device, workers=workers)
+        same: dict[str, Any] = {"data": data, "limit": limit, "workers": workers}
+        pipeline, found = detect(run, device=device, progress=progress, **same)
         skeleton = pipeline.skeleton
     model = DetectorErrors.fit(
         found.predicted, found.true, found.confidence, found.labelled, skeleton

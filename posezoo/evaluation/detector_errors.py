@@ -18,13 +18,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import torch
+from msgspec import Meta
 from torch import Tensor
 
+from posezoo.hints import shown
 from posezoo.skeleton import Skeleton
 from posezoo.training.run_folder import write_atomically
+from posezoo.typed_files import Share, decode
 
 _FAR = 4.0  # medians of a joint's error: an ordinary one is nearer, all but 2 in 100,000
 _CLOSER = 0.5  # a swap: so much nearer to the mirrored joint than to its own
@@ -33,6 +36,7 @@ _ASSUMED, _ASSUMED_SHARED = 0.05, 0.02  # standard deviations in sizes
 _FEWEST = 20  # predictions of a joint that a model is fitted to
 
 Pairs = tuple[tuple[float, float], tuple[float, float]]  # a 2 x 2 covariance
+Levels = Annotated[tuple[float, ...], Meta(min_length=_LEVELS, max_length=_LEVELS)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +45,12 @@ class JointErrors:
 
     offset: tuple[float, float]  # mean of the ordinary errors
     covariance: Pairs  # of the ordinary errors about it, without the whole person's offset
-    missed: float  # share
+    missed: Share
     missed_covariance: Pairs  # of a miss about the true place
-    swapped: float  # share found at the mirrored joint's place
-    confidence: tuple[float, ...]  # quantiles of an ordinary find
-    missed_confidence: tuple[float, ...]
-    swapped_confidence: tuple[float, ...]
+    swapped: Share  # found at the mirrored joint's place
+    confidence: Levels  # quantiles of an ordinary find
+    missed_confidence: Levels
+    swapped_confidence: Levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +143,7 @@ class DetectorErrors:
 
     def apply(
         self,
-        joints2d: Tensor,  # (B, T, J, 2) px, true
+        joints2d: Tensor,  # (B, T, J, 2) px, true; NaN where not known
     ) -> tuple[Tensor, Tensor]:  # (B, T, J, 2) px as a detector finds them; confidence (B, T, J)
         """Draw what the detector would have made of true joints, from torch's own generator."""
         names = ("offset", "missed", "swapped")
@@ -157,7 +161,8 @@ class DetectorErrors:
         error = torch.where(missed[..., None], (wild @ drawn)[..., 0], own)
         whole = self._roots([self.shared], joints2d)
         shared = (whole @ torch.randn_like(joints2d[..., :1, :])[..., None])[..., 0]
-        found = place + person_size(joints2d)[..., None] * (error + shared)
+        size = person_size(joints2d, joints2d.isfinite().all(-1))
+        found = place + size[..., None] * (error + shared)
         return found, self._confidence(swapped, missed, joints2d)
 
     def save(self, path: Path) -> None:
@@ -175,16 +180,11 @@ class DetectorErrors:
             raise ValueError(
                 f"{path}: no such error model; posezoo errors RUN --out FILE makes one"
             )
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            joints = {name: _joint(each) for name, each in kept["joints"].items()}
-            found = cls(joints=joints, mirror=tuple(kept["mirror"]), shared=_nested(kept["shared"]))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{path}: not an error model ({error!r})") from error
-        if tuple(found.joints) != skeleton.joints:
+        found = decode(path, cls, expected="an error model")
+        if tuple(found.joints) != skeleton.joints or found.mirror != tuple(skeleton.mirror):
             raise ValueError(
-                f"{path}: an error model of {', '.join(found.joints)}; expected the joints "
-                f"{', '.join(skeleton.joints)}"
+                f"{path}: an error model of {shown(', '.join(found.joints), 200)}; expected the "
+                f"joints {', '.join(skeleton.joints)} and their mirror"
             )
         return found
 
@@ -254,11 +254,3 @@ def _floats(values: Tensor) -> Any:
 
 def _pairs(covariance: Tensor) -> Any:
     return tuple(_floats(line) for line in covariance)
-
-
-def _nested(value: Any) -> Any:
-    return tuple(_nested(each) for each in value) if isinstance(value, list) else value
-
-
-def _joint(kept: Mapping[str, Any]) -> JointErrors:
-    return JointErrors(**{name: _nested(value) for name, value in kept.items()})

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from posezoo import metrics
 from posezoo.contracts import Batch, Dataset, PoseResult
+from posezoo.data.complete import left_out
 from posezoo.evaluation.bootstrap import Cells
 from posezoo.evaluation.evaluated import (
     facts,
@@ -43,6 +44,8 @@ class Evaluation:
     flip: bool  # averaged with the mirrored person
     ground_truth_inputs: tuple[str, ...]  # what of the truth the pipeline is given
     samples: int  # poses
+    data_poses: int  # of the data in all
+    left_out: int  # of those, which no lifter without confidences is told: a 2D joint is missing
     not_finite: tuple[str, ...]  # those of them that have no error, since a number of them is none
     total: dict[str, float]  # by keys of `METRICS`
     interval: dict[str, tuple[float, float]]  # 95 %, by bootstrap over sequences
@@ -58,6 +61,8 @@ class Evaluation:
             "flip": self.flip,
             "ground_truth_inputs": self.ground_truth_inputs,
             "samples": self.samples,
+            "data_poses": self.data_poses,
+            "left_out": self.left_out,
             "not_finite": self.not_finite,
             "interval": self.interval,
             "pipeline": self.pipeline,
@@ -155,6 +160,8 @@ def evaluate(
             "camera",
         ),
         samples=len(found),
+        data_poses=len(dataset) + left_out(dataset),
+        left_out=left_out(dataset),
         not_finite=found.not_finite,
         total=total,
         interval={name: found.interval(name, protocol.aggregate) for name in total},

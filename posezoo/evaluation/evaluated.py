@@ -11,7 +11,7 @@ from torch import Tensor
 from posezoo.assembly import build_dataset
 from posezoo.contracts import Batch, PoseResult
 from posezoo.evaluation.per_pose import PerPose
-from posezoo.registry import parse_node
+from posezoo.registry import parse_node, split_nodes
 from posezoo.settings import Settings
 
 _STEPS_A_MM = 10  # poses count as the same if they agree to a tenth of a mm, or of a pixel
@@ -83,7 +83,7 @@ def where_not_finite(result: PoseResult, truth: Batch) -> Tensor:  # (B, T) bool
 
 def people_trained_on(settings: Settings) -> Collection[str] | None:
     """Everybody that a run was trained on, by name; None where its data are not here any more."""
-    nodes = [settings.data, *(each.strip() for each in settings.mix.split(" + ") if each)]
+    nodes = [settings.data, *split_nodes(settings.mix)]
     people: set[str] = set()
     for node in nodes:
         try:

@@ -1,10 +1,13 @@
-"""Pictures of what a run predicts: true in green, predicted in red, equal in yellow.
+"""Pictures of what a run predicts, beside the truth.
 
-As the source report's Figure 2 for the heatmaps, with the 2D and the 3D poses beside them.
+Skeletons have left and right in two colours, as everywhere: the true one is a pale band, the
+predicted one a line. Heatmaps are as the source report's Figure 2: true green, predicted red, equal
+yellow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch, PoseResult
+from posezoo.drawing import LEGEND, coloured_bones
 from posezoo.evaluation.open_run import open_run
 from posezoo.metrics import mpjpe
 from posezoo.pipeline import Pipeline
@@ -21,7 +25,9 @@ from posezoo.training.run_folder import RunFolder
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TRUE, _PREDICTED = "#1a9850", "#d73027"
+# Width and opacity: what is predicted right runs in the middle of its band.
+_TRUE: dict[str, Any] = {"linewidth": 5.0, "alpha": 0.4}
+_PREDICTED: dict[str, Any] = {"linewidth": 1.4, "alpha": 1.0}
 _CPU = torch.device("cpu")
 _ROWS = 6
 _REACH_MM = 1000.0  # half the width of the 3D plots
@@ -76,11 +82,12 @@ def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path:
     columns = 1 + has_maps + 2 * has_3d
     figure = Figure(figsize=(2.6 * columns, 2.6 * len(batch)), layout="constrained")
     grid = figure.subplots(len(batch), columns, squeeze=False)
-    bones = pipeline.skeleton.bones
+    bones = coloured_bones(pipeline.skeleton)
     for row, axes in enumerate(grid):
         true2d = batch.joints2d[row, 0]
         _draw_picture(axes[0], None if batch.image is None else batch.image[row])
-        _draw_pose(axes[0], true2d, bones, _TRUE)
+        _draw_pose(axes[0], true2d, coloured_bones(pipeline.skeleton2d), _TRUE)
+        axes[0].set_xlabel("2D, true", fontsize=8)
         if pipeline.has_image and result.joints2d is not None:
             predicted2d = result.joints2d[row, 0].cpu()
             _draw_pose(axes[0], predicted2d, bones, _PREDICTED)
@@ -96,15 +103,16 @@ def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path:
         if result.joints3d is not None:
             true3d, predicted3d = batch.joints3d[row, 0], result.joints3d[row, 0].cpu()
             for axis, (across, name) in zip(axes[-2:], ((0, "front"), (2, "side")), strict=True):
-                for pose, colour in ((true3d, _TRUE), (predicted3d, _PREDICTED)):
-                    _draw_pose(axis, pose[:, [across, 1]], bones, colour)
+                for pose, stroke in ((true3d, _TRUE), (predicted3d, _PREDICTED)):
+                    _draw_pose(axis, pose[:, [across, 1]], bones, stroke)
                 axis.set(xlim=(-_REACH_MM, _REACH_MM), ylim=(_REACH_MM, -_REACH_MM), aspect="equal")
                 axis.set_xlabel(f"3D, {name}", fontsize=8)
             error = mpjpe(predicted3d, true3d).mean()
             axes[-1].set_xlabel(f"3D, side; MPJPE {error:.0f} mm", fontsize=8)
         for axis in axes:
             axis.set(xticks=[], yticks=[])
-    figure.suptitle("true green, predicted red", fontsize=9)
+    heatmaps = "; heatmaps: true green, predicted red, equal yellow" if has_maps else ""
+    figure.suptitle(f"{LEGEND}; true pale, predicted a line{heatmaps}", fontsize=9, wrap=True)
     figure.savefig(path, dpi=90)
 
 
@@ -136,6 +144,15 @@ def _draw_maps(
     axis.set_xlabel("heatmaps", fontsize=8)
 
 
-def _draw_pose(axis: Axes, pose: Tensor, bones: Any, colour: str) -> None:  # (J, 2)
-    for parent, child in bones:
-        axis.plot(*pose[[parent, child]].T.tolist(), color=colour, linewidth=1.2)
+def _draw_pose(
+    axis: Axes,
+    pose: Tensor,  # (J, 2)
+    bones: Sequence[tuple[int, int, str]],
+    stroke: Mapping[str, Any],
+) -> None:
+    lines = [(pose[[a, b]].T.tolist(), colour) for a, b, colour in bones]
+    if stroke is _PREDICTED:  # a white edge parts it from pictures
+        for line, _ in lines:
+            axis.plot(*line, color="white", solid_capstyle="round", linewidth=3.0, alpha=0.8)
+    for line, colour in lines:
+        axis.plot(*line, color=colour, solid_capstyle="round", **stroke)

@@ -20,16 +20,17 @@ def predict_with_flip(pipeline: Pipeline, batch: Batch) -> PoseResult:
     (`decode_flipped`) reads one pose off the mean of both pictures' maps, which the lifter is then
     given, and its mirror image; other heads' joints are averaged. Gives no maps.
     """
-    order = pipeline.skeleton.mirror
+    order, told = pipeline.skeleton.mirror, pipeline.skeleton2d.mirror
     middle = batch.camera.centre[:, 0]  # (B,) px
     if batch.image is not None:
         middle = torch.full_like(middle, (batch.image.shape[-1] - 1) / 2)
     flipped = replace(
         batch,
         image=None if batch.image is None else batch.image.flip(-1),
-        joints2d=mirrored(batch.joints2d, order, middle),
+        joints2d=mirrored(batch.joints2d, told, middle),
+        labelled2d=batch.labelled2d[..., list(told)],
         camera=batch.camera.mirrored(middle),
-        confidence=None if batch.confidence is None else batch.confidence[..., list(order)],
+        confidence=None if batch.confidence is None else batch.confidence[..., list(told)],
     )
     if hasattr(pipeline.head, "decode_flipped"):
         one, other = _from_mean_of_maps(pipeline, batch, flipped, middle)
@@ -37,7 +38,7 @@ def predict_with_flip(pipeline: Pipeline, batch: Batch) -> PoseResult:
         one, other = pipeline.predict(batch), pipeline.predict(flipped)
     joints2d, joints3d, confidence = one.joints2d, one.joints3d, one.confidence
     if joints2d is not None and other.joints2d is not None:
-        joints2d = (joints2d + mirrored(other.joints2d, order, middle)) / 2
+        joints2d = (joints2d + mirrored(other.joints2d, told, middle)) / 2
     if joints3d is not None and other.joints3d is not None:
         joints3d = (joints3d + mirrored(other.joints3d, order, torch.zeros_like(middle))) / 2
     if confidence is not None and other.confidence is not None:

@@ -82,9 +82,9 @@ def open_run(
 
 def other_joints2d(run: OpenRun) -> tuple[str, ...]:
     """The other 2D joints that the data have for a lifter: detections by name, "" the truth."""
-    detections = getattr(run.dataset, "detections", ())
-    if run.pipeline.has_image or not detections:
-        return ()
+    detections, pipeline = getattr(run.dataset, "detections", ()), run.pipeline
+    if pipeline.has_image or not detections or pipeline.skeleton2d != pipeline.skeleton:
+        return ()  # it finds its own, there is one only, or it wants joints that the truth has not
     return tuple(name for name in ("", *detections) if name != run.data.params.get("joints2d", ""))
 
 

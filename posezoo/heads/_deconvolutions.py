@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import nn
 
+from posezoo.limits import Range
+
 Kernel = Literal[2, 3, 4]
+Deconvolutions = Annotated[int, Range(0, 8)]  # each doubles the map
 
 
 def deconvolutions(

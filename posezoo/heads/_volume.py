@@ -38,10 +38,6 @@ class Volume(nn.Module):
         grid: Grid = "centred",
     ) -> None:
         super().__init__()
-        if depth < 1 or depth_mm <= 0:
-            raise ValueError(
-                f"depth={depth}, depth_mm={depth_mm}: expected at least 1 cell, and mm above 0"
-            )
         across, half_cell = cell_affine(stride, grid)
         step, half_step = cell_affine(depth_mm / depth, grid)
         # A cell of z begins where the one before ends, in mm without px's half.

@@ -12,6 +12,8 @@ before through its features, not through its volume.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +21,7 @@ from posezoo import ops
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, FeatureSpec, PoseResult
 from posezoo.heads._volume import Volume
+from posezoo.limits import Depth, Length, Positive, Sigma
 from posezoo.losses import mean_of
 from posezoo.skeleton import Skeleton
 
@@ -45,11 +48,11 @@ class CoarseToFineHead(nn.Module):
         features: tuple[FeatureSpec, ...],
         num_joints: int,
         skeleton: Skeleton,
-        depths: tuple[int, ...] = (1, 2, 4, 64),
-        depth_mm: float = 2000.0,
-        sigma_cells: float = 2.0,
-        peak: float = 255.0,
-        inverse_temperature: float = 20.0,
+        depths: Annotated[tuple[Depth, ...], Length(1, 16)] = (1, 2, 4, 64),
+        depth_mm: Positive = 2000.0,
+        sigma_cells: Sigma = 2.0,
+        peak: Positive = 255.0,
+        inverse_temperature: Positive = 20.0,
     ) -> None:
         super().__init__()
         strides = {source.stride for source in features}

@@ -13,15 +13,16 @@ strategies scale it up by the targets' small peak (`loss_scale`).
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from posezoo.contracts import Batch, FeatureSpec
 from posezoo.geometry import Grid
-from posezoo.heads._deconvolutions import Kernel, deconvolutions
+from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
 from posezoo.heads._heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
+from posezoo.limits import Positive, Range, Sigma, Width
 
 
 class DeconvHead(nn.Module):
@@ -53,29 +54,24 @@ class DeconvHead(nn.Module):
         *,
         features: tuple[FeatureSpec, ...],
         num_joints: int,
-        layers: int = 3,
-        width: int = 256,
+        layers: Deconvolutions = 3,
+        width: Width = 256,
         kernel: Kernel = 4,
-        upsample: int = 1,
+        upsample: Annotated[int, Range(1, 16)] = 1,
         final_kernel: Literal[1, 3] = 1,
         supervise: Literal["last", "all"] = "last",
-        sigma_cells: float = 2.0,
-        peak: float = 1.0,
+        sigma_cells: Sigma = 2.0,
+        peak: Positive = 1.0,
         support: Support = "3sigma",
         centres: Centres = "quantised",
         grid: Grid = "centred",
         decode: Decoder = "quarter",
-        inverse_temperature: float = 25.0,
+        inverse_temperature: Positive = 25.0,
         loss: LossForm = "mse",
     ) -> None:
         super().__init__()
         sources = features if supervise == "all" else features[-1:]
         strides = {source.stride for source in sources}
-        if layers < 0 or upsample < 1 or sigma_cells <= 0:
-            raise ValueError(
-                f"layers={layers}, upsample={upsample}, sigma_cells={sigma_cells}: expected 0 or "
-                "more, 1 or more, and a number above 0"
-            )
         if len(strides) > 1:
             raise ValueError(
                 f"supervise=all: expected feature maps of one stride, got {sorted(strides)}; take "

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from posezoo import ops
 from posezoo.contracts import Batch, FeatureSpec
-from posezoo.heads._deconvolutions import Kernel, deconvolutions
+from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
 from posezoo.heads._logits import LogitCodec
 from posezoo.heads._targets import map_size, targets
+from posezoo.limits import NotNegative, Sigma, Width
 from posezoo.losses import mean_of
 from posezoo.ops.dsnt_loss import Distance, Regulariser
 
@@ -46,12 +47,12 @@ class DsntHead(nn.Module):
         *,
         features: tuple[FeatureSpec, ...],
         num_joints: int,
-        layers: int = 3,
-        width: int = 256,
+        layers: Deconvolutions = 3,
+        width: Width = 256,
         kernel: Kernel = 4,
-        sigma_cells: float = 1.0,
+        sigma_cells: Sigma = 1.0,
         regulariser: Regulariser = "js",
-        strength: float = 1.0,
+        strength: NotNegative = 1.0,
         distance: Distance = "euclidean",
     ) -> None:
         super().__init__()

@@ -10,13 +10,14 @@ gives no channel widths for D: 128 here. Targets, loss and decoders are `posezoo
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
 from posezoo.contracts import Batch, FeatureSpec
 from posezoo.heads._heatmaps import Centres, Decoder, HeatmapCodec, LossForm, Support
+from posezoo.limits import Length, Positive, Range, Sigma, Width
 
 BatchNorm = Literal["none", "layer", "block"]
 
@@ -58,24 +59,24 @@ class HeatmapHead(nn.Module):
         block_b: bool = True,
         batch_norm: BatchNorm = "none",
         kernel: Literal[3, 4, 6] = 4,
-        strides: tuple[int, ...] = (4,),
-        width: int = 128,
-        sigma_ratio: float | None = None,  # map height in cells / covariance; 12.8 if none is given
-        sigma_cells: float | None = None,
-        sigma_px: float | None = None,
-        peak: float = 255.0,
+        strides: Annotated[tuple[Annotated[int, Range(1, 16)], ...], Length(1, 4)] = (4,),
+        width: Width = 128,
+        sigma_ratio: Positive | None = None,  # map height in cells / covariance; 12.8
+        sigma_cells: Sigma | None = None,
+        sigma_px: Positive | None = None,
+        peak: Positive = 255.0,
         support: Support = "full",
         centres: Centres = "quantised",
         decode: Decoder = "argmax",
-        inverse_temperature: float = 25.0,  # of the soft decoder, for maps of peak 1
+        inverse_temperature: Positive = 25.0,  # of the soft decoder, for maps of peak 1
         loss: LossForm = "mse",
     ) -> None:
         super().__init__()
         given = [s for s in (sigma_ratio, sigma_cells, sigma_px) if s is not None]
-        if len(given) > 1 or any(s <= 0 for s in given):
+        if len(given) > 1:
             raise ValueError(
                 f"sigma_ratio={sigma_ratio}, sigma_cells={sigma_cells}, sigma_px={sigma_px}: "
-                "give one of them, above 0"
+                "give one of them"
             )
         source = features[-1]
         self.stride = source.stride / math.prod(strides)

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from posezoo import ops
 from posezoo.contracts import Batch, FeatureSpec
 from posezoo.geometry import Grid
-from posezoo.heads._deconvolutions import Kernel, deconvolutions
+from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
 from posezoo.heads._logits import LogitCodec
 from posezoo.heads._targets import map_size, targets
+from posezoo.limits import Sigma, Width
 from posezoo.losses import mean_of
 
 
@@ -43,10 +44,10 @@ class IntegralHead(nn.Module):
         *,
         features: tuple[FeatureSpec, ...],
         num_joints: int,
-        layers: int = 3,
-        width: int = 256,
+        layers: Deconvolutions = 3,
+        width: Width = 256,
         kernel: Kernel = 4,
-        sigma_cells: float = 2.0,
+        sigma_cells: Sigma = 2.0,
         grid: Grid = "centred",
     ) -> None:
         super().__init__()

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from posezoo import ops
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, FeatureSpec, PoseResult
-from posezoo.heads._deconvolutions import Kernel, deconvolutions
+from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
 from posezoo.heads._heatmaps import HeatmapCodec
 from posezoo.heads._targets import map_size, targets
+from posezoo.limits import NotNegative, Sigma, Width
 from posezoo.losses import mean_of, mean_over_ranks
 
 
@@ -44,11 +45,11 @@ class LocationMapHead(nn.Module):
         *,
         features: tuple[FeatureSpec, ...],
         num_joints: int,
-        layers: int = 3,
-        width: int = 256,
+        layers: Deconvolutions = 3,
+        width: Width = 256,
         kernel: Kernel = 4,
-        sigma_cells: float = 2.0,
-        location_weight: float = 1.0,
+        sigma_cells: Sigma = 2.0,
+        location_weight: NotNegative = 1.0,
     ) -> None:
         super().__init__()
         source = features[-1]

@@ -12,7 +12,7 @@ i / `bins_per_px`, as published networks have it).
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from posezoo import ops
 from posezoo.contracts import Batch, FeatureSpec
 from posezoo.geometry import axes_affine, px_to_cells
-from posezoo.heads._deconvolutions import Kernel, deconvolutions
+from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
 from posezoo.heads._targets import targets
+from posezoo.limits import Range, Side, Sigma, Width
 from posezoo.losses import mean_of
 
 
@@ -49,22 +50,19 @@ class SimccHead(nn.Module):
         *,
         features: tuple[FeatureSpec, ...],
         num_joints: int,
-        image_size: tuple[int, int] = (256, 256),
-        layers: int = 3,
-        width: int = 256,
+        image_size: tuple[Side, Side] = (256, 256),
+        layers: Deconvolutions = 3,
+        width: Width = 256,
         kernel: Kernel = 4,
-        bins_per_px: float = 2.0,
-        sigma_bins: float = 6.0,
+        bins_per_px: Annotated[float, Range(0, 16, above=True)] = 2.0,
+        sigma_bins: Sigma = 6.0,
         grid: Literal["centred", "corner"] = "centred",
         decode: Literal["argmax", "soft"] = "argmax",
     ) -> None:
         super().__init__()
         source = features[-1]
-        if min(image_size) < source.stride or bins_per_px <= 0 or sigma_bins <= 0:
-            raise ValueError(
-                f"image_size={image_size}, bins_per_px={bins_per_px}, sigma_bins={sigma_bins}: "
-                f"expected at least {source.stride} px, and numbers above 0"
-            )
+        if min(image_size) < source.stride:
+            raise ValueError(f"image_size={image_size}: expected at least {source.stride} px")
         self.image_size, self.decoder = image_size, decode
         self.grid, self.sigma_bins = grid, sigma_bins
         self.stride = 1 / bins_per_px

@@ -24,6 +24,7 @@ from posezoo.contracts import Batch, FeatureSpec, PoseResult
 from posezoo.geometry import root_relative
 from posezoo.heads._body_model import NUM_ROTATIONS, NUM_SHAPE, BodyModel
 from posezoo.heads._body_prior import BodyPrior
+from posezoo.limits import Dropout, Layers, Width
 from posezoo.skeleton import Skeleton
 
 _PX_PER_MM = 0.1  # at the start, until the statistics say what people look like
@@ -67,9 +68,9 @@ class SmplHead(nn.Module):
         num_joints: int,
         skeleton: Skeleton,
         model: str,
-        width: int = 1024,
-        dropout: float = 0.5,
-        corrections: int = 3,
+        width: Width = 1024,
+        dropout: Dropout = 0.5,
+        corrections: Layers = 3,
         prior: bool = False,
     ) -> None:
         super().__init__()

@@ -18,8 +18,9 @@ from posezoo import ops
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, FeatureSpec, PoseResult
 from posezoo.geometry import Grid
-from posezoo.heads._deconvolutions import Kernel, deconvolutions
+from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
 from posezoo.heads._volume import Volume
+from posezoo.limits import Depth, Positive, Width
 from posezoo.losses import mean_of
 from posezoo.skeleton import Skeleton
 
@@ -47,10 +48,10 @@ class VolumetricHead(nn.Module):
         features: tuple[FeatureSpec, ...],
         num_joints: int,
         skeleton: Skeleton,
-        depth: int = 64,
-        depth_mm: float = 2000.0,
-        layers: int = 3,
-        width: int = 256,
+        depth: Depth = 64,
+        depth_mm: Positive = 2000.0,
+        layers: Deconvolutions = 3,
+        width: Width = 256,
         kernel: Kernel = 4,
         grid: Grid = "centred",
     ) -> None:

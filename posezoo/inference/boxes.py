@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from posezoo.data.text_file import read_json
+from posezoo.typed_files import Positive, decode
 
+_Sides: TypeAlias = tuple[float, float, Positive, Positive]
 _EXPECTED = "x,y,width,height in px, as in 120,40,200,380"
 
 
@@ -57,21 +58,13 @@ def read_boxes(path: str | Path) -> dict[str, Tensor]:  # name -> (P, 4) px
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
-    try:
-        content: Any = read_json(path)
-        return {str(name): _boxes(rows) for name, rows in content.items()}
-    except (AttributeError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f'{path}: {error}; expected {{"photo.jpg": [[x, y, width, height], ...]}} in px'
-        ) from error
+    expected = '{"photo.jpg": [[x, y, width, height], ...]} in px, sides above 0'
+    content = decode(path, dict[str, list[_Sides]], expected=expected)
+    return {name: torch.tensor(rows).double().reshape(-1, 4) for name, rows in content.items()}
 
 
-def _boxes(rows: Any) -> Tensor:  # (P, 4)
-    return torch.stack([_box(row) for row in rows]) if rows else torch.zeros(0, 4).double()
-
-
-def _box(numbers: Any) -> Tensor:  # (4,)
-    x, y, width, height = (float(number) for number in numbers)
+def _box(numbers: Sequence[float]) -> Tensor:  # (4,)
+    x, y, width, height = numbers
     if not (width > 0 and height > 0 and all(map(math.isfinite, (x, y, width, height)))):
         raise ValueError(f"a box of {width:g} x {height:g} px")
     return torch.tensor([x, y, width, height], dtype=torch.float64)

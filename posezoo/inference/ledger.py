@@ -13,7 +13,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from posezoo.typed_files import Count, parse_json, typed
+
 FILE = ".predicted.jsonl"
+
+
+class _Record(msgspec.Struct):
+    """A line."""
+
+    stem: str
+    people: Count
+    settings: str
+    made_of: list[Any]
 
 
 class Ledger:
@@ -28,20 +41,23 @@ class Ledger:
         self._file = folder / FILE
         text = json.dumps(settings, sort_keys=True, default=str)
         self._settings = hashlib.sha256(text.encode()).hexdigest()[:16]
-        self._done: dict[str, dict[str, Any]] = {}
-        lines = self._file.read_text(encoding="utf-8") if self._file.is_file() else ""
+        self._done: dict[str, _Record] = {}
+        lines = ""
+        if self._file.is_file():
+            lines = self._file.read_text(encoding="utf-8", errors="replace")
         for line in lines.splitlines():
             try:
-                record = json.loads(line)
-                self._done[record["stem"]] = record
-            except (ValueError, KeyError, TypeError):
+                record = typed(parse_json(line, where=""), _Record, where="")
+            except ValueError:
                 continue
+            self._done[record.stem] = record
 
     def people(self, stem: str, made_of: Sequence[Any], files: Sequence[Path]) -> int | None:
         """How many people were found, if it is done just so and its files are there; else None."""
-        record = self._done.get(stem, {})
-        same = record.get("settings") == self._settings and record.get("made_of") == [*made_of]
-        return int(record["people"]) if same and all(file.is_file() for file in files) else None
+        record = self._done.get(stem)
+        if record is None or (record.settings, record.made_of) != (self._settings, [*made_of]):
+            return None
+        return record.people if all(file.is_file() for file in files) else None
 
     def add(self, stem: str, made_of: Sequence[Any], people: int) -> None:
         """Note that a source is done. Its files are written before."""

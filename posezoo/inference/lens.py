@@ -6,19 +6,19 @@ views 0.8 to 1.6 times differ by 4 mm. The principal point is the middle of the 
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from PIL import ExifTags, Image
 
 from posezoo.camera import Camera
+from posezoo.data.camera_table import Five, Focal, Pixels, Side
 from posezoo.data.convert.cameras import camera_stations, lens_of
-from posezoo.data.text_file import read_text
+from posezoo.typed_files import decode, typed
 
 ASSUMED_FOCAL = 1.2  # times the longer side
 _FILM_DIAGONAL_MM = math.hypot(36, 24)
@@ -120,14 +120,10 @@ def read_camera(text: str) -> CameraFile:
     path = Path(name)
     if not path.is_file():
         raise ValueError(f"{path}: no such camera file")
-    try:
-        content = read_text(path)
-        table = tomllib.loads(content) if path.suffix.lower() == ".toml" else json.loads(content)
-    except (OSError, ValueError, RecursionError) as error:  # of syntax, or not even text
-        raise ValueError(f"{path}: is not a camera file in JSON or TOML ({error})") from error
-    if isinstance(table, dict) and {"intrinsics", "extrinsics"} <= table.keys():
+    table = decode(path, dict[str, Any], expected="a camera in JSON or TOML")
+    if {"intrinsics", "extrinsics"} <= table.keys():
         return _of_many(path, chosen)
-    if isinstance(table, dict) and isinstance(table.get("camera"), dict):
+    if isinstance(table.get("camera"), dict):
         table = {"width": table.get("width"), "height": table.get("height")} | table["camera"]
     return _from_table(str(path), table)
 
@@ -165,27 +161,34 @@ def _number(value: Any) -> float:
     return number if math.isfinite(number) and number > 0 else 0.0
 
 
+class _One(msgspec.Struct):
+    """One camera in a file."""
+
+    fx: Focal
+    fy: Focal
+    cx: Pixels
+    cy: Pixels
+    distortion: Five | None = None
+    tangential_factor: float = 2.0
+    width: Side | None = None
+    height: Side | None = None
+
+
 def _from_table(name: str, table: Any) -> CameraFile:
     expected = "fx, fy, cx, cy in px, and if known distortion [k1, k2, k3, p1, p2], width, height"
-    try:
-        fx, fy, cx, cy = (float(table[key]) for key in ("fx", "fy", "cx", "cy"))
-        k1, k2, k3, p1, p2 = (float(value) for value in table.get("distortion") or [0.0] * 5)
-        factor = float(table.get("tangential_factor", 2))
-        size = [int(table[key]) for key in ("width", "height") if table.get(key)]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{name}: is not a camera ({error!r}); expected {expected}") from error
-    if not (fx > 0 and fy > 0 and all(map(math.isfinite, (fx, fy, cx, cy, k1, k2, k3, p1, p2)))):
-        raise ValueError(f"{name}: fx {fx:g}, fy {fy:g}: expected px above 0; {expected}")
-    if factor not in (1.0, 2.0):
-        raise ValueError(f"{name}: tangential_factor is {factor:g}, expected 1 or 2")
+    one = typed(table, _One, where=name, expected=expected)
+    k1, k2, k3, p1, p2 = one.distortion or (0.0,) * 5
+    if one.tangential_factor not in (1.0, 2.0):
+        raise ValueError(f"{name}: tangential_factor is {one.tangential_factor:g}, expected 1 or 2")
     camera = Camera.make(
-        focal_px=(fx, fy),
-        centre_px=(cx, cy),
+        focal_px=(one.fx, one.fy),
+        centre_px=(one.cx, one.cy),
         radial=(k1, k2, k3),
         tangential=(p1, p2),
-        tangential_factor=factor,
+        tangential_factor=one.tangential_factor,
     )
-    return CameraFile(name=name, camera=camera, size_px=(size[0], size[1]) if size[1:] else None)
+    size = (int(one.width), int(one.height)) if one.width and one.height else None
+    return CameraFile(name=name, camera=camera, size_px=size)
 
 
 def _of_many(path: Path, chosen: str) -> CameraFile:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import msgspec
 from torch import nn
 
 from posezoo import registry
@@ -21,6 +22,7 @@ from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, PipelineSpec, parse_node, parse_pipeline
 from posezoo.training import checkpoint
 from posezoo.training.runs import pick_device
+from posezoo.typed_files import Count, typed
 from posezoo.weights.index import KnownWeights, known_weights, weights_of
 from posezoo.weights.named import is_name, open_named, spec_of
 from posezoo.weights.shipped import shipped_weights
@@ -141,16 +143,23 @@ def finder_of(loaded: Loaded, *, batch: int) -> Finder:
     )
 
 
+class _Origin(msgspec.Struct):
+    """What a checkpoint must say of its training to be used."""
+
+    data: str
+    image_size: Count
+
+
 def _load(what: str | Path) -> Loaded:
     if Path(what).is_dir():
         pipeline = checkpoint.load_pipeline(what)
-        provenance = checkpoint.provenance(what)
-        node = parse_node(provenance["data"])
+        origin = typed(checkpoint.provenance(what), _Origin, where=f"{what}: provenance")
+        node = parse_node(origin.data)
         return Loaded(
             pipeline=pipeline,
             name=str(pipeline.spec),
             weights={str(pipeline.spec): checkpoint.sha256(what)},
-            crop_px=int(provenance["image_size"]) if pipeline.has_image else 0,
+            crop_px=origin.image_size if pipeline.has_image else 0,
             margin=_margin(node) if pipeline.has_image else 0.0,
         )
     text = str(what)

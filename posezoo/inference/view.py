@@ -26,6 +26,8 @@ from posezoo.inference.formats.prediction_json import read_prediction
 from posezoo.inference.people import Person, Prediction, VideoPrediction
 from posezoo.inference.picture import read_picture
 from posezoo.inference.video import SUFFIXES, VideoFile
+from posezoo.joint_maps import map_joints, map_labels
+from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_node
 from posezoo.skeleton import Skeleton
 from posezoo.training.checkpoint import load_pipeline
@@ -171,10 +173,7 @@ def _of_run(path: Path, out: Path, count: int) -> int:
     with torch.inference_mode():
         result = pipeline.predict(batch)
     batch = pipeline.predicted_frames(batch)
-    items = [
-        _seen(batch, result, row, str(pipeline.spec), pipeline.skeleton)
-        for row in range(len(batch))
-    ]
+    items = [_seen(batch, result, row, pipeline) for row in range(len(batch))]
     pictures = []
     if batch.image is not None:
         shown = batch.image.permute(0, 2, 3, 1).numpy()
@@ -183,9 +182,13 @@ def _of_run(path: Path, out: Path, count: int) -> int:
     return len(items)
 
 
-def _seen(batch: Batch, result: PoseResult, row: int, spec: str, skeleton: Skeleton) -> PageItem:
+def _seen(batch: Batch, result: PoseResult, row: int, pipeline: Pipeline) -> PageItem:
     """One pose as the pipeline sees it, and the truth."""
-    px = (batch.joints2d if result.joints2d is None else result.joints2d)[row, 0]
+    px = (batch.joints2d if result.joints2d is None else result.joints2d)[row, 0].double().numpy()
+    sets = pipeline.skeleton2d, pipeline.skeleton
+    if sets[0] != sets[1]:
+        known = map_labels(np.isfinite(px).all(-1), *sets)
+        px = np.where(known[:, None], map_joints(px, *sets)[0], np.nan)
     true = batch.joints3d[row, 0].double().numpy()
     joints3d = None if result.joints3d is None else result.joints3d[row, 0].double().numpy()
     width, height = (_NO_PICTURE_PX,) * 2 if batch.image is None else batch.image.shape[-1:-3:-1]
@@ -193,10 +196,10 @@ def _seen(batch: Batch, result: PoseResult, row: int, spec: str, skeleton: Skele
         source="",
         width=width,
         height=height,
-        pipeline=spec,
+        pipeline=str(pipeline.spec),
         camera=batch.camera[row].to(torch.float64),
         camera_assumed=False,
-        people=(_person(px.double().numpy(), skeleton, joints3d, None),),
+        people=(_person(px, pipeline.skeleton, joints3d, None),),
     )
     error = ""
     if joints3d is not None:

@@ -17,6 +17,7 @@ from posezoo.camera import Camera
 from posezoo.contracts import Batch
 from posezoo.lifters._blocks import Mix, attention_block, over_frames, over_joints
 from posezoo.lifters._windows import lift_centres, lift_window
+from posezoo.limits import Frames, Heads, Layers, Ratio, Width
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton
 
@@ -42,12 +43,12 @@ class DstFormer(nn.Module):
         self,
         *,
         skeleton: Skeleton,
-        frames: int = 243,
-        width: int = 512,
-        representation: int = 512,
-        depth: int = 5,
-        heads: int = 8,
-        mlp_ratio: float = 2.0,
+        frames: Frames = 243,
+        width: Width = 512,
+        representation: Width = 512,
+        depth: Layers = 5,
+        heads: Heads = 8,
+        mlp_ratio: Ratio = 2.0,
         confidence: bool = True,
         input: InputForm = "px",
         loss: LossForm = "mpjpe",

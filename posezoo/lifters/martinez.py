@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from posezoo.camera import Camera
 from posezoo.contracts import Batch
+from posezoo.limits import Dropout, Layers, NotNegative, Width
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton
 
@@ -50,15 +51,15 @@ class Martinez(nn.Module):
         self,
         *,
         skeleton: Skeleton,
-        width: int = 1024,
-        blocks: int = 2,
-        dropout: float = 0.5,
+        width: Width = 1024,
+        blocks: Layers = 2,
+        dropout: Dropout = 0.5,
         input: InputForm = "px",
         loss: LossForm = "l2",
         confidence: bool = False,
         joints: Literal["all", "published"] = "all",
         zero_init: bool = False,
-        max_norm: float = 0.0,
+        max_norm: NotNegative = 0.0,
         max_norm_kind: MaxNormKind = "frobenius_forward",
     ) -> None:
         super().__init__()

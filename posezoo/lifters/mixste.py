@@ -15,6 +15,7 @@ from posezoo.camera import Camera
 from posezoo.contracts import Batch
 from posezoo.lifters._blocks import attention_block, drop_path_shares, over_frames, over_joints
 from posezoo.lifters._windows import lift_centres, lift_window
+from posezoo.limits import Dropout, Frames, Heads, Layers, Ratio, Width
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton
 
@@ -41,12 +42,12 @@ class MixSte(nn.Module):
         self,
         *,
         skeleton: Skeleton,
-        frames: int = 243,
-        width: int = 512,
-        depth: int = 8,
-        heads: int = 8,
-        mlp_ratio: float = 2.0,
-        drop_path: float = 0.1,
+        frames: Frames = 243,
+        width: Width = 512,
+        depth: Layers = 8,
+        heads: Heads = 8,
+        mlp_ratio: Ratio = 2.0,
+        drop_path: Dropout = 0.1,
         input: InputForm = "px",
         loss: LossForm = "mpjpe",
         zero_init: bool = False,

@@ -18,6 +18,7 @@ from posezoo.camera import Camera
 from posezoo.contracts import Batch
 from posezoo.lifters._blocks import Attention, Block, Mix, over_frames, over_joints
 from posezoo.lifters._windows import lift_centres, lift_window
+from posezoo.limits import Frames, Heads, Layers, Ratio, Width
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton
 
@@ -47,13 +48,13 @@ class MotionAgFormer(nn.Module):
         self,
         *,
         skeleton: Skeleton,
-        frames: int = 243,
-        width: int = 128,
-        representation: int = 512,
-        depth: int = 16,
-        heads: int = 8,
-        mlp_ratio: float = 4.0,
-        neighbours: int = 2,
+        frames: Frames = 243,
+        width: Width = 128,
+        representation: Width = 512,
+        depth: Layers = 16,
+        heads: Heads = 8,
+        mlp_ratio: Ratio = 4.0,
+        neighbours: Frames = 2,
         confidence: bool = True,
         input: InputForm = "px",
         loss: LossForm = "mpjpe",

@@ -15,6 +15,7 @@ from posezoo.camera import Camera
 from posezoo.contracts import Batch
 from posezoo.lifters._blocks import attention_block, drop_path_shares, over_joints
 from posezoo.lifters._windows import lift_centres
+from posezoo.limits import Dropout, Frames, Heads, Layers, Ratio, Width
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton
 
@@ -41,12 +42,12 @@ class PoseFormer(nn.Module):
         self,
         *,
         skeleton: Skeleton,
-        frames: int = 81,
-        width: int = 32,
-        depth: int = 4,
-        heads: int = 8,
-        mlp_ratio: float = 2.0,
-        drop_path: float = 0.1,
+        frames: Frames = 81,
+        width: Width = 32,
+        depth: Layers = 4,
+        heads: Heads = 8,
+        mlp_ratio: Ratio = 2.0,
+        drop_path: Dropout = 0.1,
         input: InputForm = "px",
         loss: LossForm = "mpjpe",
         zero_init: bool = False,

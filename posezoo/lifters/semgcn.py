@@ -9,12 +9,15 @@ layers hear joints one by one and not the larger of two that belong together (`p
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from posezoo.camera import Camera
 from posezoo.contracts import Batch
+from posezoo.limits import Layers, Range
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton
 
@@ -50,8 +53,8 @@ class SemGcn(nn.Module):
         self,
         *,
         skeleton: Skeleton,
-        width: int = 128,
-        blocks: int = 4,
+        width: Annotated[int, Range(2, 16384)] = 128,
+        blocks: Layers = 4,
         non_local: bool = True,
         pool: bool = False,
         input: InputForm = "px",

@@ -12,6 +12,7 @@ frame wide.
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from torch.nn import functional
 from posezoo.camera import Camera
 from posezoo.contracts import Batch
 from posezoo.lifters._windows import require_frames
+from posezoo.limits import Dropout, Frames, Length, Width
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton, get_skeleton
 
@@ -49,11 +51,11 @@ class Tcn(nn.Module):
         self,
         *,
         skeleton: Skeleton,
-        frames: int = 27,
-        widths: tuple[int, ...] | None = None,
+        frames: Frames = 27,
+        widths: Annotated[tuple[Frames, ...], Length(1, 16)] | None = None,
         causal: bool = False,
-        width: int = 1024,
-        dropout: float = 0.25,
+        width: Width = 1024,
+        dropout: Dropout = 0.25,
         joints2d: str = "",
         input: InputForm = "px",
         loss: LossForm = "mpjpe",

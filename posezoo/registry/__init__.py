@@ -16,7 +16,7 @@ from posezoo.registry.entry import GIVEN, KINDS, Entry, Parameter
 from posezoo.registry.errors import ManifestError, PluginError, SpecError
 from posezoo.registry.plugins import Problem
 from posezoo.registry.scripts import load_plugin_file, register
-from posezoo.registry.spec import NodeSpec, PipelineSpec, parse_node
+from posezoo.registry.spec import NodeSpec, PipelineSpec, parse_node, split_nodes
 
 __all__ = [
     "GIVEN",
@@ -40,4 +40,5 @@ __all__ = [
     "register",
     "resolve",
     "resolve_pipeline",
+    "split_nodes",
 ]

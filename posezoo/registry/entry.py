@@ -83,7 +83,7 @@ class Entry:
         target = self.load()
         annotated = target.__init__ if inspect.isclass(target) else target
         try:
-            hints = typing.get_type_hints(annotated)
+            hints = typing.get_type_hints(annotated, include_extras=True)
         except NameError as error:
             raise PluginError(
                 f"{self}: a type in the signature of {self.target} is not known at run time "

@@ -8,25 +8,12 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from posezoo.hints import did_you_mean
+from posezoo.hints import did_you_mean, shown
 from posezoo.registry.errors import PluginError
 
-# What running somebody else's module may end in. Not Exception: a KeyboardInterrupt is the user's,
-# and an error type of a plugin's own making deserves its whole traceback.
-IMPORT_FAILURES = (
-    ImportError,
-    SyntaxError,
-    AttributeError,
-    NameError,
-    TypeError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    AssertionError,
-    OSError,
-    RuntimeError,
-    SystemExit,
-)
+# What running somebody else's module may end in: any error, also of a type of its own, and
+# sys.exit(). A KeyboardInterrupt is the user's. The traceback is in `posezoo --debug`.
+IMPORT_FAILURES = (Exception, SystemExit)
 
 
 def import_target(target: str, *, entry: str, requires: Sequence[str]) -> Callable[..., Any]:
@@ -72,4 +59,8 @@ def missing_module(entry: str, error: ModuleNotFoundError, requires: Sequence[st
 
 def cause(error: BaseException) -> str:
     """The error on one line, with its type."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        text = shown(error, 300)
+    except IMPORT_FAILURES:  # its own __str__
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.hints import shown
 from posezoo.registry.entry import Entry
 from posezoo.registry.errors import ManifestError
 from posezoo.registry.manifest import read_manifest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "posezoo.registry"
+_MOST = 1_000_000  # bytes of an entry_points.txt
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,49 +38,72 @@ class Problem:
 
 def installed_entries() -> tuple[list[Entry], list[Problem]]:
     """The entries of every installed plugin, and the plugins that could not be read."""
-    if not _any_on_path():
-        return [], []
-    from importlib.metadata import entry_points  # noqa: PLC0415 - 20 ms that most listings save
-
     entries: list[Entry] = []
     found: list[Problem] = []
-    for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
-        origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+    every: dict[str, list[EntryPoint]] = {}  # by name: the first on the path is what is imported
+    for folder in _distributions():
+        try:
+            points = _points(folder)
+            name = points[0].dist.name if points and points[0].dist else ""
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+            # What importlib.metadata raises on files that are not as pip writes them.
+            why = f"its entry_points.txt or METADATA is damaged ({shown(error, 100)})"
+            found.append(Problem(shown(folder.stem), why))
+            continue
+        every.setdefault(name, points)
+    plugins = [point for points in every.values() for point in points]
+    for point in sorted(plugins, key=lambda point: (point.name, point.value)):
+        origin = _origin(point)
         try:
             if not is_name(point.name):
-                raise ManifestError(f"{point.name!r} cannot be a plugin's name (as in acme/key)")
+                name = shown(point.name)
+                raise ManifestError(f"'{name}' cannot be a plugin's name (as in acme/key)")
             entries += read_manifest(_manifest_of(point), origin=origin, prefix=point.name)
         except ManifestError as error:
-            found.append(Problem(origin, str(error)))
+            found.append(Problem(origin, shown(error, 1000)))
     return entries, found
 
 
-def _any_on_path() -> bool:
-    """Whether any distribution on the path names the group; a search, nothing is parsed."""
-    name = GROUP.encode()
-    return any(
-        name in file.read_bytes()
-        for folder in sys.path
-        for suffix in ("dist", "egg")
-        for file in Path(folder or ".").glob(f"*.{suffix}-info/entry_points.txt")
-    )
+def _distributions() -> list[Path]:
+    """The metadata of those that name the group; a search, nothing is parsed."""
+    name, found = GROUP.encode(), []
+    for folder in sys.path:
+        for suffix in ("dist", "egg"):
+            for file in sorted(Path(folder or ".").glob(f"*.{suffix}-info/entry_points.txt")):
+                try:
+                    if name in file.read_bytes()[:_MOST]:
+                        found.append(file.parent)
+                except OSError:  # a folder, or not ours to read
+                    continue
+    return found
+
+
+def _points(folder: Path) -> list[EntryPoint]:
+    from importlib.metadata import Distribution  # noqa: PLC0415 - 20 ms that most listings save
+
+    return [*Distribution.at(folder).entry_points.select(group=GROUP)]
+
+
+def _origin(point: EntryPoint) -> str:
+    return shown(f"{point.dist.name} {point.dist.version}" if point.dist else point.value)
 
 
 def _manifest_of(point: EntryPoint) -> Path:
     """The registry.toml of the package that an entry point names; no line of it is run."""
     parts = point.value.split(".")
     if not all(part.isidentifier() for part in parts):
-        raise ManifestError(f"{GROUP} = {point.value!r}: expected the name of a package")
+        raise ManifestError(f"{GROUP} = '{shown(point.value)}': expected the name of a package")
     try:
         # Of a top-level name only: to find a dotted one, Python imports its parents.
         spec = importlib.util.find_spec(parts[0])
     except (ImportError, ValueError) as error:
-        raise ManifestError(f"package {parts[0]!r} cannot be found: {error}") from error
+        raise ManifestError(f"package '{shown(parts[0])}' cannot be found: {error}") from error
     if spec is None:
-        raise ManifestError(f"package {parts[0]!r} is not installed")
+        raise ManifestError(f"package '{shown(parts[0])}' is not installed")
     for folder in spec.submodule_search_locations or ():
         if (path := Path(folder, *parts[1:], "registry.toml")).is_file():
             return path
     raise ManifestError(
-        f"{point.value!r} is no package that ships a registry.toml; put one beside its __init__.py"
+        f"'{shown(point.value)}' is no package that ships a registry.toml; put one beside its "
+        "__init__.py"
     )

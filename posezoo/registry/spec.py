@@ -3,9 +3,11 @@
     pipeline := backbone "-" head [ "+" lifter ]  |  detector [ "+" lifter ]  |  lifter
     node     := key [ "." tag ] [ ":" name "=" value { "," name "=" value } ]
     key      := [ plugin "/" ] a lower-case letter, then lower-case letters, digits, "_"
+    value    := any characters but ","  |  '"' any characters, a quote in them doubled '"'
 
 In a pipeline "-" and "+" separate nodes; inside parameters only where a letter follows, so that
 `lr=1e-4` is safe. A node by itself (a strategy, a dataset) keeps them in its values: paths too.
+Between double quotes everything belongs to the value: `store:path="a,b.h5"`.
 The grammar knows no entries and reads a node alone as a lifter; the catalog knows detectors.
 """
 
@@ -27,6 +29,8 @@ _TAG = re.compile(r"[a-z0-9_]+")
 _HEAD = re.compile(rf"({_KEY.pattern})(?:\.({_TAG.pattern}))?")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SEPARATOR_IN_VALUE = re.compile(r"[-+][A-Za-z]")
+_QUOTED = re.compile(r'="(?:[^"]|"")*"')
+_BESIDE = " + "  # between several nodes
 _EXCERPT = 40  # characters shown on each side of a mistake
 _PIPELINE_RULE = (
     "a pipeline is backbone-head+lifter, backbone-head, detector+lifter, or a detector or lifter "
@@ -55,8 +59,14 @@ class NodeSpec:
 
     def __str__(self) -> str:
         """The canonical text: parameters in the order of their names."""
+        return self.text()
+
+    def text(self, *, in_pipeline: bool = False) -> str:
+        """The canonical text; `in_pipeline`: as it stands between other nodes."""
         tag = f".{self.tag}" if self.tag else ""
-        params = ",".join(f"{name}={value}" for name, value in sorted(self.params.items()))
+        params = ",".join(
+            f"{name}={_as_value(value, in_pipeline)}" for name, value in sorted(self.params.items())
+        )
         return f"{self.key}{tag}:{params}" if params else f"{self.key}{tag}"
 
     def with_params(self, **params: object) -> NodeSpec:
@@ -78,13 +88,6 @@ class PipelineSpec:
         if (self.backbone is None) != (self.head is None) or twice or not self.nodes:
             given = ", ".join(self.nodes) or "nothing"
             raise SpecError(f"{_PIPELINE_RULE}; got {given}")
-        for node in self.nodes.values():
-            for name, value in node.params.items():
-                if _SEPARATOR_IN_VALUE.search(value):
-                    raise SpecError(
-                        f"{node.key}: {name}={value!r}: '-' or '+' before a letter would start a "
-                        "new node of the pipeline; give a value without it"
-                    )
 
     @property
     def nodes(self) -> dict[str, NodeSpec]:
@@ -105,8 +108,9 @@ class PipelineSpec:
 
     def __str__(self) -> str:
         """The canonical text; parsing it gives this spec again."""
-        seeing = "-".join(str(node) for kind, node in self.nodes.items() if kind != "lifter")
-        return "+".join(part for part in (seeing, str(self.lifter or "")) if part)
+        texts = {kind: node.text(in_pipeline=True) for kind, node in self.nodes.items()}
+        lifter = texts.pop("lifter", "")
+        return "+".join(part for part in ("-".join(texts.values()), lifter) if part)
 
 
 def parse_node(text: str) -> NodeSpec:
@@ -135,6 +139,18 @@ def parse_pipeline(text: str) -> PipelineSpec:
     return PipelineSpec(*nodes) if cuts else PipelineSpec(lifter=nodes[0])
 
 
+def split_nodes(text: str) -> list[str]:
+    """The nodes of a text that has " + " between them, as in `mix`."""
+    masked, nodes, start = _masked(text), [], 0
+    while text:
+        end = masked.find(_BESIDE, start)
+        nodes.append(text[start : len(text) if end < 0 else end].strip())
+        if end < 0:
+            break
+        start = end + len(_BESIDE)
+    return nodes
+
+
 def is_key(text: str) -> bool:
     """Whether the text is a key, with or without a plugin's prefix."""
     return _KEY.fullmatch(text) is not None
@@ -156,6 +172,7 @@ def _between(text: str, cuts: list[int]) -> list[tuple[int, int]]:
 
 def _separators(text: str) -> list[int]:
     cuts, in_params = [], False
+    text = _masked(text)
     for i, sign in enumerate(text):
         if sign == ":":
             in_params = True
@@ -181,15 +198,21 @@ def _node(text: str, start: int, end: int) -> NodeSpec:
         _fail(text, place, f"unexpected {text[place]!r} after {head[0]!r} (a key is {KEY_RULE})")
     params: dict[str, str] = {}
     if place < end:
-        for item in text[place + 1 : end].split(","):
+        for masked in _masked(text[place + 1 : end]).split(","):
             place += 1
+            item = text[place : place + len(masked)]
             name, equals, value = item.partition("=")
             if not equals or not _PARAMETER.fullmatch(name):
-                _fail(text, place, f"expected name=value, got {item!r} (a value cannot hold ',')")
+                hint = ' (a value with "," in it goes between quotes: name="a,b")' if params else ""
+                _fail(text, place, f"expected name=value, got {item!r}{hint}")
             if name in params:
                 _fail(text, place, f"{name!r} is written twice")
             if flaw := _flaw(value):
                 _fail(text, place, f"{name}={value!r}: {flaw}")
+            if value.startswith('"'):
+                if not _QUOTED.fullmatch(f"={value}"):
+                    _fail(text, place, f"{name}={value}: expected one closing quote, at its end")
+                value = value[1:-1].replace('""', '"')
             params[name] = value
             place += len(item)
     return NodeSpec(head[1], head[2], params)
@@ -197,11 +220,20 @@ def _node(text: str, start: int, end: int) -> NodeSpec:
 
 def _flaw(value: str) -> str | None:
     """What is wrong with a parameter's text, if anything."""
-    if "," in value:
-        return "a value cannot hold ','"
-    if not value.isprintable():
-        return "a value cannot hold control characters"
-    return None
+    return None if value.isprintable() else "a value cannot hold control characters"
+
+
+def _as_value(value: str, in_pipeline: bool) -> str:
+    """The value as it is written: between quotes where it would be taken apart."""
+    apart = "," in value or _BESIDE in value or value.startswith('"')
+    if apart or (in_pipeline and _SEPARATOR_IN_VALUE.search(value)) or _QUOTED.search(value):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+def _masked(text: str) -> str:
+    """As long as the text, with "_" for each character of a quoted value."""
+    return _QUOTED.sub(lambda found: "=" + "_" * (len(found[0]) - 1), text)
 
 
 def _fail(text: str, place: int, message: str) -> NoReturn:

@@ -7,12 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from posezoo import hints
 from posezoo.registry.errors import ManifestError
 
-_MAX_BYTES = 1_000_000
+_MAX_BYTES = 500_000  # 3,000 entries
 # The parser's time grows with the square of the parts of a dotted key, and a key is one line.
 _MAX_LINE = 1_000
 _MAX_SHOWN = 10  # mistakes
+_MAX_MISTAKES = 50  # of so many, the rest is not looked for
 
 
 class TomlFile:
@@ -26,8 +28,14 @@ class TomlFile:
         self.mistakes: list[tuple[str, tuple[str, ...]]] = []
 
     def note(self, message: str, *place: str) -> None:
-        """Remember a mistake, and its table and field: as many names as apply."""
+        """Remember a mistake, and its table and field: as many names as apply.
+
+        Raises:
+            ManifestError: there are so many that the file is none of this format.
+        """
         self.mistakes.append((message, place))
+        if len(self.mistakes) >= _MAX_MISTAKES:
+            self.report()
 
     def report(self) -> None:
         """Raise if there was any mistake.
@@ -37,10 +45,12 @@ class TomlFile:
         """
         shown = [
             f"{self.path}:{self._line(place)}: "
-            + (f"[{'.'.join(place[:2])}] {message}" if place else message)
+            + (f"[{hints.shown('.'.join(place[:2]))}] {message}" if place else message)
             for message, place in self.mistakes[:_MAX_SHOWN]
         ]
-        if len(self.mistakes) > _MAX_SHOWN:
+        if len(self.mistakes) >= _MAX_MISTAKES:
+            shown.append("and more mistakes")
+        elif len(self.mistakes) > _MAX_SHOWN:
             shown.append(f"and {len(self.mistakes) - _MAX_SHOWN} more mistakes")
         if shown:
             raise ManifestError("; ".join(shown))

@@ -1,7 +1,7 @@
 """Values of parameters: from the text of a spec to the annotated type, and back to text.
 
 Known types: int, float, bool, str, Path, None, Literal, tuples of numbers (written `4x2`), and
-unions of these.
+unions of these; any of them with limits, `Annotated[int, Range(1, 8)]` (posezoo.limits).
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import re
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from posezoo.limits import limits
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")  # as many digits as fit 64 bits
 _NAMES = {
@@ -71,22 +73,31 @@ def is_known(annotation: Any) -> bool:
     return all(
         kind in _NAMES
         or get_origin(kind) is Literal
-        or (get_origin(kind) is tuple and set(_items(kind)) <= {int, float})
-        for kind in _members(annotation)
+        or (get_origin(kind) is tuple and {_bare(item) for item in _items(kind)} <= {int, float})
+        for kind in map(_bare, _members(annotation))
     )
 
 
 def _describe(annotation: Any) -> str:
+    if get_origin(annotation) is Annotated:
+        return ", ".join([_describe(_bare(annotation)), *map(str, limits(annotation))])
     if get_origin(annotation) is Literal:
         return " | ".join(_options(annotation))
     if get_origin(annotation) is tuple:
         names = [_describe(kind) for kind in _items(annotation)]
-        return f"{names[0]}s as 4x2" if _is_open(annotation) else "x".join(names)
+        if _is_open(annotation):
+            name, comma, limit = names[0].partition(", ")
+            return f"{name}s as 4x2" + (f", each {limit}" if comma else "")
+        return (" x " if any("," in name for name in names) else "x").join(names)
     return _NAMES.get(annotation) or str(annotation)
 
 
 def _convert(kind: Any, value: Any) -> Any:
     """One member of a union, or a plain type; ValueError if the value does not fit."""
+    if get_origin(kind) is Annotated:
+        converted = _convert(_bare(kind), value)
+        _require(all(limit.holds(converted) for limit in limits(kind)))
+        return converted
     reader = _READERS.get(get_origin(kind) or kind)
     assert reader is not None  # is_known was asked first
     return reader(kind, value)
@@ -155,8 +166,18 @@ def _require(fits: object) -> None:
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
-    is_union = get_origin(annotation) in (Union, types.UnionType)
-    return get_args(annotation) if is_union else (annotation,)
+    if get_origin(_bare(annotation)) not in (Union, types.UnionType):
+        return (annotation,)
+    own = limits(annotation)  # around a union, those of each of its members that is a number
+    return tuple(
+        Annotated[kind, *own] if own and _bare(kind) in (int, float) else kind
+        for kind in get_args(_bare(annotation))
+    )
+
+
+def _bare(annotation: Any) -> Any:
+    """The type without its limits."""
+    return annotation.__origin__ if get_origin(annotation) is Annotated else annotation
 
 
 def _items(annotation: Any) -> tuple[Any, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
+from typing import Any
+
+import msgspec
 
 from posezoo.report.definition import Report
 from posezoo.report.page import plain_data
 from posezoo.report.trials import Trials
+from posezoo.typed_files import decode
 
 
 def merged(chosen: Trials, whole: Report) -> Trials:
@@ -25,19 +28,28 @@ def merged(chosen: Trials, whole: Report) -> Trials:
     return chosen.of(replace(whole, rows=rows))
 
 
+class _Page(msgspec.Struct):
+    """report.json, as far as it is read."""
+
+    scale: str
+    data: str
+    seeds: int
+    verdicts: dict[str, Any]
+
+
 def _refuse_loss(chosen: Trials, shown: set[str]) -> None:
     file = chosen.folder / "report.json"
     if not file.is_file():
         return
-    kept, report = json.loads(file.read_text(encoding="utf-8")), chosen.report
+    kept, report = decode(file, _Page, nan=True), chosen.report
     own = {"scale": report.scale, "data": plain_data(report.data), "seeds": report.seeds}
     for name, value in own.items():
-        if kept[name] != value:
+        if getattr(kept, name) != value:
             raise ValueError(
-                f"{chosen.folder} holds a page of {name} {kept[name]}, and this row would be of "
-                f"{value}: say the same, or give another --out"
+                f"{chosen.folder} holds a page of {name} {getattr(kept, name)}, and this row would "
+                f"be of {value}: say the same, or give another --out"
             )
-    if lost := [key for key in kept["verdicts"] if key not in shown]:
+    if lost := [key for key in kept.verdicts if key not in shown]:
         raise ValueError(
             f"{chosen.folder} holds a page with {len(lost)} rows whose trainings are not there "
             f"({', '.join(lost[:3])}{', ...' * (len(lost) > 3)}): it would be written without "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from posezoo.evaluation.metric_table import COMPARED
+from posezoo.hints import in_markdown
 from posezoo.registry import parse_node
 from posezoo.report.definition import Row
 from posezoo.report.explained import Measurement, explain
@@ -66,15 +67,15 @@ def _head(trials: Trials) -> list[str]:
     commits = sorted({trial.commit for trial in trials if trial.done and trial.commit})
     versions = where["versions"]
     machine = where["gpu"] or f"{where['processor']}, one process a core"
-    again = f"posezoo report --scale {report.scale} --data {plain_data(report.data)}"
+    data = in_markdown(plain_data(report.data))
+    again = f"posezoo report --scale {report.scale} --data {data}"
     return [
         "# The source report, reproduced",
         "",
         f"Written by `{again}` on {date.today()}; do not edit.",
         "",
         f"- scale: {report.scale}, {report.summary}",
-        f"- data: `{plain_data(report.data)}`; errors are of its `val` people, whom no training "
-        "saw",
+        f"- data: `{data}`; errors are of its `val` people, whom no training saw",
         *_start(trials),
         f"- seeds: {report.seeds}; ± is the standard deviation over them",
         f"- commits: {', '.join(commit[:7] for commit in commits) or 'none'}; "
@@ -93,12 +94,12 @@ def _start(trials: Trials) -> list[str]:
     """Where the networks of the scale's backbone start, one line or none."""
     if trials.weights is None:
         return []
-    where = f"`{trials.weights.name}`"
+    where = f"`{in_markdown(trials.weights.name)}`"
     if trials.start:
         left_out = parse_node(trials.start.data).params["without"]
         where = (
             f"that of `{trials.start.pipeline}` after {trials.start.steps} steps on the people "
-            f"trained on, without {str(left_out).replace('/', ', ')}"
+            f"trained on, without {in_markdown(str(left_out).replace('/', ', '))}"
         )
     return [f"- start: the backbone `{trials.report.words['backbone']}` is at first {where}"]
 
@@ -174,7 +175,8 @@ def _deviation(values: Sequence[float]) -> float:
 
 def _rows(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
     marks = ["---"] * len(headings)
-    return ["| " + " | ".join(cells) + " |" for cells in (headings, marks, *lines)]
+    rows = [[*map(in_markdown, cells)] for cells in (headings, marks, *lines)]
+    return ["| " + " | ".join(cells) + " |" for cells in rows]
 
 
 def plain_data(data: str) -> str:

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from posezoo.assembly import build_dataset
+from posezoo.evaluation.evaluation_file import read_evaluation
 from posezoo.registry import NodeSpec, parse_node, parse_pipeline
 from posezoo.report.definition import Report, Row
 from posezoo.settings import Settings
 from posezoo.training.run_folder import RunFolder, write_atomically
+from posezoo.typed_files import decode, parse_json, read_text, typed
 
 POSES = 300  # that measurements look at
 
@@ -57,19 +58,22 @@ class Trial:
     @property
     def commit(self) -> str:
         """Of the code that trained it."""
-        kept = tomllib.loads((self.run.path / "run.toml").read_text(encoding="utf-8"))
-        found: str = kept["environment"]["commit"]
-        return found
+        return self.run.commit
 
     def records(self) -> list[dict[str, Any]]:
         """The lines of its log."""
-        text = (self.run.path / "metrics.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        path = self.run.path / "metrics.jsonl"
+        lines = read_text(path).splitlines()
+        return [
+            typed(parse_json(line, where=where, constant=float), dict[str, Any], where=where)
+            for number, line in enumerate(lines, 1)
+            if (where := f"{path}: line {number}")
+        ]
 
     def read(self, name: str) -> dict[str, Any]:
         """One of its JSON files: eval, seen, cost."""
-        found: dict[str, Any] = json.loads((self.run.path / f"{name}.json").read_text("utf-8"))
-        return found
+        file = self.run.path / f"{name}.json"
+        return read_evaluation(file) if name == "eval" else decode(file, dict[str, float], nan=True)
 
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Keep a JSON file in its folder."""

@@ -7,7 +7,7 @@ are split by number, and a training item is seen from another side on every pass
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from posezoo.camera import Camera
 from posezoo.contracts import Sample
 from posezoo.geometry import root_relative
+from posezoo.limits import ImageSize, Range, Seed
 from posezoo.skeleton import H36M17, Skeleton
 
 _PEOPLE = {"train": range(8), "val": range(8, 10), "all": range(10)}
@@ -38,10 +39,10 @@ class MyEntry:
         self,
         *,
         split: Literal["train", "val", "all"] = "train",
-        image_size: int = 64,
+        image_size: ImageSize = 64,
         pictures: bool = True,
-        seed: int = 0,
-        items: int = 400,
+        seed: Seed = 0,
+        items: Annotated[int, Range(1, 10**9)] = 400,
     ) -> None:
         if items < 1 or image_size < 0:
             raise ValueError(f"items={items}, image_size={image_size}: expected 1, 0 or more")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from posezoo import ops
 from posezoo.contracts import Batch, FeatureSpec
 from posezoo.geometry import cell_affine, px_to_cells
+from posezoo.limits import Positive, Sigma, Width
 
 
 class MyEntry(nn.Module):
@@ -27,10 +28,10 @@ class MyEntry(nn.Module):
         *,
         features: tuple[FeatureSpec, ...],
         num_joints: int,
-        width: int = 64,
-        sigma_cells: float = 1.5,
+        width: Width = 64,
+        sigma_cells: Sigma = 1.5,
         decode: Literal["taylor", "soft"] = "taylor",
-        inverse_temperature: float = 25.0,  # of the soft decoder, for maps of peak 1
+        inverse_temperature: Positive = 25.0,  # of the soft decoder, for maps of peak 1
     ) -> None:
         super().__init__()
         self.stride = features[-1].stride / 2

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch, Learner, Stage
+from posezoo.limits import NotNegative
 
 
 class MyEntry:
@@ -21,9 +22,9 @@ class MyEntry:
     def __init__(
         self,
         *,
-        weight_2d: float = 1.0,
-        weight_3d: float = 1.0,
-        noise_px: float = 1.0,  # standard deviation of each coordinate
+        weight_2d: NotNegative = 1.0,
+        weight_3d: NotNegative = 1.0,
+        noise_px: NotNegative = 1.0,  # standard deviation of each coordinate
     ) -> None:
         if noise_px < 0:
             raise ValueError(f"noise_px={noise_px}: expected 0 or more")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from posezoo.contracts import Batch, Learner, Stage
+from posezoo.limits import NotNegative, Part
 from posezoo.strategies._multitask_loss import Decode, MultitaskLoss
 
 
@@ -27,13 +28,11 @@ class Finetune:
         self,
         *,
         first: str = "head/lifter",
-        first_share: float = 0.3,
+        first_share: Part = 0.3,
         frozen: str = "",
-        lambda_2d: float = 0.01,
+        lambda_2d: NotNegative = 0.01,
         decode: Decode = "soft",
     ) -> None:
-        if not 0 < first_share < 1:
-            raise ValueError(f"first_share={first_share}: expected a number between 0 and 1")
         self.first, self.frozen = _names(first), _names(frozen)
         self.first_share = first_share
         self.multitask_loss = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)

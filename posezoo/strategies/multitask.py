@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from posezoo.contracts import Learner, Stage
+from posezoo.limits import NotNegative
 from posezoo.strategies._multitask_loss import Decode, MultitaskLoss
 
 
@@ -15,7 +16,7 @@ class Multitask:
             "soft", "soft_detach" or "straight_through".
     """
 
-    def __init__(self, *, lambda_2d: float = 0.01, decode: Decode = "soft") -> None:
+    def __init__(self, *, lambda_2d: NotNegative = 0.01, decode: Decode = "soft") -> None:
         self.losses = MultitaskLoss(lambda_2d=lambda_2d, decode=decode)
         self.settings = self.losses.settings
 

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from posezoo.contracts import Batch, Learner, Stage
 from posezoo.evaluation.detector_errors import DetectorErrors
+from posezoo.limits import NotNegative, Part
 from posezoo.skeleton import Skeleton
 from posezoo.strategies._body_prior import RealBodies
 from posezoo.strategies._multitask_loss import head_term
@@ -51,14 +52,12 @@ class Separate:
         self,
         *,
         lifter_input: Literal["true", "noisy", "predicted", "curriculum"] = "true",
-        lifter_share: float = 0.3,
+        lifter_share: Part = 0.3,
         errors: str = "",
-        lambda_2d: float = 0.01,
+        lambda_2d: NotNegative = 0.01,
         prior: str = "",
-        prior_weight: float = 1 / 60,
+        prior_weight: NotNegative = 1 / 60,
     ) -> None:
-        if not 0 < lifter_share < 1:
-            raise ValueError(f"lifter_share={lifter_share}: expected a number between 0 and 1")
         if (lifter_input == "noisy") != bool(errors):
             raise ValueError(
                 f"separate:lifter_input={lifter_input},errors={errors or '(none)'}: drawn errors "
@@ -142,7 +141,7 @@ def true_joints(
     pipeline: Learner, batch: Batch, progress: float
 ) -> tuple[Tensor, Tensor | None]:  # as all of these: see `LifterInput`
     """The data's own: true, or what a detector has found (`store:...,joints2d=NAME`)."""
-    return batch.joints2d, batch.confidence
+    return batch.known2d, batch.confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ class NoisyJoints:
                 "separate:lifter_input=noisy draws errors on true joints, and these data have "
                 "detected ones: leave out joints2d= of the data, or lifter_input=noisy"
             )
-        return self.errors.apply(batch.joints2d)
+        return self.errors.apply(batch.known2d)
 
 
 @torch.no_grad()
@@ -178,5 +177,5 @@ def curriculum(pipeline: Learner, batch: Batch, progress: float) -> tuple[Tensor
     assert confidence is not None
     share = min(1.0, progress / _ALL_PREDICTED)
     is_true = torch.rand(len(batch), 1, 1, device=joints2d.device) >= share
-    joints2d = torch.where(is_true[..., None], batch.joints2d, joints2d)
+    joints2d = torch.where(is_true[..., None], batch.known2d, joints2d)
     return joints2d, confidence.masked_fill(is_true, 1.0)

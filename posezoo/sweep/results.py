@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from posezoo.evaluation.bootstrap import Cells, paired
+from posezoo.evaluation.evaluation_file import read_evaluation
 from posezoo.evaluation.metric_table import COMPARED, METRICS, ranking_metric
 from posezoo.sweep.study import Study
 
@@ -67,7 +67,7 @@ def read_rows(study: Study) -> list[Row]:
 def _by_sequence(runs: Sequence[Path]) -> tuple[str, dict[str, Cells]]:
     """What the seeds of a trial were evaluated on, and their mean errors by sequence."""
     files = [run / "eval.json" for run in runs]
-    found = [json.loads(f.read_text(encoding="utf-8")) for f in files if f.is_file()]
+    found = [read_evaluation(file) for file in files if file.is_file()]
     items = {each.get("items", "") for each in found}
     if len(items) != 1 or "" in items:
         return "", {}

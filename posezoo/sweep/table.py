@@ -8,6 +8,7 @@ import io
 from collections.abc import Sequence
 
 from posezoo.evaluation.metric_table import COMPARED, METRICS
+from posezoo.hints import in_markdown
 from posezoo.sweep.plots import draw
 from posezoo.sweep.results import Row, metric_of, ranked, read_rows
 from posezoo.sweep.study import Study
@@ -86,8 +87,8 @@ def _near(first: Row, other: Row, metric: str) -> bool:
 def _markdown(study: Study, rows: Sequence[Row]) -> str:
     headings, lines = _cells(rows)
     table = [headings, ["---"] * len(headings), *lines]
-    text = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in table]
-    return "\n".join([*text, "", *_words(study, rows), ""])
+    text = ["| " + " | ".join(map(in_markdown, line)) + " |" for line in table]
+    return "\n".join([*text, "", *map(in_markdown, _words(study, rows)), ""])
 
 
 def _csv(rows: Sequence[Row]) -> str:

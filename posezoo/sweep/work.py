@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ import torch
 
 from posezoo import registry
 from posezoo.evaluation.evaluate import Evaluation
+from posezoo.evaluation.evaluation_file import read_evaluation
 from posezoo.evaluation.metric_table import METRICS, ranking_metric
+from posezoo.evaluation.per_pose import Progress
 from posezoo.sweep.study import Claim, Study
 from posezoo.training.loggers import Logger
 from posezoo.training.processes import run_in_processes
@@ -60,15 +62,55 @@ def work(
             _try(study, claim, workers, say, loggers)
 
 
-def work_together(folder: Path, jobs: int, **options: Any) -> None:
-    """`work` in `jobs` processes, which share the cores.
+def work_together(
+    folder: Path,
+    jobs: int,
+    *,
+    say: Callable[[str], None] = print,
+    progress: Progress = lambda done, total: None,
+    **options: Any,
+) -> None:
+    """`work` in `jobs` processes, which share the cores; this one says what has ended.
+
+    `progress` is told how many of all trainings are done.
 
     Raises:
         ValueError: processes ended before the work was done.
         Stopped: a signal asked for it.
     """
+    study = Study(folder)
+    told = {trial.number for trial in study.trials if trial.state.is_finished()}
+
+    def look() -> None:
+        for trial in study.trials:
+            if trial.state.is_finished() and trial.number not in told:
+                told.add(trial.number)
+                say(_ended(study, trial))
+        done = sum(1 for _ in folder.glob("trials/*/seed*/eval.json"))
+        progress(done, study.sweep.count * study.sweep.seeds)
+
     again = f"posezoo sweep --study {folder}"
-    run_in_processes(work, jobs, folder, again=again, **options)
+    run_in_processes(work, jobs, folder, again=again, watch=look, say=_nothing, **options)
+
+
+def _nothing(text: str) -> None:
+    """Of a process whose lines would fall into another's bar."""
+
+
+def _head(study: Study, number: int, point: Mapping[str, str]) -> str:
+    words = " ".join(f"{name}={value}" for name, value in point.items())
+    return f"trial {number + 1}/{study.sweep.count} {words}"
+
+
+def _ended(study: Study, trial: Any) -> str:
+    """A line on a trial that has ended: its mean error over the seeds, or why it has none."""
+    head = _head(study, trial.number, study.point(trial))
+    results = trial.user_attrs.get("results", [])
+    if not results:
+        return f"{head}: {trial.user_attrs.get('note', 'without a result')}"
+    metric = METRICS[ranking_metric(*results) or ""]
+    mean = statistics.fmean(each[metric.key] for each in results)
+    return f"{head}: {metric.key} {mean:.2f}"
 
 
 def _try(
@@ -78,8 +120,7 @@ def _try(
     say: Callable[[str], None],
     loggers: Sequence[Logger],
 ) -> None:
-    words = " ".join(f"{name}={value}" for name, value in claim.point.items())
-    head = f"trial {claim.number + 1}/{study.sweep.count} {words}"
+    head = _head(study, claim.number, claim.point)
     results: list[dict[str, float]] = []
     try:
         for seed in range(study.sweep.seeds):
@@ -103,7 +144,7 @@ def _train(
     run = RunFolder(claim.path / f"seed{seed}")
     done = run.path / "eval.json"
     if done.is_file():
-        found = json.loads(done.read_text(encoding="utf-8"))
+        found = read_evaluation(done)
         return {name: value for name, value in found.items() if isinstance(value, float)}
     if run.path.exists() and not run.exists:
         shutil.rmtree(run.path)  # killed before there was anything to go on from

@@ -51,12 +51,19 @@ def items_depend_on_seed_and_index_alone(subject: Subject) -> str:
 
 
 def batches_equal_their_items(subject: Subject) -> str:
-    """`__getitems__`, where there is one, gives what the items give, up to rounding."""
+    """`__getitems__` and `labels2d`, where there are such, give what the items give."""
     data = subject.build()
+    places = [len(data) - 1, 0]
+    items = Batch.collate([data[i] for i in places])
+    if hasattr(data, "labels2d") and not torch.equal(data.labels2d(places), items.labelled2d):
+        raise Violation(
+            found="labels2d that are not the labelled2d of the items",
+            expected="the same, of shape (N, T, J) and of the same frames",
+            advice="Let labels2d(indices) say which 2D joints of those items are known.",
+        )
     if not hasattr(data, "__getitems__"):
         raise NotApplicable("there is no __getitems__")
-    places = [len(data) - 1, 0]
-    batch, items = data.__getitems__(places), Batch.collate([data[i] for i in places])
+    batch = data.__getitems__(places)
     if name := _difference(batch, items, roundings=_BESIDE_OTHERS):
         raise Violation(
             found=f"{name} of a batch other than that of its items",

@@ -19,12 +19,8 @@ from posezoo.skeleton import H36M17
 from posezoo.testing.outcome import Check, Violation
 from posezoo.testing.rounding import rounding
 from posezoo.testing.subject import Subject, as_tuple
-from posezoo.training.checkpoint import (
-    TrainingState,
-    load_state,
-    load_weights,
-    save_checkpoint,
-)
+from posezoo.training.checkpoint import TrainingState, load_state, save_checkpoint
+from posezoo.training.fitting import load_weights
 from posezoo.training.optimizer import Optimizer
 
 # How many sums may stand one behind the other in a deep network: of its largest number, 1e-3 and
@@ -205,10 +201,10 @@ def torch_export_takes_it(subject: Subject) -> str:
 
 
 def _in_a_pipeline(subject: Subject, part: nn.Module) -> Pipeline:
-    """The part as a run saves it; what stands beside it in the spec is not built."""
+    """The part as a run saves it; the spec is only its name, and nothing is built by it."""
     kind, beside = subject.entry.kind, {"backbone": "resnet18", "head": "hm"}
     nodes = {} if kind == "lifter" else {name: NodeSpec(key) for name, key in beside.items()}
-    nodes[kind] = NodeSpec(subject.entry.key).with_params(**subject.params)
+    nodes[kind] = NodeSpec(subject.entry.key)
     parts: dict[str, Any] = {"backbone": None, "head": None, "lifter": None, kind: part}
     return Pipeline(spec=PipelineSpec(**nodes), skeleton=H36M17, **parts)
 

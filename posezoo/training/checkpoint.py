@@ -12,22 +12,24 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+import msgspec
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
 import posezoo
-from posezoo.assembly import build_pipeline
+from posezoo.hints import shown
 from posezoo.pipeline import Pipeline
 from posezoo.registry import PipelineSpec, parse_pipeline
+from posezoo.safetensors_file import read_metadata, read_tensors
 from posezoo.skeleton import get_skeleton
+from posezoo.training.fitting import rebuild
 from posezoo.training.shared_tensors import restored, saved_once
+from posezoo.typed_files import decode, parse_json, read_tree, typed
 
 SCHEMA = "posezoo.training.checkpoint/1"
 _FILES = ("model.safetensors", "state.safetensors", "state.json")
@@ -131,20 +133,20 @@ def load_pipeline(folder: Path | str) -> Pipeline:
     """
     path = _find(_resolve_run(Path(folder)), content=True)
     file = path / "model.safetensors"
-    about = _metadata(file)
-    if about.get("schema") != SCHEMA:
+    about = _about(file)
+    if about.schema != SCHEMA:
         raise ValueError(
-            f"{file}: schema {about.get('schema')!r}, expected {SCHEMA!r}; {_versions(about)}"
+            f"{file}: schema '{shown(about.schema)}', expected '{SCHEMA}'; {_versions(about)}"
         )
-    spec = unfetched = parse_pipeline(about["pipeline"])
+    tensors = _load(file)
+    spec = unfetched = parse_pipeline(about.pipeline)
     if spec.backbone is not None and "pretrained" in spec.backbone.params:
         # Not to be fetched again, only to be replaced by the checkpoint's own.
         unfetched = replace(spec, backbone=spec.backbone.with_params(pretrained=False))
     try:
-        pipeline = build_pipeline(unfetched, skeleton=get_skeleton(about["skeleton"]))
-        load_weights(pipeline, _load(file), origin=str(file))
+        pipeline = rebuild(unfetched, get_skeleton(about.skeleton), tensors, origin=str(file))
     except ValueError as error:
-        if about.get("version") == posezoo.__version__:
+        if about.version == posezoo.__version__:
             raise
         raise ValueError(f"{error} ({file} was {_versions(about)})") from error
     pipeline.spec = spec
@@ -160,57 +162,27 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], TrainingState]:
     path = _find(folder, content=True)
     if not (path / "state.json").is_file():
         raise ValueError(f"{path}: this checkpoint holds no training state, only a model")
-    values = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    values = typed(read_tree(path / "state.json"), dict[str, Any], where=f"{path / 'state.json'}")
     tensors = _load(path / "state.safetensors")
     return _load(path / "model.safetensors"), TrainingState(tensors=tensors, values=values)
 
 
 def provenance(folder: Path | str) -> dict[str, Any]:
     """What the checkpoint says of its origin: settings, step, measured errors."""
-    about = _metadata(_find(_resolve_run(Path(folder))) / "model.safetensors")
-    return dict(json.loads(about["provenance"]))
+    file = _find(_resolve_run(Path(folder))) / "model.safetensors"
+    where = f"{file}: provenance"
+    return typed(parse_json(_about(file).provenance, where=where), dict[str, Any], where=where)
 
 
 def spec_of(folder: Path | str) -> PipelineSpec:
     """The pipeline of a checkpoint or a run's best one, without its weights."""
-    about = _metadata(_find(_resolve_run(Path(folder))) / "model.safetensors")
-    return parse_pipeline(about["pipeline"])
+    return parse_pipeline(_about(_find(_resolve_run(Path(folder))) / "model.safetensors").pipeline)
 
 
 def sha256(folder: Path | str) -> str:
     """Of the weights of a checkpoint, or of a run's best one, as they were written."""
     manifest = _find(_resolve_run(Path(folder))) / "manifest.json"
-    written = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
-    return str(written["model.safetensors"])
-
-
-def load_weights(module: torch.nn.Module, weights: dict[str, Tensor], *, origin: str) -> None:
-    """Copy tensors into a module of exactly those names and shapes.
-
-    Raises:
-        ValueError: names or shapes differ, or a value is not finite; nothing is copied then.
-    """
-    require_fit(module.state_dict(), weights, origin=origin)
-    module.load_state_dict(weights)
-
-
-def require_fit(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], *, origin: str) -> None:
-    """Refuse weights of other names or shapes than a module's own, and numbers that are none.
-
-    Raises:
-        ValueError: with everything that does not fit.
-    """
-    missing, extra = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
-    problems = [f"{len(missing)} missing, the first '{missing[0]}'"] if missing else []
-    problems += [f"{len(extra)} not in the model, the first '{extra[0]}'"] if extra else []
-    for name in own.keys() & weights.keys():
-        found, expected = tuple(weights[name].shape), tuple(own[name].shape)
-        if found != expected:
-            problems.append(f"'{name}' is {found}, the model has {expected}")
-        elif weights[name].is_floating_point() and not weights[name].isfinite().all():
-            problems.append(f"'{name}' holds NaN or infinity")
-    if problems:
-        raise ValueError(f"{origin}: weights do not fit: {'; '.join(sorted(problems))}")
+    return decode(manifest, _Manifest).sha256["model.safetensors"]
 
 
 def _resolve_run(path: Path) -> Path:
@@ -236,15 +208,15 @@ def _flaw(path: Path, *, content: bool = False) -> str:
     if not manifest.is_file():
         return f"{path}: no checkpoint here (manifest.json is missing)"
     try:
-        sums = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
-        unlisted = [name for name in _FILES if name not in sums and (path / name).exists()]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        return f"{manifest}: damaged ({error})"
+        sums = decode(manifest, _Manifest).sha256
+    except ValueError as error:
+        return f"{manifest}: damaged ({str(error).removeprefix(f'{manifest}: ')})"
+    unlisted = [name for name in _FILES if name not in sums and (path / name).exists()]
     if unlisted or _FILES[0] not in sums:
         return f"{manifest}: damaged, it has no sha256 of {(unlisted or _FILES)[0]}"
     for name, expected in sums.items():
-        if not (path / name).is_file():
-            return f"{path / name}: missing"
+        if name != Path(name).name or not (path / name).is_file():
+            return f"{path / shown(name)}: missing"
         if content and _sha256(path / name) != expected:
             return (
                 f"{path / name}: damaged, its sha256 is not the one in manifest.json. "
@@ -253,15 +225,29 @@ def _flaw(path: Path, *, content: bool = False) -> str:
     return ""
 
 
-def _metadata(file: Path) -> dict[str, str]:
-    with safe_open(file, framework="pt") as opened:
-        return dict(opened.metadata() or {})
+class _Manifest(msgspec.Struct):
+    """manifest.json."""
+
+    sha256: dict[str, str]  # by file name
 
 
-def _versions(about: dict[str, str]) -> str:
+class _About(msgspec.Struct):
+    """The metadata of model.safetensors."""
+
+    schema: str = ""
+    version: str = "of a version that did not write its name"
+    pipeline: str = ""
+    skeleton: str = ""
+    provenance: str = "{}"
+
+
+def _about(file: Path) -> _About:
+    return typed(read_metadata(file), _About, where=str(file))
+
+
+def _versions(about: _About) -> str:
     """Who wrote the checkpoint, and who reads it."""
-    written = about.get("version", "of a version that did not write its name")
-    return f"written by posezoo {written}, this is {posezoo.__version__}"
+    return f"written by posezoo {shown(about.version)}, this is {posezoo.__version__}"
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -270,7 +256,7 @@ def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> N
 
 
 def _load(path: Path) -> dict[str, Tensor]:
-    return restored(load_file(path), _metadata(path), origin=str(path))
+    return restored(read_tensors(path), read_metadata(path), origin=str(path))
 
 
 def _sha256(path: Path) -> str:

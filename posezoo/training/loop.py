@@ -14,6 +14,7 @@ from posezoo.assembly import build_strategy, dataset_for, training_data
 from posezoo.contracts import Batch, Dataset, Stage
 from posezoo.data.augment.augmentation import Augmentation, Augmented
 from posezoo.data.augment.spec import parse_augment
+from posezoo.data.complete import describe_left_out, left_out
 from posezoo.data.loading import ordered_batches, training_batches
 from posezoo.evaluation.evaluate import evaluate
 from posezoo.evaluation.open_run import computes_in_bf16
@@ -26,7 +27,6 @@ from posezoo.training.batch_norm import average_statistics, sync
 from posezoo.training.checkpoint import (
     TrainingState,
     load_state,
-    require_fit,
     save_checkpoint,
 )
 from posezoo.training.distributed import (
@@ -37,12 +37,15 @@ from posezoo.training.distributed import (
 )
 from posezoo.training.ema import Ema
 from posezoo.training.finite import faulty_items, first_not_finite
+from posezoo.training.fitting import require_fit
 from posezoo.training.loggers import Logger
 from posezoo.training.loss_terms import describe_losses
 from posezoo.training.meter import Meter
 from posezoo.training.optimizer import Optimizer
+from posezoo.training.progress import Progress
 from posezoo.training.run_folder import RunFolder
 from posezoo.training.signals import Stopped, StopRequest
+from posezoo.typed_files import typed
 
 
 class Training:
@@ -68,6 +71,7 @@ class Training:
         self.bf16 = computes_in_bf16(settings, pipeline, device)
         self.data = parse_node(settings.data)
         self.train_data: Dataset = self._training_data()
+        self._note_left_out("train", self.train_data)
         self.augment: Augmentation | None = None
         if settings.augment:
             self.augment = parse_augment(settings.augment, pipeline.skeleton)
@@ -77,6 +81,7 @@ class Training:
                 self.train_data = augmented
         held_out = self.data.with_params(split="val")
         self.val_data = dataset_for(pipeline, held_out, image_size=settings.image_size, seed=0)
+        self._note_left_out("val", self.val_data)
         self.stages = build_strategy(settings.strategy).stages(pipeline)
         self.protocol = find_protocol("poses")
         self.eval_every = settings.eval_every or math.ceil(settings.steps / 5)
@@ -112,6 +117,7 @@ class Training:
             ValueError: it is of another run, or this run's best one is gone.
         """
         model, state = load_state(self.run.last)
+        typed(state.values, Progress, where=f"{self.run.last / 'state.json'}")
         self._require_own(state, model)
         self.pipeline.load_state_dict(model)
         self.step, self.best_step = state.values["step"], state.values["best_step"]
@@ -132,6 +138,12 @@ class Training:
             said = ", ".join(f"{name}={its[name]}, run.toml has {own[name]}" for name in differ)
             raise ValueError(f"{self.run.last} is of another run: {said}. Bring its own back")
         require_fit(self.pipeline.state_dict(), model, origin=str(self.run.last))
+        mine = {"rng.cpu": torch.get_rng_state()}
+        mine |= {
+            f"ema.{name}": value for name, value in (self.ema.state.items() if self.ema else ())
+        }
+        beside = {n: t for n, t in state.tensors.items() if n in mine or n.startswith("ema.")}
+        require_fit(mine, beside, origin=f"{self.run.last / 'state.safetensors'}")
         if math.isfinite(float(state.values["best"])) and not self.run.best.exists():
             raise ValueError(
                 f"{self.run.best}: missing, and {self.run.last} goes on after it. Bring it back, "
@@ -222,7 +234,8 @@ class Training:
             self.best, self.best_step = math.inf, start
         elif self.restored:
             memory = _below("optimizer.", self.restored.tensors)
-            optimizer.restore(memory, self.restored.values["schedule"])
+            origin = str(self.run.last / "state.safetensors")
+            optimizer.restore(memory, self.restored.values["schedule"], origin=origin)
             meter.restore(self.restored.values["meter"])
         self.restored = None
         return optimizer, meter, stage_losses(self.pipeline, stage, self.ranks)
@@ -356,6 +369,10 @@ class Training:
     def _provenance(self) -> dict[str, object]:
         wanted = ("strategy", "data", "preset", "seed", "image_size", "batch_size")
         return {"step": self.step} | {name: getattr(self.settings, name) for name in wanted}
+
+    def _note_left_out(self, split: str, data: Dataset) -> None:
+        if count := left_out(data):
+            self._note(f"{split}: {describe_left_out(count, len(data) + count)}")
 
     def _note(self, text: str) -> None:
         for logger in self.loggers:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from posezoo.hints import shown
 from posezoo.settings import Settings
 from posezoo.training.schedule import Schedule
 
@@ -17,6 +18,12 @@ _KINDS: dict[str, Any] = {
     "rmsprop": torch.optim.RMSprop,
 }
 _FUSED = ("adam", "adamw", "sgd")  # one pass over the weights, on the CPU too
+_MEMORY = {
+    "adam": ("step", "exp_avg", "exp_avg_sq"),
+    "adamw": ("step", "exp_avg", "exp_avg_sq"),
+    "sgd": ("momentum_buffer",),
+    "rmsprop": ("step", "square_avg"),
+}
 _OPTIONS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
 
 
@@ -25,7 +32,7 @@ class Optimizer:
 
     def __init__(self, parameters: list[nn.Parameter], settings: Settings, steps: int) -> None:
         self.parameters, self.base, self.clip = parameters, settings.lr, settings.grad_clip
-        kind = settings.optimizer
+        self.kind = kind = settings.optimizer
         options = {**_OPTIONS.get(kind, {}), **({"fused": True} if kind in _FUSED else {})}
         self.optimizer: torch.optim.Optimizer = _KINDS[kind](
             parameters, lr=settings.lr, weight_decay=settings.weight_decay, **options
@@ -61,9 +68,14 @@ class Optimizer:
             if isinstance(value, Tensor)
         }
 
-    def restore(self, tensors: dict[str, Tensor], schedule: dict[str, Any]) -> None:
-        """Go on from saved memory."""
+    def restore(self, tensors: dict[str, Tensor], schedule: dict[str, Any], *, origin: str) -> None:
+        """Go on from saved memory.
+
+        Raises:
+            ValueError: it is of other parameters or of another optimiser.
+        """
         self.schedule.restore(schedule)
+        self._require_own(tensors, origin)
         memory: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             index, name = key.split(".", 1)
@@ -75,3 +87,19 @@ class Optimizer:
             memory.setdefault(int(index), {})[name] = own
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+    def _require_own(self, tensors: dict[str, Tensor], origin: str) -> None:
+        """All or none of a parameter's memory, each a single number or of the parameter's shape."""
+        known = _MEMORY[self.kind]
+        for key, value in tensors.items():
+            index, _, name = key.partition(".")
+            if not index.isdecimal() or int(index) >= len(self.parameters) or name not in known:
+                raise ValueError(f"{origin}: 'optimizer.{shown(key)}' is not of this optimiser")
+            shape = self.parameters[int(index)].shape
+            if value.shape not in ((), shape) or not value.is_floating_point():
+                raise ValueError(
+                    f"{origin}: 'optimizer.{key}' is {value.dtype} {tuple(value.shape)}, expected "
+                    f"numbers of {tuple(shape)}"
+                )
+            if lost := [each for each in known if f"{index}.{each}" not in tensors]:
+                raise ValueError(f"{origin}: lacks 'optimizer.{index}.{lost[0]}'")

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 from collections.abc import Callable
 from typing import Any
 
 from posezoo.cores import cores
 from posezoo.training.signals import Stopped, StopRequest
 
-_POLL_S = 0.2
+_POLL_S, _WATCH_S = 0.2, 2.0
 
 
 def run_in_processes(
-    function: Callable[..., None], jobs: int, *args: Any, again: str, **options: Any
+    function: Callable[..., None],
+    jobs: int,
+    *args: Any,
+    again: str,
+    watch: Callable[[], None] = lambda: None,
+    **options: Any,
 ) -> None:
     """Call `function(*args, threads=..., **options)` in `jobs` processes, which share the cores.
+
+    `watch` is called here every two seconds, and once at the end.
 
     Raises:
         ValueError: processes ended before the work was done; `again` is what goes on with it.
@@ -24,16 +32,21 @@ def run_in_processes(
     options = {**options, "threads": max(1, cores() // jobs)}
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     processes = [context.Process(target=function, args=args, kwargs=options) for _ in range(jobs)]
+    due = time.monotonic() + _WATCH_S
     with StopRequest() as stop:
         for process in processes:
             process.start()
         while any(process.is_alive() for process in processes) and not stop.signum:
             for process in processes:
                 process.join(_POLL_S)
+            if time.monotonic() > due:
+                watch()
+                due = time.monotonic() + _WATCH_S
         for process in processes:
             if stop.signum and process.is_alive():
                 process.terminate()
             process.join()
+    watch()
     if stop.signum:
         raise Stopped(stop.signum)
     codes = [process.exitcode for process in processes if process.exitcode]

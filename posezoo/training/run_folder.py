@@ -15,7 +15,6 @@ import json
 import os
 import platform
 import subprocess
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
@@ -24,14 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import msgspec
 import tomli_w
 import torch
 
 import posezoo
-from posezoo.hints import did_you_mean
+from posezoo.hints import did_you_mean, shown
 from posezoo.ranks import here, job
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import fsync, is_there, settle
+from posezoo.typed_files import decode, parse_json, read_text, typed
 
 _SHOWN = 5  # runs that an error names
 
@@ -124,18 +125,14 @@ class RunFolder:
         """
         if not self.exists:
             raise ValueError(f"{self.path}: no run here (run.toml is missing){self.nearby()}")
-        try:
-            tables = tomllib.loads(self._run.read_text(encoding="utf-8"))
-            table = tables["settings"]
-        except (tomllib.TOMLDecodeError, KeyError) as error:
-            raise ValueError(f"{self._run}: damaged ({error})") from error
-        if missing := [f.name for f in fields(Settings) if f.name not in table]:
-            written = tables.get("environment", {}).get("versions", {}).get("posezoo", "unknown")
+        run = decode(self._run, _Run)
+        if missing := [f.name for f in fields(Settings) if f.name not in run.settings]:
+            written = shown(run.environment.versions.get("posezoo", "unknown"))
             raise ValueError(
                 f"{self._run}: written by posezoo {written}, this is {posezoo.__version__}:"
                 f" it has no {', '.join(missing)}. Use that version, or train again"
             )
-        return Settings(**{f.name: table[f.name] for f in fields(Settings)})
+        return typed(run.settings, Settings, where=f"{self._run}: settings")
 
     def nearby(self) -> str:
         """A sentence on runs that may be meant, or on how one is made; led by a full stop."""
@@ -158,8 +155,7 @@ class RunFolder:
         Raises:
             ValueError: a file is not what it was.
         """
-        table = tomllib.loads(self._run.read_text(encoding="utf-8"))
-        then = table.get("data", {})
+        then = decode(self._run, _Run).data
         if changed := [path for path in data if then.get(path, data[path]) != data[path]]:
             raise ValueError(
                 f"{changed[0]}: changed since the run in {self.path} began, which cannot go on "
@@ -169,21 +165,28 @@ class RunFolder:
     @property
     def job(self) -> str:
         """The torchrun that began the run; "": none did."""
-        table = tomllib.loads(self._run.read_text(encoding="utf-8"))
-        return str(table.get("environment", {}).get("job", ""))
+        return decode(self._run, _Run).environment.job
 
     def weights(self) -> list[str]:
         """What the run started from, as it was given."""
-        table = tomllib.loads(self._run.read_text(encoding="utf-8"))
-        return list(table.get("weights", {}).get("sources", ()))
+        return decode(self._run, _Run).weights.sources
+
+    @property
+    def commit(self) -> str:
+        """Of the code that began the run."""
+        return decode(self._run, _Run).environment.commit
 
     def rewind(self, step: int) -> None:
         """Drop what was logged after `step`, at which the run goes on from its checkpoint."""
         for path in (self._metrics, self._timing):
             if path.is_file():
-                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+                lines = read_text(path).splitlines(keepends=True)
                 kept = [line for line in lines if line.endswith("\n")]
-                kept = [line for line in kept if json.loads(line)["step"] <= step]
+                kept = [
+                    line
+                    for number, line in enumerate(kept, 1)
+                    if _step(line, where=f"{path}: line {number}") <= step
+                ]
                 write_atomically(path, "".join(kept).encode())
 
     def flush(self) -> None:
@@ -208,6 +211,39 @@ class RunFolder:
     def _append(path: Path, record: dict[str, Any]) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
+
+
+class _Environment(msgspec.Struct):
+    """What `environment` wrote, as far as it is read."""
+
+    commit: str = ""
+    job: str = ""
+    versions: dict[str, str] = {}
+
+
+class _Weights(msgspec.Struct):
+    """What a run started from."""
+
+    sources: list[str] = []
+
+
+class _Run(msgspec.Struct):
+    """run.toml."""
+
+    settings: dict[str, Any]
+    environment: _Environment = msgspec.field(default_factory=_Environment)
+    weights: _Weights = msgspec.field(default_factory=_Weights)
+    data: dict[str, str] = {}
+
+
+class _Line(msgspec.Struct):
+    """A line of a log."""
+
+    step: int
+
+
+def _step(line: str, *, where: str) -> int:
+    return typed(parse_json(line, where=where, constant=float), _Line, where=where).step
 
 
 def write_atomically(path: Path, content: bytes) -> None:

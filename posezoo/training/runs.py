@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
+from typing import Annotated, Any
 
 import torch
 
 from posezoo.assembly import build_dataset, build_pipeline
 from posezoo.cores import loader_workers
 from posezoo.data.fingerprint import fingerprint
+from posezoo.evaluation.curves import draw_curves
 from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
 from posezoo.evaluation.per_pose import Progress
+from posezoo.limits import Range
 from posezoo.ranks import here, job, lost, restarted
-from posezoo.registry import NodeSpec, PipelineSpec, find, parse_node, parse_pipeline
-from posezoo.registry.values import to_text
-from posezoo.settings import Settings, disagreements, presets, repeat, resolve
+from posezoo.registry import (
+    NodeSpec,
+    PipelineSpec,
+    find,
+    parse_node,
+    parse_pipeline,
+    split_nodes,
+)
+from posezoo.registry.values import convert, to_text
+from posezoo.settings import (
+    Settings,
+    disagreements,
+    presets,
+    repeat,
+    resolve,
+    with_changes,
+)
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
 from posezoo.training.signals import StopRequest
 from posezoo.weights.starting import starting_weights
+
+_LONGEST = 120  # characters of a run's name
+_Epochs = Annotated[float, Range(0, 10**6, above=True)]
 
 
 def pick_device(name: str) -> torch.device:
@@ -77,19 +99,18 @@ def plan(
         pipeline = parse_pipeline(repeated.pipeline)
     if pipeline is None:
         raise ValueError("a run needs a pipeline, or a run.toml to repeat")
-    keys = {kind: NodeSpec(node.key) for kind, node in pipeline.nodes.items()}
-    name = str(PipelineSpec(**keys)).replace("/", "_")
-    run, resume = _folder(out, name, resume=resume)
-    if resume:
+    words: dict[str, Any] = {
+        "pipeline": pipeline,
+        "strategy": strategy,
+        "data": data,
+        "preset": preset,
+        "changes": changes,
+    }
+    ranks, begun = here(), _begun(out)
+    if ranks.told("yes" * (resume or begun is not None)):
+        run = RunFolder(Path(ranks.told(str(begun or out or _to_resume(**words)))))
         settings = run.settings()
-        wrong = disagreements(
-            settings,
-            pipeline=pipeline,
-            strategy=strategy,
-            data=data,
-            preset=preset,
-            changes=changes,
-        )
+        wrong = disagreements(settings, **words)
         if epochs is not None and (steps := _steps(settings, epochs)) != settings.steps:
             wrong.append(f"--epochs {epochs:g} is steps={steps}, the run has {settings.steps}")
         if wrong:
@@ -115,16 +136,20 @@ def plan(
         )
     if epochs is not None:
         settings = replace(settings, steps=_steps(settings, epochs))
+    typed = with_changes(pipeline, changes)
+    made = "" if repeated else _changed(typed, parse_pipeline(settings.pipeline))
+    name = run_name(typed, settings.preset if made else "")
+    run = RunFolder(Path(ranks.told(str(out or _free(name)))))
     known = presets()
     if repeated is not None:
         notes = [f"the settings of {config}"]
     else:
         notes = [f"preset {settings.preset}: {known[settings.preset]['summary']}"]
-        if changed := _changed(pipeline, parse_pipeline(settings.pipeline)):
+        if made:
             device_found = "a GPU is here" if on_gpu else "no GPU is here"
             why = "you asked for it" if preset else device_found if has_image else "a lifter alone"
             notes.append(
-                f"not '{pipeline}' as it stands ({why}): {changed}. "
+                f"not '{pipeline}' as it stands ({why}): {made}. "
                 "--preset none takes the key as it is"
             )
     if preset is None and has_image and repeated is None:
@@ -188,7 +213,7 @@ def start(
     with StopRequest() as stop:
         stop.at_once("before its first step")
         ranks = here()
-        resume = bool(ranks.told("yes" * (resume or _goes_on(run))))
+        resume = bool(ranks.told("yes" * (resume or _begun(run.path) is not None)))
         torch.manual_seed(settings.seed)
         pipeline = build_pipeline(settings.pipeline)
         where = pick_device(device)
@@ -231,6 +256,7 @@ def start(
                 run.save_evaluation(evaluation.to_dict())
                 if draw:
                     draw_run(run, device=where)
+                    draw_curves(run)
     return evaluation
 
 
@@ -277,6 +303,10 @@ def _train(training: Training, stop: StopRequest) -> None:
 
 
 def _steps(settings: Settings, epochs: float) -> int:
+    try:
+        convert(_Epochs, epochs)
+    except ValueError as error:
+        raise ValueError(f"--epochs: {error}") from None
     train = build_dataset(settings.data, split="train", pictures=False)
     items = min(settings.limit or len(train), len(train))
     return max(1, math.ceil(epochs * items / settings.batch_size))
@@ -284,30 +314,46 @@ def _steps(settings: Settings, epochs: float) -> int:
 
 def _fingerprints(settings: Settings) -> dict[str, str]:
     """Of each file or folder that a parameter of the data or the strategy names."""
-    specs = [settings.strategy, settings.data, *filter(None, settings.mix.split(" + "))]
-    values = [value for spec in specs for value in parse_node(spec.strip()).params.values()]
+    specs = [settings.strategy, settings.data, *split_nodes(settings.mix)]
+    values = [value for spec in specs for value in parse_node(spec).params.values()]
     named = [str(value) for value in values if value and not isinstance(value, bool | int | float)]
     return {name: found for name in named if (found := fingerprint(Path(name)))}
 
 
-def _folder(out: Path | None, name: str, *, resume: bool) -> tuple[RunFolder, bool]:
-    """The folder, the same for all ranks, and whether the run in it is to be gone on with."""
-    run = RunFolder(out or _next_folder(name, resume=resume or restarted()))
-    if here().is_first and not resume and restarted():
-        resume = _goes_on(run)
-        run = run if resume else RunFolder(out or _next_folder(name, resume=False))
-    going_on, _, path = here().told(f"{'resume' * resume}:{run.path}").partition(":")
-    return RunFolder(Path(path)), bool(going_on)
+def _begun(out: Path | None) -> Path | None:
+    """The folder in which torchrun began a run, and now starts its command again."""
+    folders = [out] if out else [file.parent for file in Path("runs").glob("*/run.toml")]
+    runs = [run for path in folders if (run := RunFolder(path)).exists] if restarted() else []
+    return next((run.path for run in runs if run.job == job()), None)
 
 
-def _goes_on(run: RunFolder) -> bool:
-    """Whether torchrun began the run, and now starts its command again."""
-    return restarted() and run.exists and run.job == job()
+def run_name(typed: PipelineSpec, preset: str) -> str:
+    """What a run is called: all that was typed of its parts, and the preset if that added to them.
+
+    So that two networks of the same keys have two names; the characters are those of file names.
+    """
+    name = re.sub("[:,]", ".", str(typed)).replace("/", "_")
+    if len(name) > _LONGEST:
+        name = f"{name[:_LONGEST]}~{blake2b(name.encode(), digest_size=3).hexdigest()}"
+    return f"{name}@{preset}" if preset else name
 
 
-def _next_folder(name: str, *, resume: bool) -> Path:
-    """`runs/NAME`, numbered where that is taken; to resume, the newest of them."""
+def _free(name: str) -> Path:
+    """`runs/NAME`, numbered where that is taken."""
     base = Path("runs")
-    taken = [base / name, *(base / f"{name}-{k}" for k in range(2, 10_000))]
-    free = next(k for k, path in enumerate(taken) if not path.exists())
-    return taken[max(0, free - 1)] if resume else taken[free]
+    names = (base / name, *(base / f"{name}-{k}" for k in range(2, 10_000)))
+    return next(path for path in names if not path.exists())
+
+
+def _to_resume(*, pipeline: PipelineSpec, **words: Any) -> Path:
+    """The newest run in `runs` that the words fit, else the newest of the same keys."""
+    found = sorted(Path("runs").glob("*/run.toml"), key=lambda file: file.stat().st_mtime)
+    runs = [(each.parent, RunFolder(each.parent).settings()) for each in reversed(found)]
+    fit = [path for path, own in runs if not disagreements(own, pipeline=pipeline, **words)]
+    keys = [node.key for node in pipeline.nodes.values()]
+    alike = [
+        path
+        for path, own in runs
+        if [node.key for node in parse_pipeline(own.pipeline).nodes.values()] == keys
+    ]
+    return next(iter([*fit, *alike]), Path("runs") / run_name(pipeline, ""))

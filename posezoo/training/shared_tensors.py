@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from posezoo.typed_files import parse_json, typed
+
 _KEY = "shared"  # in the metadata: other name -> the name that the tensor is saved under
 
 
@@ -47,10 +49,9 @@ def restored(
     Raises:
         ValueError: the metadata names a tensor that is not there.
     """
-    shared = json.loads(metadata.get(_KEY, "{}"))
-    if not isinstance(shared, dict) or not all(
-        isinstance(first, str) and first in tensors for first in shared.values()
-    ):
+    where = f"{origin}: metadata"
+    shared = typed(parse_json(metadata.get(_KEY, "{}"), where=where), dict[str, str], where=where)
+    if not all(first in tensors for first in shared.values()):
         raise ValueError(f"{origin}: damaged, its metadata share a tensor that is not there")
     return {**tensors, **{name: tensors[first] for name, first in shared.items()}}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from posezoo.typed_files import decode, parse_json, typed
 
 # Where projects put the arguments proper; what lies below is also put at the top.
 _SECTIONS = ("constructor", "config", "cfg")
@@ -17,15 +18,10 @@ def read_config(text: str) -> dict[str, Any]:
     Raises:
         ValueError: neither a file nor JSON, or JSON of something else than an object.
     """
-    inline = text.lstrip().startswith("{")
-    path = Path("--config" if inline else text)
-    try:
-        value = json.loads(text if inline else path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: holds {type(value).__name__}, expected a JSON object")
-    return flatten(value)
+    if text.lstrip().startswith("{"):
+        where = "--config"
+        return flatten(typed(parse_json(text, where=where), dict[str, Any], where=where))
+    return flatten(decode(Path(text), dict[str, Any], expected="a constructor's arguments"))
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:

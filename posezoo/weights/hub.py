@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from safetensors.torch import save_file
 from torch import Tensor
 
+from posezoo.typed_files import decode
 from posezoo.weights.hub_card import model_card
 from posezoo.weights.reading import sha256_of
 
@@ -54,8 +56,7 @@ def pull(source: str) -> Path:
         except (library.errors.EntryNotFoundError, OSError):
             continue  # a repository of another project, or one without a config
     if _ABOUT in beside:
-        expected = json.loads(beside[_ABOUT].read_text(encoding="utf-8"))["sha256"]
-        if sha256_of(file) != expected:
+        if sha256_of(file) != decode(beside[_ABOUT], _About).sha256:
             raise ValueError(f"{source}: {file} is damaged: its sha256 is not the repository's own")
     return file
 
@@ -96,6 +97,12 @@ def push(
 
         _fetched(target, send, library)
     return f"https://huggingface.co/{repository}"
+
+
+class _About(msgspec.Struct):
+    """posezoo.json, as far as it is read."""
+
+    sha256: str
 
 
 def _parse(source: str) -> tuple[str, str | None, str | None]:

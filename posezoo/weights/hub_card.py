@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from posezoo.hints import in_markdown
+
 # Names that the hub knows for licences.
 _LICENCES = {
     "Apache-2.0": "apache-2.0",
@@ -42,7 +44,9 @@ def model_card(
         header.append(f"license_name: {_plain(licence) or 'unknown'}")
     header += ["library_name: posezoo", "pipeline_tag: keypoint-detection", "tags:"]
     header += ["- human-pose-estimation", "- 3d-human-pose-estimation", "---"]
-    rows = [f"| {label} | {about[key]} |" for key, label in _ROWS.items() if about.get(key)]
+    rows = [
+        f"| {label} | {in_markdown(about[key])} |" for key, label in _ROWS.items() if about.get(key)
+    ]
     numbers = sum(tensor.numel() for tensor in tensors.values())
     rows.append(f"| numbers | {numbers:,} in {len(tensors)} tensors |")
     rows.append(f"| sha256 of model.safetensors | {sha256} |")
@@ -51,7 +55,7 @@ def model_card(
             *header,
             f"# {repository.split('/')[1]}",
             "",
-            about.get("summary", "Weights for posezoo."),
+            in_markdown(about.get("summary", "Weights for posezoo.")),
             "",
             "```python",
             "import posezoo",

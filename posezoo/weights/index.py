@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from posezoo.typed_files import decode, typed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +44,13 @@ class KnownWeights:
 @cache
 def known_weights() -> dict[str, KnownWeights]:
     """The index, by name."""
-    with Path(__file__).with_name("index.toml").open("rb") as file:
-        stanzas = tomllib.load(file)
-    return {name: _entry(name, **stanza) for name, stanza in stanzas.items()}
+    file = Path(__file__).with_name("index.toml")
+    return {
+        name: typed({"name": name, **stanza}, KnownWeights, where=f"{file}: {name}")
+        for name, stanza in decode(file, dict[str, dict[str, Any]]).items()
+    }
 
 
 def weights_of(key: str) -> str | None:
     """The weights that an entry of the zoo is used with, if the index has any."""
     return next((name for name, entry in known_weights().items() if entry.spec == key), None)
-
-
-def _entry(name: str, *, wheel: dict[str, Any], **stanza: Any) -> KnownWeights:
-    held = Wheel(**wheel | {"arguments": tuple(wheel["arguments"])})
-    return KnownWeights(name=name, wheel=held, **stanza)

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from posezoo.assembly import build_pipeline
 from posezoo.pipeline import Pipeline
 from posezoo.registry import PipelineSpec, parse_pipeline
+from posezoo.safetensors_file import read_metadata, read_tensors
 from posezoo.skeleton import get_skeleton
 from posezoo.training import checkpoint
+from posezoo.training.fitting import rebuild
 from posezoo.weights import hub
 from posezoo.weights.importing import import_file
 from posezoo.weights.reading import sha256_of
@@ -97,11 +97,10 @@ def own_of_hub(file: Path, name: str) -> Named | None:
     """
     if file.suffix != ".safetensors":
         return None
-    with safe_open(file, framework="pt") as opened:
-        about = dict(opened.metadata() or {})
+    about = dict(read_metadata(file))
     if about.pop("schema", None) != hub.SCHEMA:
         return None
-    return _filled(load_file(file), about, sha256_of(file), origin=name)
+    return _filled(read_tensors(file), about, sha256_of(file), origin=name)
 
 
 def _from_hub(name: str) -> Named:
@@ -124,6 +123,5 @@ def _filled(
     spec = parse_pipeline(about["spec"])
     if spec.detector is not None:  # its weights are those that it is built with
         return Named(pipeline=build_pipeline(spec).eval(), sha256=digest, about=about)
-    pipeline = build_pipeline(spec, skeleton=get_skeleton(about["joint_set"]))
-    checkpoint.load_weights(pipeline, tensors, origin=origin)
+    pipeline = rebuild(spec, get_skeleton(about["joint_set"]), tensors, origin=origin)
     return Named(pipeline=pipeline.eval(), sha256=digest, about=about)

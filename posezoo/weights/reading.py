@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
+
+from posezoo.hints import shown
+from posezoo.safetensors_file import read_tensors
 
 Warn = Callable[[str], None]  # what the user must be told before it happens
 
@@ -86,7 +87,10 @@ def read(
     # The header's length, which has a zero byte as no text has, and the header. It comes first, for
     # a length can begin like anything.
     if b"\0" in first[:8] and first[8:9] == b"{":
-        return Contents(path, digest, _safetensors(path))
+        try:
+            return Contents(path, digest, read_tensors(path))
+        except ValueError as error:
+            raise _damaged(path, error) from error
     for beginning, advice in _FIRST_BYTES:
         if first.lstrip().startswith(beginning):
             raise ValueError(f"{path}: {advice}")
@@ -110,14 +114,6 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise _damaged(path, error) from error
-
-
 def _check_archive(path: Path) -> None:
     """Refuse an archive that torch would not have written, before it is unpacked."""
     try:
@@ -127,7 +123,9 @@ def _check_archive(path: Path) -> None:
         raise _damaged(path, error) from error
     if not any(record.filename.endswith("data.pkl") for record in records):
         inside = records[0].filename if records else "nothing"
-        raise ValueError(f"{path}: an archive without weights of torch.save; it holds {inside}")
+        raise ValueError(
+            f"{path}: an archive without weights of torch.save; it holds {shown(inside)}"
+        )
     if any(record.compress_type != zipfile.ZIP_STORED for record in records):
         raise ValueError(f"{path}: a compressed archive, which torch.save never writes")
     if any("code/" in record.filename for record in records):
@@ -152,15 +150,16 @@ def _torch(path: Path, *, trust: bool, warn: Warn) -> Any:
     except _UNREADABLE as error:
         if wanted := re.search(r"GLOBAL (\S+) (?:was not an|whose module)", str(error)):
             raise ValueError(
-                f"{path}: not read: beside tensors it holds {wanted[1]}, which could run code. "
-                "Only if you trust whoever made it: --trust"
+                f"{path}: not read: beside tensors it holds {shown(wanted[1])}, which could run "
+                "code. Only if you trust whoever made it: --trust"
             ) from error
         raise _damaged(path, error) from error
 
 
 def _damaged(path: Path, error: BaseException) -> ValueError:
     text = re.sub(r"\s+", " ", str(error)) or type(error).__name__
-    said = "" if text.startswith("Weights only load failed") else f"; {text[:120]}"
+    text = text.removeprefix(f"{path}: ")
+    said = "" if text.startswith("Weights only load failed") else f"; {shown(text, 120)}"
     size = path.stat().st_size
     return ValueError(
         f"{path}: cut short or damaged ({size:,} bytes{said}); compare its size with the "

@@ -5,10 +5,12 @@ Each is the model.safetensors of a checkpoint, under posezoo/weights/shipped.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from posezoo.typed_files import decode, typed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,5 +43,7 @@ class ShippedWeights:
 def shipped_weights() -> dict[str, ShippedWeights]:
     """The stanzas, by name."""
     file = Path(__file__).with_name("shipped.toml")
-    stanzas = tomllib.loads(file.read_text(encoding="utf-8"))
-    return {name: ShippedWeights(name=name, **stanza) for name, stanza in stanzas.items()}
+    return {
+        name: typed({"name": name, **stanza}, ShippedWeights, where=f"{file}: {name}")
+        for name, stanza in decode(file, dict[str, dict[str, Any]]).items()
+    }

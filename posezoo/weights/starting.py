@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from posezoo.pipeline import Pipeline
-from posezoo.training.checkpoint import require_fit
+from posezoo.training.fitting import require_fit
 from posezoo.weights import hub
 from posezoo.weights.classifiers import as_part
 from posezoo.weights.importing import import_file

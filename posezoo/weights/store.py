@@ -14,10 +14,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
 from safetensors.torch import load, save
 from torch import Tensor
 
+from posezoo.typed_files import Count, decode
 from posezoo.weights.index import known_weights
 from posezoo.weights.shipped import shipped_weights
 
@@ -79,20 +83,21 @@ def stored_weights(name: str) -> StoredWeights:
         )
     path = _folder(name) / f"{name}.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = decode(path, _Described)
         return StoredWeights(
             name=name,
-            path=path.with_name(found["file"]),
-            sha256=found["sha256"],
-            bytes=found["bytes"],
-            about=found["about"],
+            path=path.with_name(found.file),
+            sha256=found.sha256,
+            bytes=found.bytes,
+            about=found.about,
         )
     except FileNotFoundError:
         raise ValueError(
             f"the weights '{name}' are not here (looked in {path.parent}). {_advice(name)}"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: damaged ({error}). {_advice(name)}") from error
+    except ValueError as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise ValueError(f"{path}: damaged ({why}). {_advice(name)}") from error
 
 
 def load_weights(name: str) -> tuple[dict[str, Tensor], StoredWeights]:
@@ -116,6 +121,15 @@ def load_weights(name: str) -> tuple[dict[str, Tensor], StoredWeights]:
 def all_stored() -> list[str]:
     """The names that are kept, in order: those of this package and of the cache."""
     return sorted({*shipped_weights(), *(path.stem for path in cache_folder().glob("*.json"))})
+
+
+class _Described(msgspec.Struct):
+    """NAME.json."""
+
+    file: Annotated[str, Meta(pattern=r"^[^/\\\0]+$")]  # in the same folder
+    sha256: str
+    bytes: Count
+    about: dict[str, str]
 
 
 def _folder(name: str) -> Path:

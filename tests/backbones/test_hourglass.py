@@ -76,10 +76,10 @@ def test_two_fresh_stacks_have_a_gradient_of_the_weights_own_order():
     assert torch.stack([p.grad.norm() for p in model.parameters()]).norm() < 3
 
 
-@pytest.mark.parametrize("wrong", [{"stacks": 0}, {"stacks": 9}, {"width": 15}])
+@pytest.mark.parametrize("wrong", ["stacks=0", "stacks=9", "width=15", "increase=3"])
 def test_stacks_and_width_that_make_no_network_are_refused(wrong):
-    with pytest.raises(ValueError, match="expected 1 to 8 stacks, an even number of channels"):
-        StackedHourglass(**wrong)
+    with pytest.raises(ValueError, match=r"expected int, 1 to 8|expected even numbers of channels"):
+        build_pipeline(f"hourglass:{wrong}-hm")
 
 
 def test_it_assembles_with_a_head_that_supervises_every_stack():

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from posezoo.assembly import build_pipeline
 from posezoo.backbones.hrnet import HrNet
 from posezoo.heads.deconv import DeconvHead
 
@@ -53,5 +54,5 @@ def test_sides_that_32_does_not_divide_give_maps_rounded_up():
 
 
 def test_a_branch_without_channels_is_refused():
-    with pytest.raises(ValueError, match=r"width=0, .* expected numbers from 1"):
-        HrNet(width=0)
+    with pytest.raises(ValueError, match=r"width: expected int, 1 to 16384, got '0'"):
+        build_pipeline("hrnet:width=0-hm")

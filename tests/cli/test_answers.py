@@ -49,7 +49,7 @@ ANSWERS = {
     "bench kernel": "Did you mean 'kernels'?",
     "info": "Missing argument 'KEY'. As in: posezoo info martinez",
     "predict photo.jpg": "Missing option '--out'. As in: posezoo predict photo.jpg --out results",
-    "sweep martinez": "As in: posezoo sweep martinez --grid lr=1e-3,1e-4",
+    "sweep martinez": "As in: posezoo sweep martinez --data mocap:path=poses17.h5 --grid lr",
     "compare runs/x": "runs/x: no run and no file of that name",
     "list Datasets": "posezoo list --kind dataset",
     "list martinz": "Did you mean 'martinez'?",

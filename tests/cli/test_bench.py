@@ -26,7 +26,8 @@ def test_the_codec_group_is_saved_as_data_and_compared_with_itself(tmp_path: Pat
         assert left[size, size, "quantised", "taylor"] == pytest.approx(0.3826 * 256 / size, 0.01)
     assert left[64, 64, "unbiased", "quarter"] == pytest.approx(0.3826 * 2, 0.01)
     assert left[64, 64, "unbiased", "dark"] < 0.01  # px
-    assert "1.49 px 13.8 mm" in first.output
+    assert "1.49/13.8" in first.output
+    assert max(map(len, first.output.splitlines())) <= 100
     second = CliRunner().invoke(bench, [*options, "--compare", str(saved)])
     assert second.exit_code == 0, second.output
     assert "now / then" in second.output
@@ -75,7 +76,6 @@ def test_all_groups_are_measured_in_one_call_and_the_threads_given_back(
 def test_the_table_has_a_line_for_each_operation_of_at_most_100_characters() -> None:
     from benchmarks import tables
     from benchmarks.rows import Row
-    from posezoo.cli.tables import _whole
 
     def row(implementation: str, best_ms: float | None, gate: str = "pass", **more: object) -> Row:
         labels = {"shape": (256, 17, 128, 128), "dtype": "bfloat16", "mode": "backward"} | more
@@ -95,11 +95,81 @@ def test_the_table_has_a_line_for_each_operation_of_at_most_100_characters() -> 
         row("wrong", None, gate="off by 0.5 > 0.001: no speed", mode=None),
     ]
     (line,) = tables.brief(rows)
-    assert line[4:] == ("1235", "an implemen...", "2469", "2.00", "1 wrong")
-    assert max(map(len, _whole([line], tables.BRIEF))) <= 100
+    assert line[4:] == ("1235", "an impleme...", "2469", "2.00", "1 wrong")
+    assert max(map(len, map(tables.line, (line, tables.BRIEF)))) <= 100
     assert max(map(len, tables.LEGEND)) <= 100
     assert tables.summary(rows)[0] == "Faster than the best other in 1 of 1 comparisons."
     assert "another" not in tables.summary(rows)[1]
     assert tables.summary(rows)[2].startswith("Refused by their gate: 1: an operation of a name")
+    named = Row(
+        group="loader", operation="x" * 90, implementation="s", value=4886.7, unit="items/s"
+    )
+    (line,) = map(tables.line, tables.brief([named]))
+    assert len(line) <= 100 and line.split()[1:] == ["4887", "items/s", "pass"]
     slower = [row("posezoo", 2.0), row("plain", 1.0)]
     assert tables.summary(slower)[1].startswith("Slower in 1: an operation of a")
+
+
+def test_a_line_is_said_as_soon_as_its_operation_is_measured(monkeypatch) -> None:
+    from benchmarks import report
+    from benchmarks.rows import Row
+
+    measured: list[str] = []
+
+    def slow(device: object, **options: object):
+        for name in ("first", "second"):
+            measured.append(name)
+            yield Row(group="kernels", operation=name, implementation="posezoo", best_ms=1.0)
+
+    monkeypatch.setattr(report, "GROUPS", {"kernels": slow})
+    options = {"seconds": 0.1, "compiled": False, "output": None, "compare": None}
+    lines = report.run(["kernels"], "cpu", **options)
+    assert [next(lines) for _ in range(2)][1].startswith("ours ms:") and not measured
+    while "first" not in (line := next(lines)):
+        assert line
+    assert measured == ["first", "second"]  # the next one has begun, and nothing of it is awaited
+
+
+def test_a_pipeline_is_benched_by_its_parts_and_a_run_with_its_accuracy(lifter_run) -> None:
+    options = ["--device", "cpu", "--seconds", "0.001", "--batch-size", "2"]
+    done = CliRunner().invoke(bench, ["pipeline", str(lifter_run), *options])
+    assert done.exit_code == 0, done.output
+    parts = [line.split("  ")[0] for line in done.output.splitlines()]
+    assert {"lifter", "whole", "training step"} <= {*parts}
+    result = json.loads((lifter_run / "eval.json").read_text())
+    assert f"accuracy: MPJPE mm {result['mpjpe_mm']:.2f}" in done.output
+    assert "poses a second" in done.output
+    small = "resnet18:cut=layer1-hm:block_b=false,kernel=3,strides=1+martinez:width=16"
+    done = CliRunner().invoke(bench, [small, *options, "--image-size", "32"])
+    assert done.exit_code == 0, done.output
+    parts = [line.split("  ")[0] for line in done.output.splitlines()]
+    assert parts[3:9] == ["backbone", "head", "decode", "lifter", "whole", "training step"]
+    assert "2 pictures of 32 px" in done.output and "accuracy: not known of a spec" in done.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [("kernel", "Did you mean 'kernels'?"), ("resnet50+martinez", "resnet50-hm+martinez")],
+)
+def test_what_is_neither_a_group_nor_a_pipeline_is_answered(
+    typed: str, answer: str, invoke
+) -> None:
+    done = invoke("bench", typed)
+    assert done.exit_code == 2 and answer in done.output
+
+
+def test_tensors_that_are_alive_at_once_are_counted() -> None:
+    import torch
+
+    from benchmarks import measure
+
+    def three_of_a_megabyte() -> torch.Tensor:
+        first = torch.ones(2**18)
+        second = first + 1
+        del first
+        third = second.relu_() * 2
+        return (third * 2).sum()
+
+    assert measure.peak_tensors_mb(three_of_a_megabyte, torch.device("cpu")) == pytest.approx(
+        3, 1e-3
+    )

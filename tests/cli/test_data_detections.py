@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from posezoo.assembly import build_pipeline, dataset_for
+from posezoo.data.store.add_detection import add_detection
 from posezoo.data.store.store_file import open_store
 from posezoo.evaluation.detector_errors import DetectorErrors
-from posezoo.skeleton import H36M17
+from posezoo.evaluation.flip import predict_with_flip
+from posezoo.joint_maps import map_joints
+from posezoo.skeleton import H36M17, SKELETONS
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +138,79 @@ def test_mistakes_are_one_clear_line(both, invoke, tmp_path):
         assert result.exit_code == 2
         assert expected in result.output
     assert not any(tmp_path.iterdir())
+
+
+def test_a_comma_and_brackets_in_a_path_come_through_a_run_and_its_evaluation(
+    both, invoke, tmp_path
+):
+    path = tmp_path / "a, b=[1] + c.h5"
+    path.write_bytes(both.read_bytes())
+    run, data = tmp_path / "run", f'store:path="{path}"'
+    short = ("--steps", 2, "--batch-size", 8, "--set", "lifter.width=16")
+    result = invoke("train", "martinez", "--data", data, "--out", run, *short)
+    assert result.exit_code == 0, result.output
+    assert f'data store:path="{path}"' in result.output
+    assert tomllib.loads((run / "run.toml").read_text())["settings"]["data"] == data
+    found = json.loads(invoke("eval", run, "--json").output)
+    assert found["data"] == f'store:path="{path}",split=val'
+    assert found["other_joints2d"][0]["data"] == f'store:joints2d=cpn,path="{path}",split=val'
+    bare = invoke("eval", run, "--data", f"store:path={path}")
+    assert bare.exit_code == 2 and 'goes between quotes: name="a,b"' in bare.output
+
+
+def test_a_lifter_of_another_joint_set_is_told_the_joints_that_were_found(both, invoke, tmp_path):
+    """As VideoPose3D lifts the stacked hourglass's 16 joints to 17."""
+    store = open_store(both)
+    px, known = map_joints(store["joints2d_px"].astype(float), H36M17, SKELETONS["mpii16"])
+    assert known.all()
+    path = tmp_path / "sh.h5"
+    add_detection(
+        both, path, "sh", skeleton=SKELETONS["mpii16"], px=px, confidence=np.ones(px.shape[:2]),
+        source="sh.npz", source_sha256="0" * 64,
+    )  # fmt: skip
+    data, run = f"store:path={path},joints2d=sh", tmp_path / "run"
+    lifter = "tcn:joints2d=mpii16,frames=9,input=screen,width=16"
+    short = ("--steps", 2, "--batch-size", 8, "--preset", "none")
+    result = invoke("train", lifter, "--data", data, "--out", run, *short)
+    assert result.exit_code == 0, result.output
+    found = json.loads(invoke("eval", run, "--json").output)
+    assert found["samples"] == 120 and "other_joints2d" not in found
+    flipped = json.loads(invoke("eval", run, "--flip", "--json").output)
+    assert flipped["flip"] and flipped["mpjpe_mm"] > 0
+    page = tmp_path / "page.html"
+    assert invoke("view", run, "--out", page).exit_code == 0
+    for words, expected in (
+        (("eval", run, "--data", f"store:path={path}"), "are of h36m17, not of mpii16: give it"),
+        (("eval", run, "--data", "mocap:path=x.h5"), "use it on what a detector finds"),
+        (("train", lifter, "--data", data, "--out", tmp_path / "b", *short, "--set",
+          "augment=mirror"), "augment: the 2D joints are not those of h36m17"),
+    ):  # fmt: skip
+        result = invoke(*words)
+        assert result.exit_code == 2
+        assert expected in result.output
+
+
+def test_a_told_lifter_sees_left_as_right_in_the_mirror(both, tmp_path):
+    store, sets = open_store(both), (H36M17, SKELETONS["mpii16"])
+    px, _ = map_joints(store["joints2d_px"].astype(float), *sets)
+    path = tmp_path / "sh.h5"
+    add_detection(
+        both, path, "sh", skeleton=sets[1], px=px, confidence=np.ones(px.shape[:2]),
+        source="sh.npz", source_sha256="0" * 64,
+    )  # fmt: skip
+    pipeline = build_pipeline("tcn:joints2d=mpii16,frames=9,input=screen,width=16").eval()
+    data = dataset_for(pipeline, f"store:path={path},joints2d=sh,split=all", image_size=0)
+    batch = data.__getitems__([20, 40])
+    assert batch.joints2d.shape == (2, 9, 16, 2) and batch.joints3d.shape == (2, 9, 17, 3)
+    with torch.inference_mode():
+        once = predict_with_flip(pipeline, batch)
+        told = list(sets[1].mirror)
+        turned = replace(
+            batch,
+            joints2d=batch.joints2d[:, :, told] * torch.tensor([-1.0, 1.0])
+            + torch.tensor([2 * 499.5, 0.0]),
+            camera=batch.camera.mirrored(batch.camera.centre[:, 0]),
+        )
+        again = predict_with_flip(pipeline, turned)
+    back = again.joints3d[:, :, list(H36M17.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
+    assert torch.allclose(back, once.joints3d, atol=0.01)

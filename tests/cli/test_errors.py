@@ -1,6 +1,9 @@
 import json
 
 import pytest
+import torch
+
+from posezoo.evaluation.detections import fit_errors
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +56,12 @@ def test_a_run_without_a_detector_is_refused(lifter_run, tmp_path, invoke):
     assert result.exit_code == 2
     assert "'martinez" in result.output and "detects no 2D joints" in result.output
     assert not (tmp_path / "e.json").exists()
+
+
+def test_every_batch_is_told_of(detector):
+    heard = []
+    device = torch.device("cpu")
+    _, found = fit_errors(detector, limit=60, device=device, progress=lambda *of: heard.append(of))
+    done, totals = zip(*heard, strict=True)
+    assert done[-1] == len(found.true) == 48 and {*totals} == {48}
+    assert len(done) == 48 / 8

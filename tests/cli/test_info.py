@@ -33,7 +33,7 @@ def test_the_card_of_a_lifter_has_its_paper_shapes_parameters_and_size() -> None
     width, *_ = lifter["parameters"]
     assert width == {
         "name": "width",
-        "type": "int",
+        "type": "int, 1 to 16384",
         "choices": None,
         "default": "1024",
         "value": None,

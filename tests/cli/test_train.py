@@ -46,7 +46,7 @@ def nan_joint(positions):
 MISTAKES = {
     "an unknown lifter": (["martinz"], "Did you mean 'martinez'"),
     "an unknown backbone": (["resnet5-hm+martinez"], "Did you mean 'resnet50'"),
-    "a lifter as a backbone": (["martinez-hm"], "lifter"),
+    "a lifter as a backbone": (["martinez-hm"], "Did you mean resnet50-hm+martinez?"),
     "a wrong parameter": (["martinez:widht=64"], "Did you mean 'width'"),
     "a wrong value": (["martinez:width=broad"], "expected int"),
     "a wrong strategy": (["martinez", "--strategy", "seperate"], "Did you mean 'separate'"),
@@ -101,12 +101,24 @@ def test_epochs_become_steps(tmp_path, invoke, small):
     assert settings["steps"] == 2 * 24 / 8
 
 
-def test_without_out_runs_are_numbered_in_runs(tmp_path, invoke, small, monkeypatch):
+def test_without_out_a_run_is_named_by_what_makes_its_network(tmp_path, invoke, small, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):
-        assert invoke("train", "martinez", *small).exit_code == 0
-    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["martinez", "martinez-2"]
-    assert invoke("train", "martinez", "--resume").exit_code == 0
+    for typed in ("martinez", "martinez", "martinez:blocks=1", "semgcn --preset none"):
+        words = [*typed.split(), *(small[:-2] if "semgcn" in typed else small)]
+        result = invoke("train", *words)
+        assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {
+        "martinez.width=16@lifter",
+        "martinez.width=16@lifter-2",
+        "martinez.blocks=1.width=16@lifter",
+        "semgcn",
+    }
+    again = invoke("train", "martinez", "--resume")
+    assert "resuming runs/martinez.blocks=1.width=16@lifter\n" in again.output  # the newest
+    again = invoke("train", "semgcn", "--resume")
+    assert "resuming runs/semgcn\n" in again.output and again.exit_code == 0
+    other = invoke("train", "martinez", "--resume", "--set", "lifter.width=64")
+    assert "cannot be resumed with other settings" in other.output
 
 
 def test_a_plugin_file_s_lifter_trains(tmp_path, invoke, small, clean_registry):

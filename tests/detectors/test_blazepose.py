@@ -248,10 +248,10 @@ def test_following_looks_at_the_crop_that_the_last_frame_named(blazepose, monkey
     assert (seen[0].centre.tolist(), seen[0].side.tolist()) == ([[50, 60]], [100])
 
 
-@pytest.mark.parametrize("wrong", [{"tiles": 0}, {"max_people": 0}])
+@pytest.mark.parametrize("wrong", ["tiles=0", "max_people=0", "least_score=2"])
 def test_numbers_that_mean_nothing_are_refused(wrong):
-    with pytest.raises(ValueError, match="expected 1 or more"):
-        BlazePose(**wrong)
+    with pytest.raises(ValueError, match=r"expected (int, 1|float, 0) to "):
+        build_detector(f"blazepose:{wrong}")
 
 
 def test_without_weights_it_says_what_to_type(tmp_path, monkeypatch):

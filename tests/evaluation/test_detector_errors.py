@@ -139,7 +139,7 @@ def test_files_that_are_no_model_of_these_joints_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no such error model; posezoo errors RUN --out FILE"):
         DetectorErrors.load(path, H36M17)
     path.write_text("{}")
-    with pytest.raises(ValueError, match="not an error model"):
+    with pytest.raises(ValueError, match="json: lacks joints; expected an error model"):
         DetectorErrors.load(path, H36M17)
     MODEL.save(path)
     kept = json.loads(path.read_text())

@@ -58,6 +58,18 @@ def test_a_mirrored_world_is_answered_by_the_mirrored_pose(spec, frames):
     there = predict_with_flip(pipeline, world_mirrored(batch))
     mirrored = there.joints3d[..., MIRROR, :] * torch.tensor([-1.0, 1.0, 1.0])
     assert_equal_up_to_rounding(mirrored, here.joints3d, terms=LIFTER)
+
+
+def test_the_detector_s_confidence_changes_sides_with_the_joints():
+    pipeline, batch = built("martinez:width=32,input=rays,confidence=true"), walkers()
+    sure = torch.rand(4, 1, 17, generator=torch.Generator().manual_seed(1))
+    here = predict_with_flip(pipeline, replace(batch, confidence=sure))
+    twin = replace(world_mirrored(batch), confidence=sure[..., MIRROR])
+    there = predict_with_flip(pipeline, twin)
+    mirrored = there.joints3d[..., MIRROR, :] * torch.tensor([-1.0, 1.0, 1.0])
+    assert_equal_up_to_rounding(mirrored, here.joints3d, terms=LIFTER)
+    plain = predict_with_flip(pipeline, batch)
+    assert (plain.joints3d - here.joints3d).abs().max() > 1
     # Which no untrained network does by itself.
     plain = pipeline.predict(batch).joints3d
     assert (plain - here.joints3d).abs().max() > 5

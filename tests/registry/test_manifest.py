@@ -70,7 +70,7 @@ def test_a_stanza_becomes_an_entry(tmp_path: Path) -> None:
         (b'schema = "posezoo.registry/1"\nx = "\xff"\n', "FILE:2:6: not UTF-8"),
         (SCHEMA + "a = " + "[\n" * 100_000, "FILE: nested too deeply"),
         (SCHEMA + "a." * 100_000 + "a = 1", "FILE:2: a line of more than 1000 characters"),
-        (SCHEMA + "#" * 50_000_000, "FILE: larger than 1000000 bytes"),
+        (SCHEMA + "#" * 50_000_000, "FILE: larger than 500000 bytes"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -89,7 +89,7 @@ def test_every_mistake_is_reported_together(tmp_path: Path) -> None:
 
 def test_a_manifest_of_ten_thousand_mistakes_shows_the_first_ten(tmp_path: Path) -> None:
     text = SCHEMA + "".join(f"[lifter.k{i}]\n" for i in range(10_000))
-    assert "and 9990 more mistakes" in complaint(tmp_path, text)
+    assert "and more mistakes" in complaint(tmp_path, text)
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:

@@ -73,3 +73,60 @@ def test_a_thousand_entries_of_a_plugin_are_listed_in_half_a_second(install_plug
     started = time.process_time()
     assert len(registry.entries("lifter", match="acme/*")) == 1000
     assert time.process_time() - started < 0.5
+
+
+def broken(site, kind: str) -> None:
+    """What pip never writes, in place of an entry_points.txt that names the group."""
+    (info,) = site.parent.glob("*.dist-info")
+    file = info / "entry_points.txt"
+    if kind == "folder":
+        file.unlink()
+        file.mkdir()
+    elif kind == "metadata":
+        (info / "METADATA").write_bytes(b"Name: \xff\xfe\n")
+    else:
+        file.write_bytes({
+            "no equals sign": b"[posezoo.registry]\nacme\n",
+            "not utf-8": b"[posezoo.registry]\nacme = \xff\n",
+            "no section": b"acme = posezoo.registry\n",
+            "control characters": b"[posezoo.registry]\n\x1b[2J = \x1b\n",
+        }[kind])  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["no equals sign", "not utf-8", "control characters", "metadata"])
+def test_a_damaged_distribution_is_left_out_with_one_line(install_plugin, kind: str) -> None:
+    broken(install_plugin(), kind)
+    registry.refresh()
+    assert "resnet50" in [entry.key for entry in registry.entries()]
+    (problem,) = registry.problems()
+    assert str(problem).isprintable() and len(str(problem)) < 300
+
+
+@pytest.mark.parametrize("kind", ["folder", "no section"])
+def test_what_names_no_plugin_is_passed_over(install_plugin, kind: str) -> None:
+    broken(install_plugin(), kind)
+    registry.refresh()
+    assert "resnet50" in [entry.key for entry in registry.entries()]
+    assert registry.problems() == []
+
+
+def test_an_error_of_a_type_of_its_own_is_one_line(install_plugin) -> None:
+    install_plugin(code="class Odd(Exception): ...\nraise Odd('a\\x1b[2J\\nb')\n")
+    with pytest.raises(PluginError, match=r"cannot be imported .*: Odd: a\\x1b\[2J\\nb$"):
+        find("lifter", "graphlift").load()
+
+
+@pytest.mark.parametrize(
+    "stanzas",
+    [
+        "".join(f"[lifter.a{k}]\nfield{k} = 1\n" for k in range(18_000)),
+        "[lifter.graphlift]\n" + "".join(f"field{k} = 1\n" for k in range(30_000)),
+        "".join(f"[kind{k}.a]\n" for k in range(40_000)),
+    ],
+)
+def test_a_huge_manifest_of_nonsense_costs_no_second(install_plugin, stanzas: str) -> None:
+    install_plugin(stanzas=stanzas)
+    start = time.process_time()
+    (problem,) = registry.problems()
+    assert time.process_time() - start < 1.5
+    assert len(str(problem)) < 2000

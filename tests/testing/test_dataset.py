@@ -221,3 +221,19 @@ def test_a_picture_that_moves_the_joints(only_failure):
 
 
 MOVE = torch.tensor([0, 0, 2.0, 2.0, 0, 0, 0, 0, 0, 0])
+
+
+def test_labels_that_are_not_those_of_the_items(only_failure):
+    class Forgets(Dataset):
+        """Says that every joint is known, and hides one."""
+
+        def shown(self, sample):
+            known = sample.labelled2d.clone()
+            known[:, 3] = False
+            return replace(sample, labelled2d=known)
+
+        def labels2d(self, indices):
+            return torch.ones(len(indices), self.frames, 17, dtype=torch.bool)
+
+    message = only_failure("dataset", Forgets, of="batches equal their items")
+    assert "found labels2d that are not the labelled2d of the items" in message

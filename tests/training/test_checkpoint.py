@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from posezoo.assembly import build_pipeline
+from posezoo.registry import parse_pipeline
 from posezoo.training import checkpoint
 from posezoo.training.checkpoint import TrainingState, load_pipeline, load_state, save_checkpoint
 
@@ -210,3 +211,30 @@ def test_who_may_read_a_checkpoint_is_said_by_the_umask(tmp_path, umask, mode):
     finally:
         os.umask(before)
     assert {p.stat().st_mode & 0o777 for p in (tmp_path / "last").iterdir()} == {mode}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("martinez:blocks=2000,width=16", "blocks: expected int, 1 to 128, got '2000'"),
+        ("martinez:blocks=128,width=16384", "'lifter.stem.0.weight' is .*, the model has"),
+    ],
+)
+def test_a_checkpoint_that_asks_for_more_than_it_holds_is_refused_before_it_is_built(
+    tmp_path, monkeypatch, spec, said
+):
+    """128 blocks of 16384 would take 275 GB; nothing is allocated but their shapes."""
+    small, wanted = pipeline(), parse_pipeline(spec)
+    small.spec = wanted
+    save(tmp_path / "best", small)
+    built = []
+    real = checkpoint.build_pipeline
+
+    def watched(*args, **kwargs):
+        built.append(real(*args, **kwargs))
+        return built[-1]
+
+    monkeypatch.setattr(checkpoint, "build_pipeline", watched)
+    with pytest.raises(ValueError, match=said):
+        load_pipeline(tmp_path / "best")
+    assert all(p.is_meta for each in built for p in each.parameters())

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from posezoo import registry
 from posezoo.data.fingerprint import fingerprint
@@ -53,6 +54,15 @@ def train(
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "a"
     train(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def half_way(finished, tmp_path_factory):
+    """As killed after step 2: its state has the optimiser's memory of a stage that goes on."""
+    out = tmp_path_factory.mktemp("half") / "a"
+    with pytest.raises(KeyboardInterrupt):
+        train(out, log_every="1", loggers=[Killer()])
     return out
 
 
@@ -231,3 +241,60 @@ def test_a_plugin_with_a_layer_used_twice_trains_and_goes_on_to_the_same_bits(tm
         assert lifter.first is lifter.second
     finally:
         catalog.discard(entries)
+
+
+def rewritten(run, change):
+    """Change the tensors and values of a run's last checkpoint, with its sums put right."""
+    last = run / "last"
+    tensors = load_file(last / "state.safetensors")
+    values = json.loads((last / "state.json").read_text())
+    change(tensors, values)
+    save_file(tensors, last / "state.safetensors")
+    (last / "state.json").write_text(json.dumps(values))
+    manifest = json.loads((last / "manifest.json").read_text())
+    for name in manifest["sha256"]:
+        manifest["sha256"][name] = sha256((last / name).read_bytes())
+    (last / "manifest.json").write_text(json.dumps(manifest))
+
+
+CRAFTED = {
+    "no random numbers": (lambda t, v: t.pop("rng.cpu"), "1 missing, the first 'rng.cpu'"),
+    "of another kind": (
+        lambda t, v: t.update({"rng.cpu": t["rng.cpu"].float()}),
+        "rng.cpu' is torch",
+    ),
+    "an average too many": (lambda t, v: t.update({"ema.x": torch.ones(2)}), "the first 'ema.x'"),
+    "memory of nobody": (
+        lambda t, v: t.update({"optimizer.99.exp_avg": torch.ones(2)}),
+        "'optimizer.99.exp_avg' is not of this optimiser",
+    ),
+    "memory of another shape": (
+        lambda t, v: t.update({"optimizer.0.exp_avg": torch.ones(2, 3)}),
+        r"'optimizer.0.exp_avg' is torch.float32 \(2, 3\), expected",
+    ),
+    "half of a memory": (lambda t, v: t.pop("optimizer.0.exp_avg"), "lacks 'optimizer.0.exp_avg'"),
+    "a step that is text": (
+        lambda t, v: v.update(step="3"),
+        "step is '3', expected a whole number",
+    ),
+    "a best that is none": (
+        lambda t, v: v.update(best="good"),
+        "best is 'good', expected text matching",
+    ),
+    "no schedule": (lambda t, v: v.pop("schedule"), "state.json: lacks schedule"),
+    "waiting less than nothing": (
+        lambda t, v: v["schedule"].update(waited=-1),
+        "schedule.waited is -1, expected a whole number >= 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_a_state_that_is_no_state_of_this_run_is_one_line(tmp_path, half_way, name):
+    change, said = CRAFTED[name]
+    shutil.copytree(half_way, tmp_path / "a")
+    rewritten(tmp_path / "a", change)
+    with pytest.raises(ValueError, match=said) as raised:
+        train(tmp_path / "a", resume=True)
+    assert str(tmp_path / "a" / "last") in str(raised.value)
+    assert str(raised.value).isprintable() and len(str(raised.value)) < 500

@@ -11,6 +11,7 @@ import click
 
 from posezoo.cli.data.info import describe_detection
 from posezoo.cli.tables import print_table
+from posezoo.hints import shown
 
 if TYPE_CHECKING:
     from posezoo.data.inspect.diagnose import Diagnosis
@@ -56,11 +57,17 @@ def _print(found: Diagnosis) -> None:
         if worst:
             print_table(list(map(_row, worst)), headings=["worst sequence", "frames", *columns])
         click.echo()
+    if found.missing2d:
+        joints = ", ".join(f"{name} {n:,}" for name, n in found.missing2d.items() if name != "any")
+        click.echo(
+            f"2D: {found.missing2d['any']:,} of {found.poses:,} poses lack a joint ({joints}): "
+            "left out where a lifter takes no confidence"
+        )
     for name, each in found.detections.items():
-        click.echo(f"detection {name}: {describe_detection(each)}")
+        click.echo(f"detection {shown(name)}: {describe_detection(each)}")
     for fault in found.findings:
-        click.echo(f"FAULT {fault.fault}: {fault.frames} frames ({fault.where})")
-        click.echo(f"  seen: {fault.evidence}")
+        click.echo(f"FAULT {fault.fault}: {fault.frames} frames ({shown(fault.where, 500)})")
+        click.echo(f"  seen: {shown(fault.evidence, 1000)}")
         click.echo(f"  cure: {fault.cure}")
     verdict = "no fault found" if found.sound else f"{len(found.findings)} fault(s)"
     click.echo(f"{found.path}: {found.poses} poses, {verdict}")

@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 
+from posezoo.hints import shown
+
 _EPILOG = """\b
 Examples:
-  posezoo data convert --from videopose3d data_3d_h36m.npz h36m.h5 --cameras cams.json --trust
+  posezoo data convert --from own poses.csv pictures.h5 --images pictures
   posezoo data convert --from bvh motions/ studio_poses17.h5 --fps 10
+  posezoo data convert --from martinez h36m/ martinez.h5  # needs that data set
 """
 _PATH = click.Path(path_type=Path)
 _FOR_STORES = ("cameras", "images", "joints", "every", "fixes", "val", "trust", "restart")
@@ -83,7 +86,7 @@ def convert(format_name: str, report_file: Path | None, **given: Any) -> None:
     given = {name: value for name, value in given.items() if value is not None} if motion else given
     report = convert_motion(format_name, **given) if motion else _to_store(format_name, **given)
     for line in report.lines():
-        click.echo(line)
+        click.echo(shown(line, 1000))
     out = given["out"]
     click.echo(f"motions: {out}" if motion else f"store: {out}  (posezoo data check {out})")
     if report_file:

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import click
 
+from posezoo.hints import shown
+
 _EPILOG = """\b
 Examples:
-  posezoo data detections h36m.h5 data_2d_h36m_cpn_ft_h36m_dbb.npz --name cpn --out both.h5 --trust
-  posezoo data detections a.h5 seen.json --from keypoints --of S1/walk/left --name own --out b.h5
+  posezoo data detections h36m.h5 cpn.npz --name cpn --out both.h5 --trust  # needs others' files
+  posezoo data detections a.h5 seen.json --from keypoints --of S1/walk/left --name own \\
+    --out b.h5  # needs a video of one's own
 """
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("store", metavar="STORE", type=click.Path(exists=True, path_type=Path))
+@click.argument("store", metavar="STORE", type=_PATH)
 @click.argument("source", metavar="SRC", type=_PATH)
 @click.option("--name", required=True, help="What to call it, as in store:...,joints2d=NAME.")
 @click.option("--out", required=True, type=_PATH, help="The new store; STORE stays as it is.")
@@ -27,6 +30,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--cameras", type=_PATH, help="Camera file: the order of cameras without names.")
 @click.option("--joints", metavar="SET", help="Joint set of SRC, if it does not tell it.")
 @click.option("--of", "recording", metavar="SUBJECT/SEQUENCE/VIEW", help="Whose SRC is, if one's.")
+@click.option(
+    "--first-frame", default=0, show_default=True, type=click.IntRange(min=0),
+    help="Number of a recording's first picture in STORE.",
+)  # fmt: skip
 @click.option("--trust", is_flag=True, help="Read a pickle: you know where it is from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def detections(
@@ -38,6 +45,7 @@ def detections(
     cameras: Path | None,
     joints: str | None,
     recording: str | None,
+    first_frame: int,
     trust: bool,
     as_json: bool,
 ) -> None:
@@ -59,11 +67,11 @@ def detections(
             raise click.UsageError(f"--of {recording}: expected SUBJECT/SEQUENCE/VIEW")
         whose = (subject, "/".join(rest[:-1]), rest[-1])
     skeleton = get_skeleton(joints) if joints else None
-    ask = Ask(path=source, joints=skeleton, recording=whose, trust=trust)
+    ask = Ask(path=source, joints=skeleton, recording=whose, trust=trust, first_frame=first_frame)
     report = add_detections(store, out, name, format_name=format_name, ask=ask, cameras=cameras)
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=1))
         return
     for line in report.lines():
-        click.echo(line)
+        click.echo(shown(line, 1000))
     click.echo(f"store: {out}  (--data store:path={out},joints2d={name})")

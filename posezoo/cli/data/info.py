@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   posezoo data info people.h5
-  posezoo data info cmu_poses17.h5 --json
+  posezoo data info poses17.h5 --json
 """
 _LISTED = 20  # names of one kind in the table; --json has all
 

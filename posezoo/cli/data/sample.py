@@ -9,7 +9,7 @@ import click
 _EPILOG = """\b
 Examples:
   posezoo data sample --out sample
-  posezoo data sample --out .
+  cd sample && posezoo data check people.h5
 """
 
 

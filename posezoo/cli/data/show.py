@@ -9,7 +9,7 @@ import click
 _EPILOG = """\b
 Examples:
   posezoo data show people.h5
-  posezoo data show cmu_poses17.h5 --out cmu.png --items 12 --seed 1
+  posezoo data show poses17.h5 --out walks.png --items 12 --seed 1
 """
 
 

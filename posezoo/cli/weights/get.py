@@ -9,8 +9,8 @@ import click
 
 _EPILOG = """\b
 Examples:
-  posezoo weights get blazepose
-  posezoo weights get blazepose --wheel mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl
+  posezoo weights get blazepose  # fetches 36 MB
+  posezoo weights get blazepose --wheel mediapipe.whl  # needs that file
 """
 
 

@@ -10,8 +10,8 @@ from posezoo.cli.weights.options import as_option, config_option, trust_option
 
 _EPILOG = """\b
 Examples:
-  posezoo weights import pretrained_h36m_cpn.bin --out videopose3d
-  posezoo weights import best_epoch.bin --config '{"num_heads": 8}' --out mixste-243
+  posezoo weights import pretrained_h36m_cpn.bin --out videopose3d  # needs that file
+  posezoo weights import best_epoch.bin --config '{"num_heads": 8}' --out mixste  # needs it too
 """
 
 

@@ -8,8 +8,8 @@ import click
 
 _EPILOG = """\b
 Examples:
-  posezoo weights push mixste-243 hub:me/mixste-243 --private
-  posezoo weights push runs/lifter hub:me/my-lifter
+  posezoo weights push mixste-243 hub:me/mixste-243 --private  # needs an account
+  posezoo weights push runs/lifter hub:me/my-lifter  # needs an account
 """
 
 

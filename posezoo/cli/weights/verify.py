@@ -12,8 +12,8 @@ from posezoo.cli.weights.options import as_option, config_option, trust_option
 
 _EPILOG = """\b
 Examples:
-  posezoo weights verify model_best.pth case.npz
-  posezoo weights verify mixste.safetensors case.npz --config '{"num_heads": 8}' --json
+  posezoo weights verify model_best.pth case.npz  # needs both files
+  posezoo weights verify mixste.safetensors case.npz --config '{"num_heads": 8}'  # needs both
 """
 
 

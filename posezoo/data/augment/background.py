@@ -10,6 +10,7 @@ be widened by `margin_mm`. Done on the CPU.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -18,13 +19,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from posezoo.contracts import Batch
-from posezoo.data.augment.change import chance, change, number
+from posezoo.data.augment.change import change
 from posezoo.data.augment.pixels import picture, to_bytes
 from posezoo.data.augment.random_stream import RandomStream
 from posezoo.data.scene.appearance import draw_looks
 from posezoo.data.scene.backdrop import draw_backdrop
 from posezoo.data.scene.raster import Rods, rasterise
 from posezoo.data.scene.solids import Solids, add_body, unit
+from posezoo.limits import Range, Share
 from posezoo.skeleton import H36M17, Skeleton
 
 _EDGE_PX = 3  # the outline is kept with the soft pixel around it
@@ -35,8 +37,8 @@ _FIRST_ROOM = 1 << 62  # rooms are counted from here: none is that of a drawn it
 class Background:
     """Whatever is not the person becomes another room."""
 
-    margin_mm: float = number(default=0.0, low=0.0, high=500.0)  # around the body, kept with it
-    chance: float = chance(default=0.5)
+    margin_mm: Annotated[float, Range(0, 500)] = 0.0  # around the body, kept with it
+    chance: Share = 0.5
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The batch with other rooms; an item without all of its 3D labels keeps its own."""

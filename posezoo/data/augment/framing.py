@@ -8,22 +8,24 @@ picture by turning the camera about its centre, which turns 3D by the same rotat
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from posezoo.camera import Camera
-from posezoo.data.augment.change import chance, change, number
+from posezoo.data.augment.change import change
 from posezoo.data.augment.random_stream import RandomStream
 from posezoo.data.augment.view import View
 from posezoo.geometry import rotation_to_optical_axis
+from posezoo.limits import Range, Share
 
 
 @change
 class Mirror:
     """Left and right change places, of picture and person."""
 
-    chance: float = chance(default=0.5)
+    chance: Share = 0.5
 
     def look(self, view: View, stream: RandomStream) -> View:
         """The view, for some items mirrored in its upright middle line."""
@@ -38,8 +40,8 @@ class Mirror:
 class Roll:
     """The camera rolls about its optical axis; the picture turns about its own middle."""
 
-    degrees: float = number(default=30.0, low=0.0, high=180.0)  # at most, either way
-    chance: float = chance()
+    degrees: Annotated[float, Range(0, 180)] = 30.0  # at most, either way
+    chance: Share = 1.0
 
     def look(self, view: View, stream: RandomStream) -> View:
         """The view, rolled."""
@@ -51,8 +53,8 @@ class Roll:
 class Zoom:
     """A longer or shorter focal length, about the picture's middle."""
 
-    factor: float = number(default=1.25, low=1.0)  # at most, in or out; as often in as out
-    chance: float = chance()
+    factor: Annotated[float, Range(1, 16)] = 1.25  # at most, in or out; as often in as out
+    chance: Share = 1.0
 
     def look(self, view: View, stream: RandomStream) -> View:
         """The view, nearer or farther."""
@@ -63,8 +65,8 @@ class Zoom:
 class Shift:
     """The crop moves, and its principal point with it. With a large `most`: truncation."""
 
-    most: float = number(default=0.1, low=0.0, high=1.0)  # share of the picture's side, x and y
-    chance: float = chance()
+    most: Annotated[float, Range(0, 1)] = 0.1  # share of the picture's side, x and y
+    chance: Share = 1.0
 
     def look(self, view: View, stream: RandomStream) -> View:
         """The view, shifted."""
@@ -75,8 +77,8 @@ class Shift:
 class Pan:
     """The camera turns about its centre, so that the picture's middle moves; same intrinsics."""
 
-    most: float = number(default=0.1, low=0.0, high=1.0)  # share of the picture's side, x and y
-    chance: float = chance()
+    most: Annotated[float, Range(0, 1)] = 0.1  # share of the picture's side, x and y
+    chance: Share = 1.0
 
     def look(self, view: View, stream: RandomStream) -> View:
         """The view of the turned camera."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Annotated
 
 from posezoo.contracts import Batch
-from posezoo.data.augment.change import chance, change, number
+from posezoo.data.augment.change import change
 from posezoo.data.augment.framing import roll, shift, zoom
 from posezoo.data.augment.random_stream import RandomStream
 from posezoo.data.augment.view import View, retake
+from posezoo.limits import Range, Share
 from posezoo.skeleton import Skeleton
 
 
@@ -22,10 +24,10 @@ from posezoo.skeleton import Skeleton
 class Miscalibrate:
     """Turn, zoom and shift the picture, and claim that the camera has not changed: it has."""
 
-    degrees: float = number(default=30.0, low=0.0, high=180.0)
-    factor: float = number(default=1.25, low=1.0)
-    most: float = number(default=0.1, low=0.0, high=1.0)
-    chance: float = chance()
+    degrees: Annotated[float, Range(0, 180)] = 30.0
+    factor: Annotated[float, Range(1, 16)] = 1.25
+    most: Annotated[float, Range(0, 1)] = 0.1
+    chance: Share = 1.0
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The changed batch."""

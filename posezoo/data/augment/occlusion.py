@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch
-from posezoo.data.augment.change import chance, change, number
+from posezoo.data.augment.change import change
 from posezoo.data.augment.pixels import picture
 from posezoo.data.augment.random_stream import RandomStream
+from posezoo.limits import Range, Share
 from posezoo.skeleton import Skeleton
 
 _SMALLEST = 0.25  # of the largest: sides are between the two
@@ -26,9 +28,9 @@ _STRIPES = 4  # on a thing, where it has any
 class Occlude:
     """One to `count` things on each picture that is changed."""
 
-    most: float = number(default=0.5, low=0.0, high=1.0)  # a thing's side / the picture's
-    count: int = number(default=2, low=1, high=8)
-    chance: float = chance(default=0.5)
+    most: Annotated[float, Range(0, 1)] = 0.5  # a thing's side / the picture's
+    count: Annotated[int, Range(1, 8)] = 2
+    chance: Share = 0.5
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The batch with things painted over it."""

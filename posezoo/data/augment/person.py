@@ -7,13 +7,15 @@ not all of its joints have 3D labels, or if a joint would come too near to the c
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch
-from posezoo.data.augment.change import chance, change, number
+from posezoo.data.augment.change import change
 from posezoo.data.augment.random_stream import RandomStream
+from posezoo.limits import Range, Share
 from posezoo.skeleton import Skeleton
 
 _NEAREST_MM = 200.0
@@ -23,9 +25,9 @@ _NEAREST_MM = 200.0
 class Body:
     """A larger or smaller person with bones of other proportions, the pelvis where it was."""
 
-    scale: float = number(default=0.1, low=0.0, high=0.9)  # of the whole, at most, either way
-    bones: float = number(default=0.05, low=0.0, high=0.9)  # of each bone by itself, left as right
-    chance: float = chance()
+    scale: Annotated[float, Range(0, 0.9)] = 0.1  # of the whole, at most, either way
+    bones: Annotated[float, Range(0, 0.9)] = 0.05  # of each bone by itself, left as right
+    chance: Share = 1.0
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The changed batch."""
@@ -48,10 +50,10 @@ class Viewpoint:
     much between: its pitch is no longer that of the rig. `pitch` and `roll` add to that.
     """
 
-    yaw: float = number(default=180.0, low=0.0, high=180.0)  # degrees at most, either way
-    pitch: float = number(default=15.0, low=0.0, high=180.0)
-    roll: float = number(default=5.0, low=0.0, high=180.0)
-    chance: float = chance()
+    yaw: Annotated[float, Range(0, 180)] = 180.0  # degrees at most, either way
+    pitch: Annotated[float, Range(0, 180)] = 15.0
+    roll: Annotated[float, Range(0, 180)] = 5.0
+    chance: Share = 1.0
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The changed batch."""
@@ -73,6 +75,11 @@ def _shown(
         raise ValueError(
             "body and viewpoint change the person, and a picture cannot follow: use them for a "
             "lifter on data without pictures"
+        )
+    if batch.joints2d.shape[2] != joints3d.shape[2]:
+        raise ValueError(
+            "body and viewpoint project the joints anew, and the 2D joints are of the lifter's own "
+            "set: use them where both are of one set"
         )
     absolute = joints3d + root_mm[:, :, None]
     fits = batch.labelled3d.flatten(1).all(1) & (absolute[..., 2] > _NEAREST_MM).flatten(1).all(1)

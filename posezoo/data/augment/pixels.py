@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from posezoo.contracts import Batch
-from posezoo.data.augment.change import chance, change, number
+from posezoo.data.augment.change import change
 from posezoo.data.augment.random_stream import RandomStream
+from posezoo.limits import Range, Share
 from posezoo.skeleton import Skeleton
 
 _LUMA = (0.299, 0.587, 0.114)  # of RGB, ITU-R BT.601
@@ -27,8 +29,8 @@ _BEST_QUALITY = 95
 class Colour:
     """Brightness, contrast, saturation and the tint of the light, each by up to `most`."""
 
-    most: float = number(default=0.3, low=0.0, high=0.9)
-    chance: float = chance()
+    most: Annotated[float, Range(0, 0.9)] = 0.3
+    chance: Share = 1.0
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The batch with other colours: one 3 x 3 matrix and one offset for each picture."""
@@ -50,8 +52,8 @@ class Colour:
 class Blur:
     """A Gaussian blur, from none to `sigma_px` of the picture that the network sees."""
 
-    sigma_px: float = number(default=1.5, low=0.0, high=20.0)
-    chance: float = chance(default=0.5)
+    sigma_px: Annotated[float, Range(0, 20)] = 1.5
+    chance: Share = 0.5
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The blurred batch; the picture's border goes on as it ends."""
@@ -71,8 +73,8 @@ class Blur:
 class Noise:
     """Sensor noise: normal, its standard deviation from 0 to `grey_levels` of 255."""
 
-    grey_levels: float = number(default=12.0, low=0.0, high=255.0)
-    chance: float = chance(default=0.5)
+    grey_levels: Annotated[float, Range(0, 255)] = 12.0
+    chance: Share = 0.5
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The noisy batch. Noise is cut from one long row of it, at a place of each item's own."""
@@ -90,8 +92,8 @@ class Noise:
 class Jpeg:
     """Traces of JPEG compression, at a quality from `quality` to 95; done on the CPU."""
 
-    quality: float = number(default=30.0, low=1.0, high=95.0)  # the lowest
-    chance: float = chance(default=0.5)
+    quality: Annotated[float, Range(1, 95)] = 30.0  # the lowest
+    chance: Share = 0.5
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The batch with some pictures written and read as JPEG."""

@@ -65,6 +65,11 @@ def retake(batch: Batch, view: View, skeleton: Skeleton) -> Batch:
     """
     if view.camera is batch.camera:
         return batch
+    if batch.joints2d.shape[2] != skeleton.num_joints:
+        raise ValueError(
+            f"augment: the 2D joints are not those of {skeleton.name} but of the lifter's own set, "
+            "and cannot be looked at anew: give it augment=''"
+        )
     known = batch.labelled2d.flatten(1, 2)
     px = batch.joints2d.flatten(1, 2)
     new_px, exact = _look(px, batch.camera, view.linear, view.camera, exact_px=0.002)

@@ -10,15 +10,19 @@ Biovision, the CMU bodies, and hip-knee-ankle. A `--map FILE.toml` says it for o
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
 
 from posezoo.data.text_file import read_text
 from posezoo.hints import shown
 from posezoo.skeleton import H36M17
+from posezoo.typed_files import Name, parse_toml, typed
 
+_Map: TypeAlias = dict[str, Name | Annotated[list[Name], Meta(min_length=1)]]
 END = ".end"  # of the name of a joint's end site
 LIMBS = tuple(f"{side}_{part}" for side in ("right", "left") for part in
               ("hip", "knee", "ankle", "shoulder", "elbow", "wrist"))  # fmt: skip
@@ -109,22 +113,18 @@ def read_map(path: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         ValueError: no such file, no TOML, or joints that are none.
     """
-    try:
-        table = tomllib.loads(read_text(path))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: is not a map in TOML ({shown(error, 200)})") from error
-    found: dict[str, tuple[str, ...]] = {}
-    for joint, value in table.items():
-        names = [value] if isinstance(value, str) else value
-        if joint not in H36M17.joints or not (
-            isinstance(names, list) and names and all(isinstance(name, str) for name in names)
-        ):
-            raise ValueError(
-                f"{path}: {shown(joint)} = {shown(value)}; expected a joint of "
-                f"{', '.join(H36M17.joints)} and the name of a node, or a list of names"
-            )
-        found[joint] = tuple(names)
-    return found
+    expected = (
+        f"a map in TOML: a joint of {', '.join(H36M17.joints)} and the name of a node, or a list"
+    )
+    text = read_text(path)  # whatever its ending
+    table = typed(parse_toml(text, where=str(path)), _Map, where=str(path), expected=expected)
+    for joint in table:
+        if joint not in H36M17.joints:
+            raise ValueError(f"{path}: {shown(joint)} is no joint; expected {expected}")
+    return {
+        joint: (nodes,) if isinstance(nodes, str) else tuple(nodes)
+        for joint, nodes in table.items()
+    }
 
 
 def plain_names(names: Sequence[str]) -> list[str]:

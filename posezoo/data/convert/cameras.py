@@ -11,16 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from posezoo.camera import Camera, world_to_camera
+from posezoo.data.camera_table import read_camera_table
 from posezoo.data.convert.plain_pickle import load_plain
 from posezoo.data.convert.recipe import Options, understood
 from posezoo.data.scene.views import Rig
-from posezoo.data.text_file import read_json
 from posezoo.hints import shown
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _PINHOLE_PX = 0.05  # a fit without distortion that is better than this is taken
 _WORST_PX = 0.5  # what a store allows between 2D and projected 3D
+_LARGEST = 1e7  # mm or px of what is fitted to
 _POINTS = 4000  # for a fit; more do not change it
 _ROUNDS = 30
 _SETTLED = 1e-6  # of a step below
@@ -77,15 +78,15 @@ def camera_stations(path: Path) -> Stations:
     assert views is not None  # a file always lists cameras
     stations: Stations = {}
     number = 0
-    for subject, stands in read_json(path)["extrinsics"].items():
-        if len({stand["id"] for stand in stands}) != len(stands):  # views are told by their names
+    for subject, stands in read_camera_table(path).extrinsics.items():
+        if len({stand.id for stand in stands}) != len(stands):  # views are told by their names
             raise ValueError(f"{path}: two cameras of {shown(subject)} have one id")
         for stand in stands:  # Rig moves the room under the cameras: their places are read here
             station = Station(
-                str(stand["id"]),
+                str(stand.id),
                 views.camera[number].parameters.numpy(),
                 views.rotation[number].numpy(),
-                np.array(stand["position_mm"], np.float64),
+                np.array(stand.position_mm, np.float64),
                 (int(views.size_px[number, 0]), int(views.size_px[number, 1])),
             )
             stations.setdefault(subject, []).append(station)
@@ -116,7 +117,8 @@ def stations_of(stations: Stations, subject: str) -> list[Station]:
     """
     if subject not in stations:
         raise ValueError(
-            f"the camera file has no cameras for {subject}, only for {', '.join(stations)}"
+            f"the camera file has no cameras for {shown(subject)}, only for "
+            f"{shown(', '.join(stations), 200)}"
         )
     return stations[subject]
 
@@ -129,7 +131,10 @@ def lens_of(stations: Stations, name: str) -> Station:
     """
     known = {station.name: station for group in stations.values() for station in group}
     if name not in known:
-        raise ValueError(f"the camera file has no camera {name}, only {', '.join(sorted(known))}")
+        raise ValueError(
+            f"the camera file has no camera {shown(name)}, only "
+            f"{shown(', '.join(sorted(known)), 200)}"
+        )
     return known[name]
 
 
@@ -166,10 +171,15 @@ def fitted(
     Raises:
         ValueError: no camera projects the 3D onto the 2D.
     """
-    good = np.isfinite(points_mm).all(-1) & np.isfinite(px).all(-1) & (points_mm[..., 2] > 0)
+    good = (np.abs(points_mm) <= _LARGEST).all(-1) & (np.abs(px) <= _LARGEST).all(-1)
+    good &= points_mm[..., 2] > 1
     if good.sum() < 3 * points_mm.shape[1]:
         raise ValueError(f"{name}: too few poses to find its camera; give --cameras FILE.json")
-    parameters, worst = fit_camera(points_mm[good], px[good])
+    try:
+        with np.errstate(all="ignore"):
+            parameters, worst = fit_camera(points_mm[good], px[good])
+    except np.linalg.LinAlgError:  # numbers that no lens makes
+        worst = np.inf
     if not worst <= _WORST_PX:
         raise ValueError(
             f"{name}: no camera projects its 3D onto its 2D (the best is {worst:.3g} px off, "

@@ -28,6 +28,7 @@ from posezoo.data.people import parts_of_one_person
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.store.store_file import open_store
 from posezoo.data.store.store_writer import write_store
+from posezoo.hints import shown
 from posezoo.joint_maps import joint_map
 
 
@@ -113,7 +114,11 @@ def convert(
     cache = ConversionCache(
         folder, _identity(format_name, source, options, reading), restart=restart
     )
-    heads = _fill(cache, reading, progress)
+    try:
+        heads = _fill(source, cache, reading, progress)
+    except ValueError:  # to be put right in the source; a full disk leaves what there is
+        cache.remove()
+        raise
     remarks = [remark for head in heads for remark in head["remarks"]]
     if not any(head["sequences"] for head in heads):
         cache.remove()
@@ -132,14 +137,18 @@ def convert(
                 kept.append((after.subject, len(after)))
                 yield after
 
-    write_store(
-        out,
-        fixed(),
-        skeleton=options.joints,
-        val=val,
-        licence=licence,
-        credit=credit,
-    )
+    try:
+        write_store(
+            out,
+            fixed(),
+            skeleton=options.joints,
+            val=val,
+            licence=licence,
+            credit=credit,
+        )
+    except ValueError:
+        cache.remove()
+        raise
     cache.remove()
     return Report(
         format=format_name,
@@ -241,7 +250,10 @@ def _rotations(
 
 
 def _fill(
-    cache: ConversionCache, reading: Reading, progress: Callable[[int, int, str], None]
+    source: Path,
+    cache: ConversionCache,
+    reading: Reading,
+    progress: Callable[[int, int, str], None],
 ) -> list[dict[str, Any]]:  # the head of each piece
     total = len(reading.pieces)
     for number, piece in enumerate(reading.pieces):
@@ -251,9 +263,10 @@ def _fill(
         remarks = Remarks(piece.name)
         try:
             sequences = piece.read(remarks)
-        except ValueError:
-            cache.remove()
-            raise
+        except ValueError as error:
+            if any(str(file) in str(error) for file in (source, *reading.files)):
+                raise
+            raise ValueError(f"{source}: {shown(error, 500)}") from error
         cache.put(number, sequences, remarks.to_json())
     progress(total, total, "")
     return [cache.head(number) for number in range(total)]

@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.typed_files import Count, parse_json, typed
 
 _ROWS = (
     *("joints2d_px", "joints3d_mm", "root_mm", "labelled2d", "labelled3d", "visible"),
@@ -42,7 +45,7 @@ class ConversionCache:
         text = json.dumps(source, indent=1)
         if restart:
             self.remove()
-        if mark.is_file() and mark.read_text(encoding="utf-8") != text:
+        if mark.is_file() and mark.read_bytes() != text.encode():
             raise ValueError(
                 f"{folder}: is left from a conversion of another source, with other options, or of "
                 "files that have changed since; give --restart to begin anew"
@@ -80,19 +83,27 @@ class ConversionCache:
 
     def head(self, number: int) -> dict[str, Any]:
         """The names and lengths of a piece's `sequences`, and the `remarks` on it."""
-        with np.load(self._path(number)) as file:
-            head: dict[str, Any] = json.loads(file["head"].tobytes())
-        return head
+        return self._load(number, "head")[0]
 
     def sequences(self, count: int) -> Iterator[PoseSequence]:
         """The sequences of the first `count` pieces, in their order."""
         for number in range(count):
-            with np.load(self._path(number)) as file:
-                yield from _read(dict(file))
+            head, arrays = self._load(number, *_ROWS, "picture_end", "pictures")
+            yield from _read(head, arrays)
 
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _load(self, number: int, *names: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The head and, of the arrays of these names, those that are there."""
+        path = self._path(number)
+        try:
+            with np.load(path) as file:
+                head = typed(parse_json(file["head"].tobytes().decode(), where=""), _Head, where="")
+                return msgspec.to_builtins(head), {n: file[n] for n in names if n in file}
+        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path}: damaged; begin anew by --restart") from error
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npz"
@@ -103,15 +114,33 @@ def _rows(clip: PoseSequence, name: str) -> np.ndarray:
     return np.broadcast_to(values, (len(clip), 10)) if name == "camera" else values
 
 
-def _read(arrays: dict[str, np.ndarray]) -> Iterator[PoseSequence]:
+class _Clip(msgspec.Struct):
+    """Names of a sequence, and its length."""
+
+    subject: str
+    action: str
+    sequence: str
+    view: str
+    frames: Count
+    pictures: bool
+
+
+class _Head(msgspec.Struct):
+    """What a piece holds."""
+
+    sequences: list[_Clip]
+    remarks: list[dict[str, Any]]
+
+
+def _read(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Iterator[PoseSequence]:
     ends = [0, *arrays["picture_end"].tolist()]
     row = picture = 0
-    for head in json.loads(arrays["head"].tobytes())["sequences"]:
-        count = head["frames"]
+    for about in head["sequences"]:
+        count = about["frames"]
         values: dict[str, Any] = {name: arrays[name][row : row + count] for name in _ROWS}
-        clip = PoseSequence(**values, **{name: head[name] for name in _NAMES})
+        clip = PoseSequence(**values, **{name: about[name] for name in _NAMES})
         row += count
-        if head["pictures"]:
+        if about["pictures"]:
             spans = zip(ends[picture:], ends[picture + 1 : picture + count + 1], strict=False)
             files = [arrays["pictures"][first:last].tobytes() for first, last in spans]
             clip, picture = replace(clip, pictures=files), picture + count

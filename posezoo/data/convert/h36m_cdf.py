@@ -20,6 +20,7 @@ import numpy as np
 from posezoo.data.convert.cameras import Station, fitted, lens_of, read_cameras, stations_of
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
 from posezoo.data.convert.source_sequence import Floats, SourceSequence, finish
+from posezoo.data.rehearsal import rehearse
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
@@ -122,8 +123,13 @@ def _recording(
 def _pose(cdflib: ModuleType, path: Path, axes: int) -> Floats:  # (F, 32, axes)
     if not path.is_file():
         raise ValueError(f"{path}: no such file; expected {_LAYOUT}")
+
+    def load() -> Floats:
+        return np.asarray(cdflib.CDF(path).varget("Pose"), np.float64)
+
+    rehearse(path, load)
     with understood(path, _LAYOUT):
-        values = np.asarray(cdflib.CDF(path).varget("Pose"), np.float64)
+        values = load()
     if values.ndim != 3 or values.shape[0] != 1 or values.shape[2] != 32 * axes:
         raise ValueError(f"{path}: Pose is {values.shape}, expected (1, F, {32 * axes}): {_LAYOUT}")
     return values.reshape(-1, 32, axes)

@@ -16,8 +16,9 @@ import h5py
 import numpy as np
 
 from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
-from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
+from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks
 from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.hdf5 import numbers, read_hdf5
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import SKELETONS
 
@@ -36,8 +37,7 @@ def read(source: Path, options: Options) -> Reading:
     stations = read_cameras(options, "") if options.cameras else None
     pieces = []
     for path in files:
-        with understood(path, _LAYOUT), h5py.File(path) as file:
-            views = np.unique(file["camera"][()])
+        views = np.unique(read_hdf5(path, lambda file: numbers(file, "camera"), expected=_LAYOUT))
         pieces += [
             Piece(
                 f"{path.parents[1].name} {path.parent.name} {view}",
@@ -51,11 +51,15 @@ def read(source: Path, options: Options) -> Reading:
 def _read(
     path: Path, view: int, stations: Stations | None, options: Options, remarks: Remarks
 ) -> list[PoseSequence]:
-    with understood(path, _LAYOUT), h5py.File(path) as file:
-        rows = np.flatnonzero(file["camera"][()] == view)
+    def load(file: h5py.File) -> tuple[str, list[np.ndarray]]:
         key = "pose/3d" if "pose/3d" in file else "pose/3d-univ"
-        mm, px = file[key][()].astype(np.float64), file["pose/2d"][()].astype(np.float64)
-        frame = file["frame"][()]
+        return key, [numbers(file, each) for each in ("camera", key, "pose/2d", "frame")]
+
+    key, (camera_of, mm, px, frame) = read_hdf5(path, load, expected=_LAYOUT)
+    rows = np.flatnonzero(camera_of == view)
+    mm, px = mm.astype(np.float64), px.astype(np.float64)
+    if camera_of.shape != frame.shape:
+        raise ValueError(f"{path}: camera is {camera_of.shape}, frame {frame.shape}")
     if mm.shape[1:] != (32, 3) or px.shape != (*mm.shape[:2], 2) or frame.shape != mm.shape[:1]:
         raise ValueError(
             f"{path}: {key} is {mm.shape}, pose/2d {px.shape}, frame {frame.shape}; "

@@ -10,6 +10,7 @@ outside. No half-pixel shift.
 from __future__ import annotations
 
 import re
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +18,16 @@ import h5py
 import numpy as np
 
 from posezoo.data.convert.cameras import Station, Stations, read_cameras, stations_of
-from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
+from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks
 from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.hdf5 import member, numbers, read_hdf5
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.hints import shown
 from posezoo.skeleton import SKELETONS
 
 _LAYOUT = "S*/MyPoses/3D_positions/*.h5 with 3D_positions (96, F) mm: x, y, z of each joint"
 _CAMERAS = "subject*/camera*/{R, T, f, c, k, p, Name}"
+_LONGEST_NAME = 100
 _SIZES = {"54138969": 1002, "60457274": 1002}  # px high; the other cameras 1000, and all wide
 
 
@@ -53,8 +57,7 @@ def read(source: Path, options: Options) -> Reading:
 
 
 def _read(path: Path, station: Station, options: Options, remarks: Remarks) -> list[PoseSequence]:
-    with understood(path, _LAYOUT), h5py.File(path) as file:
-        values = file["3D_positions"][()]
+    values = read_hdf5(path, lambda file: numbers(file, "3D_positions"), expected=_LAYOUT)
     if values.ndim != 2 or values.shape[0] != 96:
         raise ValueError(f"{path}: 3D_positions is {values.shape}, expected (96, F): {_LAYOUT}")
     world = values.astype(np.float64).T.reshape(-1, 32, 3)
@@ -73,25 +76,34 @@ def _read(path: Path, station: Station, options: Options, remarks: Remarks) -> l
 
 
 def _read_own(path: Path) -> Stations:
-    stations: Stations = {}
-    with understood(path, _CAMERAS), h5py.File(path) as file:
-        for subject, cameras in file.items():
-            stations[subject.replace("subject", "S")] = [
-                _station(cameras[name]) for name in sorted(cameras)
+    def read(file: h5py.File) -> Stations:
+        return {
+            subject.replace("subject", "S"): [
+                _station(member(cameras, name)) for name in sorted(cameras)
             ]
+            for subject in file
+            for cameras in (member(file, subject),)
+        }
+
+    stations = read_hdf5(path, read, expected=_CAMERAS)
     if not stations:
         raise ValueError(f"{path}: holds no camera; expected {_CAMERAS}")
     return stations
 
 
 def _station(group: h5py.Group) -> Station:
-    numbers = {key: np.ravel(group[key][()]).astype(np.float64) for key in "RTfckp"}
-    name = "".join(chr(int(letter)) for letter in np.ravel(group["Name"][()]))
-    parameters = [numbers[key] for key in "fckp"]
+    found = {key: np.ravel(numbers(group, key)).astype(np.float64) for key in "RTfckp"}
+    for key, length in {"R": 9, "T": 3, "f": 2, "c": 2, "k": 3, "p": 2}.items():
+        if len(found[key]) != length or not np.isfinite(found[key]).all():
+            raise ValueError(f"{key} of {shown(group.name)} is not {length} finite numbers")
+    letters = np.ravel(numbers(group, "Name"))
+    if len(letters) > _LONGEST_NAME or not ((letters > 0) & (letters < sys.maxunicode)).all():
+        raise ValueError(f"Name of {shown(group.name)} is no name")
+    name = "".join(chr(int(letter)) for letter in letters)
     return Station(
         name,
-        np.concatenate([*parameters, [1.0]]),
-        numbers["R"].reshape(3, 3).T.copy(),
-        numbers["T"],
+        np.concatenate([*(found[key] for key in "fckp"), [1.0]]),
+        found["R"].reshape(3, 3).T.copy(),
+        found["T"],
         (1000, _SIZES.get(name, 1000)),
     )

@@ -35,13 +35,14 @@ def read(source: Path, options: Options) -> Reading:
     """
     with understood(source, _LAYOUT):
         columns = open_npz(source, "imgname", "part", "S", trust=options.trust)
-    count = len(columns["imgname"])
+    count = np.size(columns["imgname"])
     shapes = {"imgname": (count,), "part": (count, 17, 3), "S": (count, 17, 4)}
     for key, shape in shapes.items():
-        if columns[key].shape != shape:
-            raise ValueError(
-                f"{source}: {key} is {columns[key].shape}, expected {shape}: {_LAYOUT}"
-            )
+        if np.shape(columns[key]) != shape:
+            found = np.shape(columns[key])
+            raise ValueError(f"{source}: {key} is {found}, expected {shape}: {_LAYOUT}")
+        if np.asarray(columns[key]).dtype.kind not in ("U" if key == "imgname" else "fiu"):
+            raise ValueError(f"{source}: {key} is of {columns[key].dtype}: expected {_LAYOUT}")
     stations = read_cameras(options, "") if options.cameras else None
     names = np.asarray(columns["imgname"])
     recordings: dict[tuple[str, str, str], list[tuple[int, int]]] = {}

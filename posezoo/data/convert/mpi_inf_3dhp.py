@@ -15,12 +15,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from posezoo.data.convert.cameras import fitted
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
 from posezoo.data.convert.source_sequence import Floats, SourceSequence, finish
+from posezoo.data.hdf5 import numbers, read_hdf5
+from posezoo.data.rehearsal import rehearse
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.text_file import read_text
 from posezoo.skeleton import SKELETONS
@@ -90,9 +91,12 @@ def _read_train(
 
 
 def _read_test(path: Path, options: Options, remarks: Remarks) -> list[PoseSequence]:
-    with understood(path, _TEST), h5py.File(path) as file:
-        px, mm = (file[key][()].astype(np.float64) for key in ("annot2", "annot3"))
-        valid = np.ravel(file["valid_frame"][()]) != 0
+    px, mm, valid = read_hdf5(
+        path,
+        lambda file: [numbers(file, key) for key in ("annot2", "annot3", "valid_frame")],
+        expected=_TEST,
+    )
+    px, mm, valid = px.astype(np.float64), mm.astype(np.float64), np.ravel(valid) != 0
     if px.shape[1:] != (1, 17, 2) or mm.shape[1:] != (1, 17, 3) or len(valid) != len(px):
         raise ValueError(f"{path}: has {px.shape}, {mm.shape}, {valid.shape}; expected {_TEST}")
     frame = np.flatnonzero(valid)
@@ -152,8 +156,14 @@ def _load(path: Path, _changed_ns: int) -> dict[str, Any]:
         loadmat = importlib.import_module("scipy.io").loadmat
     except ImportError:
         raise ImportError("annot.mat needs scipy: pip install 'posezoo[convert]'") from None
-    with understood(path, _TRAIN):
+
+    def load() -> dict[str, Any]:
         content: dict[str, Any] = loadmat(path, variable_names=["annot2", "annot3"])
+        return content
+
+    rehearse(path, load)
+    with understood(path, _TRAIN):
+        content = load()
         if len(content["annot2"]) != len(content["annot3"]):
             raise ValueError("2D and 3D have unequal numbers of cameras")
     return content

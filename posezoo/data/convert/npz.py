@@ -16,6 +16,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from posezoo.data.convert.plain_pickle import load_plain
+from posezoo.data.convert.recipe import understood
+from posezoo.hints import shown
 
 _PIECE = 1 << 20
 _LARGE = 1 << 28  # bytes of a member from which its packing is looked at
@@ -27,21 +29,26 @@ def open_npz(path: Path, *keys: str, trust: bool) -> dict[str, Any]:
     """The named members: an array, or the value inside a pickled object.
 
     Raises:
-        KeyError: the file lacks one of them; the text lists what it has.
-        OSError, ValueError, zipfile.BadZipFile: it is no whole .npz file, or has an object array
-            and no trust.
+        ValueError: it is no whole .npz file, lacks one of them, or has an object array without
+            trust.
     """
-    with zipfile.ZipFile(path) as archive:
+    with understood(path, "a whole .npz of arrays"), zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         for key in keys:
             if key not in names:
-                raise KeyError(f"{key} (it has {', '.join(names)})")
+                raise ValueError(f"lacks {key} (it has {shown(', '.join(names), 200)})")
+        declared = sum(archive.getinfo(f"{key}.npy").file_size for key in keys)
+        if declared > max(_LARGE, _MOST_PACKED * path.stat().st_size):
+            raise ValueError(
+                f"{path}: its arrays declare {declared:,} bytes; no poses pack so well. If they "
+                "are real, save them by np.savez, uncompressed"
+            )
         return {key: _member(path, archive, f"{key}.npy", trust=trust) for key in keys}
 
 
 def npz_keys(path: Path) -> list[str]:
     """What the file holds."""
-    with zipfile.ZipFile(path) as archive:
+    with understood(path, "a whole .npz of arrays"), zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
@@ -61,22 +68,22 @@ def open_npy(path: Path, *, trust: bool) -> Any:
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str, *, trust: bool) -> Any:
-    info = archive.getinfo(name)
+    info, called = archive.getinfo(name), shown(name.removesuffix(".npy"))
     with archive.open(info) as stream:
         shape, in_columns, dtype = _header(stream)
         if dtype.hasobject:
-            _check_trust(path, f"'{name.removesuffix('.npy')}'", trust=trust)
+            _check_trust(path, f"'{called}'", trust=trust)
             array = load_plain(stream, info.file_size - stream.tell())
             _read_to_the_end(stream)
             return array.item() if getattr(array, "shape", None) == () else array
         declared = math.prod(shape) * dtype.itemsize
         if declared != info.file_size - stream.tell():
             raise ValueError(
-                f"{path}: '{name}' says {declared} bytes and has {info.file_size - stream.tell()}"
+                f"{path}: '{called}' says {declared} bytes and has {info.file_size - stream.tell()}"
             )
         if declared > _LARGE and declared > _MOST_PACKED * info.compress_size:
             raise ValueError(
-                f"{path}: '{name}' is {declared} bytes in {info.compress_size} packed ones; no "
+                f"{path}: '{called}' is {declared} bytes in {info.compress_size} packed ones; no "
                 "poses pack so well. If they are real, save them by np.savez, uncompressed"
             )
         if info.compress_type != zipfile.ZIP_STORED or 0 in shape or not shape:

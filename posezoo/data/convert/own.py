@@ -3,7 +3,8 @@
 One row is one person in one picture. Columns: `subject`, `action`, `sequence`, `view`, `frame`,
 `image` (its file name, under --images), and per joint x_px, y_px and x_mm, y_mm, z_mm (camera
 frame). The lens stands in the table too, or comes by --cameras under the view's name, or is fitted
-where both 2D and 3D are there. Pixel centres are integers: add or take half a pixel beforehand.
+where both 2D and 3D are there; of 2D alone it is assumed, as that of COCO, from the picture's width
+and height. Pixel centres are integers: add or take half a pixel beforehand.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 
 from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
 from posezoo.data.convert.npz import npz_keys, open_npz
+from posezoo.data.convert.people2d import ASSUMED, assumed_lens, picture_size
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
-from posezoo.data.convert.source_sequence import SourceSequence, finish
+from posezoo.data.convert.source_sequence import SourceSequence, check_axes, finish
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.text_file import read_json
 from posezoo.hints import shown
 from posezoo.skeleton import SKELETONS, Skeleton, get_skeleton
+from posezoo.typed_files import Name, typed
 
 _LAYOUT = "the table of docs/data.md, 'Your own poses'"
 _NAMES = ("subject", "action", "sequence", "view")
@@ -87,12 +91,19 @@ def _read(
         station = lens_of(stations, view)
         camera, size = station.parameters, station.size_px
     elif px is not None and mm is not None:
+        check_axes(remarks.piece, mm, skeleton)
         camera = fitted(remarks.piece, mm, px)
         remarks.repaired(len(rows), "camera fitted to 2D and 3D")
     else:
-        raise ValueError(
-            f"{remarks.piece}: its camera is not known: give columns fx, fy, cx, cy, or --cameras"
-        )
+        size = _size_of(columns, order, options) if mm is None else None
+        if size is None:
+            others = "" if mm is not None else ", or width and height, or --images (2D alone)"
+            raise ValueError(
+                f"{remarks.piece}: its camera is not known: give columns fx, fy, cx, cy, or "
+                f"--cameras{others}"
+            )
+        camera = assumed_lens(size)
+        remarks.repaired(len(rows), ASSUMED)
     images, names = options.images, columns.get("image")
     picture: Callable[[int], Path] | None = None
     if images is not None and names is not None:
@@ -116,6 +127,21 @@ def _read(
     return finish(recording, options, remarks)
 
 
+def _size_of(columns: Table, order: np.ndarray, options: Options) -> tuple[int, int] | None:
+    """Width and height of the pictures of a recording, as the table or the first of them says."""
+    if "size_px" in columns:
+        sizes = np.unique(columns["size_px"][order], axis=0)
+        if len(sizes) != 1 or not (np.isfinite(sizes).all() and (sizes >= 1).all()):
+            raise ValueError(
+                f"width and height of one recording are {shown(sizes.tolist())}, expected one size "
+                "of 1 px or more; give pictures of other sizes another view"
+            )
+        return int(sizes[0, 0]), int(sizes[0, 1])
+    if options.images is not None and "image" in columns:
+        return picture_size(options.images / str(columns["image"][order[0]]), options.images)
+    return None
+
+
 def _picture(images: Path, names: np.ndarray, row: int) -> Path:
     return images / str(names[row])
 
@@ -132,6 +158,7 @@ def _columns(source: Path, table: Table, skeleton: Skeleton) -> Table:
         "visible": (count, skeleton.num_joints),
         "camera": (count, 10),
         "image": (count,),
+        "size_px": (count, 2),
     }
     unknown = set(table) - set(shapes) - {*_NAMES, "frame", "joints"}
     if unknown:
@@ -147,7 +174,7 @@ def _columns(source: Path, table: Table, skeleton: Skeleton) -> Table:
             continue
         kind = None if name == "image" else np.float64
         values = np.asarray(table[name], kind)
-        if name == "camera" and values.shape == (10,):
+        if (name, *values.shape) in (("camera", 10), ("size_px", 2)):
             values = np.broadcast_to(values, shape)
         if values.shape != shape:
             raise ValueError(
@@ -175,13 +202,49 @@ def _read_npz(path: Path, options: Options) -> Table:
     return open_npz(path, *npz_keys(path), trust=options.trust)
 
 
+_Point2: TypeAlias = tuple[float | None, float | None]
+_Point3: TypeAlias = tuple[float | None, float | None, float | None]
+_Label: TypeAlias = Name | float
+_Column: TypeAlias = _Label | list[_Label]
+
+
+class _Json(msgspec.Struct, forbid_unknown_fields=True):
+    """The table as JSON; a name may stand for all rows."""
+
+    joints: Name
+    joints2d_px: list[list[_Point2]] | None = None
+    joints3d_mm: list[list[_Point3]] | None = None
+    visible: list[list[float | bool]] | None = None
+    camera: list[float | list[float]] | None = None
+    size_px: list[float | list[float]] | None = None
+    subject: _Column | None = None
+    action: _Column | None = None
+    sequence: _Column | None = None
+    view: _Column | None = None
+    frame: _Column | None = None
+    image: list[Name] | None = None
+
+
 def _read_json(path: Path, options: Options) -> Table:
     del options
-    table: Table = read_json(path)
+    content = read_json(path, constant=_unknown)
+    table: Table = {
+        name: value
+        for name, value in msgspec.structs.asdict(
+            typed(content, _Json, where=str(path), expected=_LAYOUT)
+        ).items()
+        if value is not None
+    }
     for name in _AXES:
         if name in table:  # null: not known
             table[name] = np.array(table[name], np.float64)
     return table
+
+
+def _unknown(constant: str) -> None:
+    """Python writes NaN into JSON for a number that is not known."""
+    if constant != "NaN":
+        raise ValueError(f"it holds {constant}, which is no number")
 
 
 def _read_csv(path: Path, options: Options) -> Table:
@@ -221,6 +284,11 @@ def _read_csv(path: Path, options: Options) -> Table:
             [_number(path, row, name, default) for name, default in _LENS.items()] for row in rows
         ])  # fmt: skip
         used |= set(_LENS)
+    if {"width", "height"} <= set(found):
+        table["size_px"] = np.array([
+            [_number(path, row, name, np.nan) for name in ("width", "height")] for row in rows
+        ])  # fmt: skip
+        used |= {"width", "height"}
     for name in set(found) - used:
         table[name] = np.array([row[name] for row in rows])
     return table

@@ -26,6 +26,7 @@ from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
+ASSUMED = "lens not known: focal length assumed to be the diagonal"
 _GROUP = 100  # pictures, at most
 _GROUPS = 10  # at least, where there are as many pictures: one is held out of a small set
 
@@ -74,13 +75,10 @@ def _read(
         path = None if options.images is None else options.images / person.picture
         size = person.size_px
         if size is None and path is not None:
-            size = _size(path, options.images)
+            size = picture_size(path, options.images)
         if size is None:
             remarks.dropped(1, "no picture that can be read")
             continue
-        width, height = size
-        focal = math.hypot(width, height)
-        camera = [focal, focal, (width - 1) / 2, (height - 1) / 2, 0, 0, 0, 0, 0, 2]
         recording = SourceSequence(
             skeleton=skeleton,
             subject=remarks.piece,
@@ -88,14 +86,14 @@ def _read(
             sequence=person.name,
             view="assumed lens",
             frame=np.zeros(1, np.int64),
-            camera=np.array(camera, np.float64),
+            camera=assumed_lens(size),
             px=person.px[None],
             visible=person.visible[None],
             size_px=size,
             picture=None if path is None else partial(_same, path),
         )
         sequences += finish(recording, options, remarks)
-    remarks.repaired(len(sequences), "lens not known: focal length assumed to be the diagonal")
+    remarks.repaired(len(sequences), ASSUMED)
     return sequences
 
 
@@ -103,7 +101,16 @@ def _same(path: Path, _: int) -> Path:
     return path
 
 
-def _size(path: Path, images: Path | None) -> tuple[int, int] | None:
+def assumed_lens(size_px: tuple[int, int]) -> Floats:  # (10,)
+    """The camera of a picture of whose lens nothing is known."""
+    width, height = size_px
+    focal = math.hypot(width, height)
+    camera = [focal, focal, (width - 1) / 2, (height - 1) / 2, 0, 0, 0, 0, 0, 2]
+    return np.array(camera, np.float64)
+
+
+def picture_size(path: Path, images: Path | None) -> tuple[int, int] | None:
+    """Width and height; None where there is no picture that can be read."""
     data, _ = picture_bytes(path, images)
     if data is None:
         return None

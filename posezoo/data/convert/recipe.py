@@ -11,7 +11,9 @@ import csv
 import json
 import re
 import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -31,7 +33,12 @@ _BROKEN = (
     IndexError,
     AttributeError,
     RuntimeError,
+    ArithmeticError,
+    NotImplementedError,
+    MemoryError,
     csv.Error,
+    zlib.error,
+    tokenize.TokenError,
 )
 _LONGEST = 200  # characters of what a library says of a file
 

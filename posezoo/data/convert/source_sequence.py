@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,12 +17,15 @@ from posezoo.data.crop import inside
 from posezoo.data.store.pictures import check_picture
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.units import check_body
+from posezoo.hints import shown
 from posezoo.joint_maps import joint_map, map_joints, map_labels
 from posezoo.skeleton import Skeleton
 
 Floats: TypeAlias = NDArray[np.float64]
 
+LARGEST = 1e7  # mm or px of a joint, or of a focal length: 10 km
 WORST_PX = 0.5  # what a store allows between 2D and projected 3D
+_MOST = 0.9  # of the frames, that tell how axes point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,13 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
         ValueError: the recording as a whole cannot be right: another unit, or 2D and 3D that do not
             belong together.
     """
+    recording = replace(recording, px=_sane(recording.px), camera_mm=_sane(recording.camera_mm))
+    camera = recording.camera
+    if not (np.abs(camera) <= LARGEST).all() or (camera[..., :2] <= 0).any():
+        raise ValueError(
+            f"{remarks.piece}: its camera has numbers that no camera has: expected focal lengths "
+            "above 0 px"
+        )
     again = np.flatnonzero(np.diff(recording.frame) <= 0)
     if len(again):
         raise ValueError(
@@ -71,6 +81,7 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
         _check_unit(recording, mm[rows])
         with np.errstate(invalid="ignore"):
             behind = np.asarray((mm[rows][..., 2] <= 0).any(1))
+        check_axes(remarks.piece, mm[rows], recording.skeleton)
         if behind.all():
             raise ValueError(
                 f"{remarks.piece}: everybody is behind the camera (z <= 0): are the rotations "
@@ -83,6 +94,43 @@ def finish(recording: SourceSequence, options: Options, remarks: Remarks) -> lis
         )
     rows, pictures = _pictures(recording, rows, options.images, remarks)
     return [_pose_sequence(recording, rows, pictures, options.joints)] if len(rows) else []
+
+
+def check_axes(
+    name: str,
+    camera_mm: Floats,  # (F, J, 3) mm, camera frame, absolute; NaN: unknown
+    skeleton: Skeleton,
+) -> None:
+    """Refuse people behind the camera who stand on their heads: the axes are another program's.
+
+    Raises:
+        ValueError: y points up and z backward.
+    """
+    with np.errstate(invalid="ignore"):
+        behind = (camera_mm[..., 2] <= 0).any(1).mean() > _MOST
+    if behind and upside_down(camera_mm, skeleton):
+        raise ValueError(
+            f"{name}: people are behind the camera and stand on their heads: y points up and z "
+            "backward, as in OpenGL and Blender. Expected x right, y down, z forward: multiply y "
+            "and z by -1"
+        )
+
+
+def upside_down(
+    joints: Floats,  # (F, J, 3) camera frame
+    skeleton: Skeleton,
+) -> bool:
+    """Whether nearly all have their ankles above their shoulders (y points down)."""
+    ends = [
+        [skeleton.joints.index(f"{side}_{part}") for side in ("left", "right")]
+        for part in ("ankle", "shoulder")
+        if f"left_{part}" in skeleton.joints
+    ]
+    if len(ends) < 2 or not len(joints):
+        return False
+    ankle, shoulder = (joints[:, each, 1].mean(1) for each in ends)
+    known = np.isfinite(ankle - shoulder)
+    return bool(known.any() and (ankle < shoulder)[known].mean() > _MOST)
 
 
 def picture_bytes(path: Path | None, images: Path | None) -> tuple[bytes | None, str]:
@@ -109,6 +157,16 @@ def _known(
     return np.asarray(np.isfinite(numbers).all(-1))
 
 
+def _sane(
+    numbers: Floats | None,  # (..., D) mm or px
+) -> Floats | None:
+    """The same, where a number is no place of a person's joint not known."""
+    if numbers is None:
+        return None
+    good = (np.abs(numbers) <= LARGEST).all(-1, keepdims=True)
+    return np.where(good, numbers, np.nan)
+
+
 def _keep(
     rows: NDArray[np.int64], good: NDArray[np.bool_], reason: str, remarks: Remarks
 ) -> NDArray[np.int64]:
@@ -124,7 +182,8 @@ def _check_unit(recording: SourceSequence, mm: Floats) -> None:
         check_body(mm[whole], recording.skeleton)
     except ValueError as error:
         raise ValueError(
-            f"{recording.sequence}: the 3D positions must be in {recording.unit}; read so, {error}"
+            f"{shown(recording.sequence)}: the 3D positions must be in {recording.unit}; read so, "
+            f"{error}"
         ) from None
 
 
@@ -139,10 +198,16 @@ def _agrees(
     distance = np.abs(_project(recording, mm[rows], rows) - px[rows]).max(-1)
     distance = np.where(np.isfinite(distance), distance, 0).max(1)
     if np.median(distance) > WORST_PX:
+        if upside_down(mm[rows], recording.skeleton):
+            raise ValueError(
+                f"{remarks.piece}: its 3D does not project onto its 2D, and people stand on their "
+                "heads: y points up. Expected x right, y down, z forward: multiply y by -1"
+            )
         raise ValueError(
             f"{remarks.piece}: its 3D projects {np.median(distance):.4g} px (median) away from its "
             f"2D, expected {WORST_PX} at most: are cameras and frames those of the pictures? "
-            "Detected 2D is not truth: leave it away, and the 3D is projected"
+            "Detected 2D is not truth: leave it away, and the 3D is projected (posezoo data "
+            "detections adds it)"
         )
     return distance <= WORST_PX
 

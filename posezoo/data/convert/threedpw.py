@@ -63,6 +63,8 @@ def load_sequence(path: Path, layout: str, *keys: str) -> dict[str, Any]:
     with understood(path, layout):
         with path.open("rb") as stream:
             content = load_plain(stream, path.stat().st_size)
+        if not isinstance(content["sequence"], str) or not content["sequence"].isprintable():
+            raise ValueError("sequence is no name")
         return {key: content[key] for key in ("sequence", *keys)}
 
 

@@ -15,7 +15,7 @@ from posezoo.data.detections.matching import Matched, match
 from posezoo.data.detections.source import Ask, DetectionSource
 from posezoo.data.inspect.detected import measure_detections
 from posezoo.data.store.add_detection import add_detection, check_name
-from posezoo.data.store.store_file import open_store
+from posezoo.data.store.store_file import StoreFile, open_store
 from posezoo.hints import unknown
 from posezoo.joint_maps import joint_map
 
@@ -94,7 +94,7 @@ def add_detections(
     if cameras is not None:
         stations = read_cameras(Options(cameras=cameras, trust=ask.trust), "")
         views = {subject: [each.name for each in many] for subject, many in stations.items()}
-    found = match(file, source, views)
+    found = match(file, source, views, ask.first_frame)
     add_detection(
         store,
         out,
@@ -114,7 +114,7 @@ def add_detections(
         frames=int((found.confidence > 0).any(1).sum()),
         of=len(found.px),
         mean_error_px=measure_detections(open_store(out))[name].mean_error_px,
-        notes=[*source.notes, *_notes(found, source, views)],
+        notes=[*source.notes, *_notes(found, source, views), *_counting(file, ask)],
     )
 
 
@@ -138,6 +138,13 @@ def _notes(found: Matched, source: DetectionSource, views: dict[str, list[str]])
         more = ", ..." * (len(found.unknown) > 3)
         notes.append(f"left out {len(found.unknown)} recordings not in the store: {some}{more}")
     return notes
+
+
+def _counting(file: StoreFile, ask: Ask) -> list[str]:
+    first = int(file["frame"].min())
+    if ask.first_frame or first != 1:
+        return []
+    return ["no frame of the store is numbered 0: if its first is 1, give --first-frame 1"]
 
 
 def _sha256(files: Sequence[Path]) -> str:

@@ -42,16 +42,18 @@ def read(ask: Ask) -> DetectionSource:
                 raise ValueError(f"{key[2]} is {np.shape(clip)}")
     return DetectionSource(
         skeleton=H36M17,
-        sequences=_sequences(clips),
+        sequences=_sequences(clips, ask),
         files=tuple(files),
         notes=(UNSURE,),
     )
 
 
-def _sequences(clips: list[tuple[Any, Any]]) -> Iterator[DetectedSequence]:
+def _sequences(clips: list[tuple[Any, Any]], ask: Ask) -> Iterator[DetectedSequence]:
     for key, clip in clips:
-        subject, sequence, view = _names(key)
-        px, sure = found(np.asarray(clip, np.float64).reshape(-1, 1, len(_WHOLE), 2)[:, :, _USED])
+        with understood(ask.path, _LAYOUT):
+            subject, sequence, view = _names(key)
+            whole = np.asarray(clip, np.float64).reshape(-1, 1, len(_WHOLE), 2)
+            px, sure = found(whole[:, :, _USED])
         yield DetectedSequence(
             subject=subject, sequence=sequence, view=view, px=px, confidence=sure
         )

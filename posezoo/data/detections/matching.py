@@ -38,12 +38,14 @@ def match(
     store: StoreFile,
     source: DetectionSource,
     views: dict[str, list[str]],  # of each subject, in the order of the source; {}: by their names
+    first_frame: int = 0,  # the number that the store gives to a recording's first picture
 ) -> Matched:
     """Put every detection to the item of its subject, sequence, camera and frame.
 
-    Frame i of a detected recording is frame i of the store's: both begin with the first picture.
-    What is longer is cut off at the end, as VideoPose3D does, and counted. Of several people in a
-    picture the one nearest to the true joints is taken: whose pose it is is not in question.
+    Frame i of a detected recording is frame i of the store's: both begin with the first picture,
+    which the store may count as 1. What is longer is cut off at the end, as VideoPose3D does, and
+    counted. Of several people in a picture the one nearest to the true joints is taken: whose pose
+    it is is not in question.
 
     Raises:
         ValueError: nothing belongs together, a recording comes twice, or its joints are nowhere
@@ -63,7 +65,7 @@ def match(
         if key in done:
             raise ValueError(f"{' '.join(key)} is detected twice; give one detection of each")
         done.add(key)
-        _place(found, each, rows[key], store, source.skeleton, " ".join(key))
+        _place(found, each, rows[key], store, source.skeleton, first_frame)
     if not done:
         theirs = ", ".join("/".join(key) for key in found.unknown[:3]) or "nothing"
         ours = ", ".join("/".join(key) for key in list(rows)[:3])
@@ -127,14 +129,15 @@ def _place(
     items: NDArray[np.int64],
     store: StoreFile,
     joint_set: Skeleton,
-    name: str,
+    first_frame: int,
 ) -> None:
-    frame, count = store["frame"][items], len(each.px)
-    within = items[frame < count]
+    frame, count = store["frame"][items] - first_frame, len(each.px)
+    there = (frame >= 0) & (frame < count)
+    within = items[there]
     beyond, short = max(0, count - 1 - int(frame.max())), len(items) - len(within)
     found.beyond, found.beyond_in = found.beyond + beyond, found.beyond_in + (beyond > 0)
     found.short, found.short_in = found.short + short, found.short_in + (short > 0)
-    frame = frame[frame < count]
+    frame = frame[there]
     px, sure = each.px[frame], each.confidence[frame]  # (M, P, K, 2), (M, P, K)
     far = np.stack(
         [_distances(px[:, p], joint_set, store, within) for p in range(px.shape[1])], 1
@@ -144,7 +147,8 @@ def _place(
     nearest = np.where(known.any(-1), mean, np.inf).argmin(1)
     found.chosen += int(((sure > 0).any(-1).sum(1) > 1).sum())
     row = np.arange(len(within))
-    _check(far[row, nearest], store, within, name)
+    name = f"{each.subject} {each.sequence} {store.names('view')[store['view'][items[0]]]}"
+    _check(far[row, nearest], store, within, name.strip())
     found.px[within], found.confidence[within] = px[row, nearest], sure[row, nearest]
 
 

@@ -39,18 +39,19 @@ def read(ask: Ask) -> DetectionSource:
                 raise ValueError(f"joint_2d is {shape}")
     notes = [] if all("confidence" in half for half in halves) else [UNSURE]
     return DetectionSource(
-        skeleton=H36M17, sequences=_sequences(rows), files=(ask.path,), notes=tuple(notes)
+        skeleton=H36M17, sequences=_sequences(rows, ask), files=(ask.path,), notes=tuple(notes)
     )
 
 
-def _sequences(rows: list[tuple[dict[str, Any], slice]]) -> Iterator[DetectedSequence]:
+def _sequences(rows: list[tuple[dict[str, Any], slice]], ask: Ask) -> Iterator[DetectedSequence]:
     for half, each in rows:
-        subject, sequence = parse_source(str(half["source"][each.start]))
-        px = np.asarray(half["joint_2d"][each], np.float64)[:, None, :, :2]
-        sure = None
-        if "confidence" in half:
-            sure = np.asarray(half["confidence"][each], np.float64).reshape(-1, 1, 17)
-        px, sure = found(px, sure)
+        with understood(ask.path, _LAYOUT):
+            subject, sequence = parse_source(str(half["source"][each.start]))
+            px = np.asarray(half["joint_2d"][each], np.float64)[:, None, :, :2]
+            sure = None
+            if "confidence" in half:
+                sure = np.asarray(half["confidence"][each], np.float64).reshape(-1, 1, 17)
+            px, sure = found(px, sure)
         yield DetectedSequence(
             subject=subject,
             sequence=sequence,

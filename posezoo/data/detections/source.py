@@ -47,6 +47,7 @@ class Ask:
     joints: Skeleton | None = None  # of the file, where it does not tell it itself
     recording: tuple[str, str, str] | None = None  # subject, sequence, view of a file of one only
     trust: bool = False  # read a pickle
+    first_frame: int = 0  # the number that the store gives to a recording's first picture
 
 
 def found(

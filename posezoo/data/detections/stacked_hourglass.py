@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from posezoo.data.convert.recipe import understood
 from posezoo.data.detections.source import UNSURE, Ask, DetectedSequence, DetectionSource, found
+from posezoo.data.hdf5 import numbers, read_hdf5
 from posezoo.skeleton import SKELETONS
 
 _LAYOUT = "poses (F, 16, 2) px"
@@ -42,11 +42,11 @@ def read(ask: Ask) -> DetectionSource:
 
 def _sequences(files: Sequence[Path]) -> Iterator[DetectedSequence]:
     for file in files:
-        with understood(file, _LAYOUT), h5py.File(file) as content:
-            poses = content["poses"]
-            if poses.ndim != 3 or poses.shape[1:] != (16, 2):
-                raise ValueError(f"poses is {poses.shape}")
-            px, sure = found(np.asarray(poses[()], np.float64)[:, None])
+        poses = read_hdf5(file, lambda content: numbers(content, "poses"), expected=_LAYOUT)
+        if poses.ndim != 3 or poses.shape[1:] != (16, 2):
+            raise ValueError(f"{file}: poses is {poses.shape}; expected {_LAYOUT}")
+        with understood(file, _LAYOUT):
+            px, sure = found(np.asarray(poses, np.float64)[:, None])
             sequence, view = file.stem.replace("_", " ").rsplit(".", 1)
         yield DetectedSequence(
             subject=file.parents[1].name, sequence=sequence, view=view, px=px, confidence=sure

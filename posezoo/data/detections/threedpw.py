@@ -33,12 +33,13 @@ def _sequences(files: Sequence[Path]) -> Iterator[DetectedSequence]:
     for file in files:
         content = load_sequence(file, _LAYOUT, "poses2d")
         name = str(content["sequence"])
-        for number, person in enumerate(content["poses2d"]):
-            with understood(file, _LAYOUT):
-                rows = np.asarray(person, np.float64)
+        with understood(file, _LAYOUT):
+            people = [np.asarray(person, np.float64) for person in content["poses2d"]]
+            for rows in people:
                 if rows.ndim != 3 or rows.shape[1:] != (3, 18):
                     raise ValueError(f"poses2d is {rows.shape}")
-            rows = rows.transpose(0, 2, 1)[:, None]
+        for number, person in enumerate(people):
+            rows = person.transpose(0, 2, 1)[:, None]
             px, sure = found(rows[..., :2], rows[..., 2])
             yield DetectedSequence(
                 subject=person_name(name, number), sequence=name, view="", px=px, confidence=sure

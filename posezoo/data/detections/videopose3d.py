@@ -38,6 +38,8 @@ def read(ask: Ask) -> DetectionSource:
             for action, views in actions.items()
             for place, clip in enumerate(views)
         ]
+        if any(clip.dtype.kind not in "fiu" for *_, clip in clips):
+            raise ValueError("holds recordings that are no numbers")
         shapes = {clip.shape[1:] for *_, clip in clips}
         if len(shapes) != 1 or (shape := shapes.pop())[1:] not in ((2,), (3,)):
             raise ValueError(f"holds recordings of {sorted(map(str, shapes)) or 'other shapes'}")

@@ -17,7 +17,7 @@ from typing import Any
 
 from posezoo.data.inspect.detected import Detected, diagnose_detections, measure_detections
 from posezoo.data.inspect.diagnose_bodies import diagnose_bodies
-from posezoo.data.inspect.diagnose_missing import diagnose_missing
+from posezoo.data.inspect.diagnose_missing import count_missing, diagnose_missing
 from posezoo.data.inspect.diagnose_pictures import diagnose_pictures
 from posezoo.data.inspect.diagnose_projection import BINS_PX, Errors, diagnose_projection
 from posezoo.data.inspect.diagnose_room import diagnose_room
@@ -33,6 +33,7 @@ class Diagnosis:
     findings: list[Finding]  # the most frames first
     views: list[Errors]  # 3D projected against 2D, by camera; empty for motion capture
     sequences: list[Errors]  # and by sequence, the worst first
+    missing2d: dict[str, int]  # poses that lack a 2D joint ("any"), and each joint's own count
     detections: dict[str, Detected]  # against the truth, by name; empty for motion capture
 
     @property
@@ -67,6 +68,7 @@ def diagnose(path: str | Path) -> Diagnosis:
         findings=_once(findings),
         views=views,
         sequences=sequences,
+        missing2d=count_missing(evidence),
         detections={} if evidence.store is None else measure_detections(evidence.store),
     )
 

@@ -13,6 +13,19 @@ from posezoo.data.inspect.evidence import Evidence, Finding
 _CURE = "mark these joints as not labelled: leave the cells empty (NaN, null) and convert again"
 
 
+def count_missing(evidence: Evidence) -> dict[str, int]:
+    """How many poses of a store lack a 2D joint ("any"), and how many each; empty for none.
+
+    No fault: what is not labelled is not there. Lifters that take no confidence are not told them.
+    """
+    if evidence.store is None:
+        return {}
+    lacks = evidence.column("labelled2d", np.arange(len(evidence))) == 0
+    each = dict(zip(evidence.skeleton.joints, lacks.sum(0).tolist(), strict=True))
+    counts = {"any": int(lacks.any(1).sum())} | each
+    return {name: count for name, count in counts.items() if count}
+
+
 def diagnose_missing(evidence: Evidence) -> list[Finding]:
     """Frames with such a joint, in 2D and in 3D."""
     skeleton = evidence.skeleton

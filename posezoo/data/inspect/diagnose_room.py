@@ -1,4 +1,4 @@
-"""People that cannot stand in a room: too tall or too small, of torn bones, far from the floor.
+"""People that cannot stand in a room: too tall, of torn bones, far from the floor, on their heads.
 
 The floor is known in motion capture only, at z = 0. In CMU and HDM05 (532 recordings) the lowest
 ankle of a recording is -28 to 221 mm above it (5th percentile), lying and climbing included.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posezoo.data.convert.source_sequence import upside_down
 from posezoo.data.inspect.evidence import Evidence, Finding
 from posezoo.data.units import HEIGHT_MM, check_body, check_millimetres, height_mm
 
@@ -28,6 +29,7 @@ def diagnose_room(evidence: Evidence) -> list[Finding]:
         if _in_mm(evidence, rows):
             findings += _body(evidence, rows)
             findings += _floor(evidence, rows)
+            findings += _heads(evidence, rows)
     return findings
 
 
@@ -53,6 +55,29 @@ def _body(evidence: Evidence, rows: np.ndarray) -> list[Finding]:
         )
         return [Finding(fault, len(rows), evidence.where(rows), str(error), cure)]
     return []
+
+
+def _heads(evidence: Evidence, rows: np.ndarray) -> list[Finding]:
+    """Recordings of a store in which people stand on their heads."""
+    if evidence.store is None:
+        return []
+    group = np.stack([evidence.code[kind][rows] for kind in ("sequence", "view")], 1)
+    number = np.unique(group, axis=0, return_inverse=True)[1].reshape(-1)
+    wrong = [
+        mine
+        for each in np.unique(number)
+        if len(mine := rows[number == each]) >= _FEWEST
+        and upside_down(evidence.joints3d_mm[mine].astype(np.float64), evidence.skeleton)
+    ]
+    if not wrong:
+        return []
+    found = np.concatenate(wrong)
+    text = "people stand on their heads all the time: their ankles are above their shoulders"
+    cure = (
+        "does y point up in the source? Expected x right, y down, z forward: multiply y by -1, and "
+        "z too where people are behind the camera, and convert again"
+    )
+    return [Finding("y-up", len(found), evidence.where(found), text, cure)]
 
 
 def _floor(evidence: Evidence, rows: np.ndarray) -> list[Finding]:

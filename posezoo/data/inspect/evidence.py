@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.data.hdf5 import read_hdf5
 from posezoo.data.mocap.mocap_file import find_mocap_files, read_mocap
 from posezoo.data.store.store_file import NAMED, StoreFile, open_store
 from posezoo.skeleton import H36M17, Skeleton
@@ -83,11 +83,11 @@ def is_store(path: str | Path) -> bool:
     """
     if Path(path).is_dir():
         return False
-    try:
-        with h5py.File(path) as file:
-            return "format" in file.attrs
-    except OSError as error:
-        raise ValueError(f"{path}: not an HDF5 file ({error})") from error
+    return read_hdf5(
+        Path(path),
+        lambda file: "format" in file.attrs,
+        expected="a store or motion capture, see docs/data.md",
+    )
 
 
 def load_store(path: str | Path) -> Evidence:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
+from posezoo.data.hdf5 import read_hdf5, text
 from posezoo.data.inspect.bodies import Body, measure_bodies
 from posezoo.data.inspect.detected import Detected, measure_detections
 from posezoo.data.inspect.evidence import Evidence, is_store, load_mocap, load_store
@@ -93,10 +93,10 @@ def _counts(evidence: Evidence, kind: str) -> dict[str, int]:
 
 
 def _said(files: list[Path], attribute: str) -> str:
-    texts = []
-    for path in files:
-        with h5py.File(path) as file:
-            texts.append(str(file.attrs.get(attribute, "")))
+    texts = [
+        read_hdf5(path, lambda file: text(file, attribute), expected="see docs/data.md")
+        for path in files
+    ]
     return "; ".join(dict.fromkeys(filter(None, texts)))
 
 

@@ -8,20 +8,19 @@ without being run and only on the user's word (--trust).
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from posezoo.data.convert.npz import npz_keys, open_npz
-from posezoo.data.convert.plain_pickle import PlainPickleError
+from posezoo.data.convert.recipe import understood
 from posezoo.data.keypoints.fields import LARGEST, Floats, field
 from posezoo.data.keypoints.joint_sets import COCO_COUNTS, HALPE_COUNTS, by_count, by_names
 from posezoo.data.keypoints.keypoints import Ask, KeypointFile, KeypointFrame, pose_of
+from posezoo.hints import shown
+from posezoo.typed_files import Count, parse_json, typed
 
-_NO_DICTS = (TypeError, AttributeError)  # an object that is not what VideoPose3D writes
 _MOST_PEOPLE = 100  # in one picture: more are frames, stacked in the wrong place
 
 
@@ -31,17 +30,16 @@ def read(ask: Ask) -> KeypointFile:
     Raises:
         ValueError: no such arrays, or numbers that are no joints.
     """
-    try:
+    with understood(ask.path, "a whole .npz of joints"):
         keys = set(npz_keys(ask.path))
         for key, reader in (
             ("detected2d_px", _own), ("positions_2d", _videopose3d), ("keypoints", _rtmlib),
         ):  # fmt: skip
             if key in keys:
                 return reader(ask, keys)
-    except (zipfile.BadZipFile, KeyError, EOFError, PlainPickleError, *_NO_DICTS) as error:
-        raise ValueError(f"{ask.path}: not a whole .npz of joints ({error})") from None
+    held = shown(", ".join(sorted(keys)), 200) or "nothing"
     raise ValueError(
-        f"{ask.path}: holds {', '.join(sorted(keys)) or 'nothing'}; expected detected2d_px "
+        f"{ask.path}: holds {held}; expected detected2d_px "
         "(posezoo), positions_2d (VideoPose3D) or keypoints (rtmlib)"
     )
 
@@ -53,7 +51,7 @@ def _own(ask: Ask, _: set[str]) -> KeypointFile:
     count, people = len(joints.places), len(content["frame"])
     px = _checked(content["detected2d_px"], (people, count, 2), ask, missing=True)
     sure = _checked(content["detected_confidence"], (people, count), ask, missing=True)
-    about = json.loads(str(content["about"]))
+    about = parse_json(str(content["about"]), where=f"{ask.path}: about")
     size = (field(about, "width", int, str(ask.path)), field(about, "height", int, str(ask.path)))
     frames: dict[int, list[Any]] = {}
     for row in range(people):
@@ -79,7 +77,8 @@ def _own(ask: Ask, _: set[str]) -> KeypointFile:
 
 def _videopose3d(ask: Ask, keys: set[str]) -> KeypointFile:
     content = open_npz(ask.path, *{"positions_2d", "metadata"} & keys, trust=ask.trust)
-    videos = content["positions_2d"]
+    where = f"{ask.path}: positions_2d"
+    videos = typed(content["positions_2d"], dict[str, dict[str, list[Any]]], where=where)
     found = [
         (str(video), clip)
         for video, actions in videos.items()
@@ -94,16 +93,15 @@ def _videopose3d(ask: Ask, keys: set[str]) -> KeypointFile:
     ((video, clip),) = found
     count = np.shape(clip)[1] if np.ndim(clip) == 3 else 0
     px = _checked(clip, (len(clip), count, 2), ask)
-    metadata = content.get("metadata") or {}
-    if metadata.get("layout_name", "coco") != "coco" and ask.joints is None:
+    metadata = typed(content.get("metadata", {}), _Metadata, where=f"{ask.path}: metadata")
+    if metadata.layout_name != "coco" and ask.joints is None:
         raise ValueError(
-            f"{ask.path}: its layout is {metadata['layout_name']!r}, of which posezoo knows no "
+            f"{ask.path}: its layout is '{shown(metadata.layout_name)}', of which posezoo knows no "
             "order: name the joint set by --joints"
         )
     joints = by_count(count, COCO_COUNTS, ask.path, ask.joints, "VideoPose3D")
-    size = metadata.get("video_metadata", {}).get(video)
-    known = isinstance(size, Mapping) and {"w", "h"} <= set(size)
-    size_px = (int(size["w"]), int(size["h"])) if known else ask.size_px
+    size = metadata.video_metadata.get(video)
+    size_px = (size.w, size.h) if size else ask.size_px
     rows = np.concatenate([px, np.ones((*px.shape[:2], 1))], -1)
     return KeypointFile(
         tool="VideoPose3D",
@@ -115,6 +113,18 @@ def _videopose3d(ask: Ask, keys: set[str]) -> KeypointFile:
         video=True,
         notes=(joints.note,) if joints.note else (),
     )
+
+
+class _Size(msgspec.Struct):
+    w: Count
+    h: Count
+
+
+class _Metadata(msgspec.Struct):
+    """As far as it is read."""
+
+    layout_name: str = "coco"
+    video_metadata: dict[str, _Size] = {}
 
 
 def _rtmlib(ask: Ask, keys: set[str]) -> KeypointFile:

@@ -30,11 +30,9 @@ def load_json(path: Path) -> Any:
         ValueError: no text, no JSON, nested without end, or a number that JSON does not have.
     """
     try:
-        return read_json(path, constant=_refuse)
-    except RecursionError:
-        raise ValueError(f"{path}: nested too deeply to be read; expected a JSON file") from None
-    except ValueError as error:  # of json, or of the decoding of bytes
-        raise ValueError(f"{path}: not JSON ({error}); expected a whole JSON file") from None
+        return read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; expected a whole JSON file") from None
 
 
 def field(
@@ -124,7 +122,3 @@ def _shape(found: NDArray[Any]) -> str:
     ragged = found.size and isinstance(found.flat[0], (list, tuple))
     lengths = " x ".join(map(str, found.shape))
     return f"{lengths} lists of uneven length" if ragged else f"{lengths} values"
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"it holds {constant}")

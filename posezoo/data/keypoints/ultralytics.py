@@ -175,7 +175,7 @@ def _is_person(each: Any) -> bool:
 def _lines(path: Path) -> list[str]:
     try:
         text = read_text(path)
-    except UnicodeDecodeError:
+    except ValueError:
         raise ValueError(f"{path}: is no text; expected labels of Ultralytics") from None
     return [line for line in text.splitlines() if line.strip()]
 

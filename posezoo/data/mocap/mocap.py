@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from posezoo.data.mocap.mocap_file import Recording, find_mocap_files, read_moca
 from posezoo.data.people import balanced_items, parts_of_one_person, split_people
 from posezoo.data.scene.scene import Scene
 from posezoo.data.scene.views import Rig
+from posezoo.limits import Dropout, Frames, ImageSize, Range, Seed, Share
 from posezoo.skeleton import H36M17, Skeleton
 
 _SKULL = 1.42  # shoulders to the top of the head, over shoulders to where CMU's head ends
@@ -75,25 +76,24 @@ class Mocap:
         *,
         path: str,
         split: Literal["train", "val", "all"] = "train",
-        image_size: int = 0,
+        image_size: ImageSize = 0,
         pictures: bool = True,
-        seed: int = 0,
+        seed: Seed = 0,
         cameras: str = "",
         views: Literal["studio", "held"] = "studio",
         trunk: Literal["captured", "from_limbs"] = "captured",
         val: str = "",
         without: str = "",
-        stride: int = 1,
-        frames: int = 1,
-        future: int = 0,
-        radius_mm: float = 1000.0,
-        margin: float = 0.15,
-        jitter: float = 0.05,
-        scale: float = 0.0,
+        stride: Annotated[int, Range(1, 10**6)] = 1,
+        frames: Frames = 1,
+        future: Annotated[int, Range(0, 4095)] = 0,
+        radius_mm: Annotated[float, Range(0, 10**5)] = 1000.0,
+        margin: Annotated[float, Range(0, 10)] = 0.15,
+        jitter: Dropout = 0.05,
+        scale: Dropout = 0.0,
         mirror: bool = True,
-        balance: float = 0.5,
+        balance: Share = 0.5,
     ) -> None:
-        _check_numbers(image_size=image_size, stride=stride, scale=scale, balance=balance)
         recordings = [each for file in find_mocap_files(path) for each in read_mocap(file)]
         people = sorted({each.subject for each in recordings})
         if len(people) == 1 and not val:
@@ -154,6 +154,11 @@ class Mocap:
         )
         return replace(batch, frame=tuple(self._frame[item].tolist()))
 
+    def labels2d(self, indices: Sequence[int]) -> Tensor:  # (N, T, J) bool
+        """All 2D joints are known: they are projected."""
+        frames, joints = len(self._clips.offsets), self.skeleton.num_joints
+        return torch.ones((), dtype=torch.bool).expand(len(indices), frames, joints)
+
     def _change_body(
         self,
         joints: Tensor,  # (N, T, J, 3) mm, world frame
@@ -213,17 +218,3 @@ def trunk_from_limbs(
     moved[..., at("head"), :] = head
     moved[..., at("neck"), :] = thorax + _NECK * (head - thorax)
     return moved
-
-
-def _check_numbers(*, image_size: int, stride: int, scale: float, balance: float) -> None:
-    wrong = []
-    if image_size < 0:
-        wrong.append(f"image_size is {image_size}, expected 0 or more px")
-    if stride < 1:
-        wrong.append(f"stride is {stride}, expected 1 or more")
-    if not 0 <= scale < 1:
-        wrong.append(f"scale is {scale}, expected a share from 0 to below 1")
-    if not 0 <= balance <= 1:
-        wrong.append(f"balance is {balance}, expected 0 (poses equal) to 1 (people equal)")
-    if wrong:
-        raise ValueError("mocap: " + "; ".join(wrong))

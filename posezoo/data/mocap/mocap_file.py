@@ -16,10 +16,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.data.hdf5 import dataset, member, numbers, read_hdf5, text
 from posezoo.data.units import check_millimetres
+from posezoo.hints import shown
 from posezoo.skeleton import H36M17
 
-_LAYOUT = "expected /<subject>/<trial>/positions_mm, (T, 17, 3) in mm, z up; see docs/data.md"
+_MOST_FPS = 1e6
+_LAYOUT = "/<subject>/<trial>/positions_mm, (T, 17, 3) in mm, z up; see docs/data.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +59,9 @@ def read_mocap(path: Path) -> list[Recording]:
         ValueError: missing, cut, not HDF5, or poses that are not in the layout, joint order, unit
             and axes that the file must have.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        with h5py.File(path) as file:
-            _check_attributes(path, file)
-            recordings = [
-                _read_trial(path, name, file[name][trial])
-                for name in _groups(path, file)
-                for trial in _groups(path, file[name])
-            ]
-    except OSError as error:  # h5py's only word for HTML, a cut file and a damaged chunk alike
-        raise ValueError(f"{path}: not a whole HDF5 file ({error}); {_LAYOUT}") from error
+    recordings = read_hdf5(path, lambda file: _read(path, file), expected=_LAYOUT)
     if not recordings:
-        raise ValueError(f"{path}: holds no trial; {_LAYOUT}")
+        raise ValueError(f"{path}: holds no trial; expected {_LAYOUT}")
     _check_numbers(path, np.concatenate([each.positions_mm for each in recordings]))
     return recordings
 
@@ -121,24 +113,36 @@ def write_mocap(
         part.unlink(missing_ok=True)
 
 
-def _groups(path: Path, parent: h5py.Group) -> list[str]:
-    for name, item in parent.items():
-        if not isinstance(item, h5py.Group):
-            raise ValueError(f"{path}: {item.name or name} is not a group; {_LAYOUT}")
-    return list(parent)
+def _read(path: Path, file: h5py.File) -> list[Recording]:
+    _check_attributes(path, file)
+    return [
+        _read_trial(path, subject, group, trial)
+        for subject in file
+        for group in (_group(path, file, subject),)
+        for trial in group
+    ]
 
 
-def _read_trial(path: Path, subject: str, trial: h5py.Group) -> Recording:
+def _group(path: Path, parent: h5py.Group, name: str) -> h5py.Group:
+    found = member(parent, name)
+    if not isinstance(found, h5py.Group):
+        raise ValueError(f"{path}: {shown(name)} is not a group; expected {_LAYOUT}")
+    return found
+
+
+def _read_trial(path: Path, subject: str, group: h5py.Group, name: str) -> Recording:
+    trial, place = _group(path, group, name), shown(f"/{subject}/{name}", 120)
     if "positions_mm" not in trial:
-        raise ValueError(f"{path}: {trial.name} lacks positions_mm; {_LAYOUT}")
-    positions = trial["positions_mm"]
+        raise ValueError(f"{path}: {place} lacks positions_mm; expected {_LAYOUT}")
+    positions = dataset(trial, "positions_mm")
     if positions.ndim != 3 or positions.shape[2] != 3 or positions.dtype.kind != "f":
         raise ValueError(
-            f"{path}: {positions.name} is {positions.shape} of {positions.dtype}; {_LAYOUT}"
+            f"{path}: {place}/positions_mm is {positions.shape} of {positions.dtype}; expected "
+            f"{_LAYOUT}"
         )
     if positions.shape[1] != H36M17.num_joints:
         raise ValueError(
-            f"{path}: {positions.name}: expected {H36M17.num_joints} joints in the order "
+            f"{path}: {place}/positions_mm: expected {H36M17.num_joints} joints in the order "
             f"{', '.join(H36M17.joints)}; got {positions.shape[1]}"
         )
     values = positions[()].astype(np.float32)
@@ -146,20 +150,26 @@ def _read_trial(path: Path, subject: str, trial: h5py.Group) -> Recording:
     if len(broken):
         frame, joint = broken[0]
         raise ValueError(
-            f"{path}: {trial.name}: frame {frame} has no number for {H36M17.joints[joint]} "
+            f"{path}: {place}: frame {frame} has no number for {H36M17.joints[joint]} "
             f"({len(broken)} joints in all); leave such frames out of the file"
         )
-    frame = trial["frame_index"][()] if "frame_index" in trial else np.arange(len(values))
+    frame = numbers(trial, "frame_index") if "frame_index" in trial else np.arange(len(values))
     if frame.shape != values.shape[:1]:
         raise ValueError(
-            f"{path}: {trial.name}: frame_index is {frame.shape}, expected ({len(values)},)"
+            f"{path}: {place}: frame_index is {frame.shape}, expected ({len(values)},)"
         )
-    name, attributes = trial.name.split("/")[-1], trial.attrs
+    fps = text(trial, "fps", "0")
+    try:
+        rate = float(fps)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate < _MOST_FPS:
+        raise ValueError(f"{path}: {place}: fps is {shown(fps)}, expected a number")
     return Recording(
         subject=subject,
         trial=name,
-        action=str(attributes.get("action_class") or attributes.get("action") or name),
-        fps=float(attributes.get("fps", 0)),
+        action=text(trial, "action_class") or text(trial, "action") or name,
+        fps=rate,
         positions_mm=values,
         frame=frame.astype(np.int64),
     )
@@ -168,20 +178,22 @@ def _read_trial(path: Path, subject: str, trial: h5py.Group) -> Recording:
 def _check_attributes(path: Path, file: h5py.File) -> None:
     wanted = {"units": "mm", "up_axis": "z"}
     for name, value in wanted.items():
-        found = file.attrs.get(name, value)
-        if str(found) != value:
-            raise ValueError(f"{path}: {name} is {found!r}, expected {value!r}; {_LAYOUT}")
+        found = text(file, name, value)
+        if found != value:
+            raise ValueError(
+                f"{path}: {name} is '{shown(found)}', expected '{value}'; expected {_LAYOUT}"
+            )
     parents = file.attrs.get("parents")
-    if parents is not None and tuple(np.asarray(parents).tolist()) != H36M17.parents:
+    if parents is not None and np.asarray(parents).tolist() != list(H36M17.parents):
         raise ValueError(
-            f"{path}: parents is {list(parents)}, expected {list(H36M17.parents)}: the joints are "
+            f"{path}: parents is {shown(parents)}, expected {list(H36M17.parents)}: the joints are "
             f"not in the order {', '.join(H36M17.joints)}"
         )
 
 
 def _check_numbers(path: Path, positions: NDArray[np.float32]) -> None:
     if not len(positions):
-        raise ValueError(f"{path}: holds no pose; {_LAYOUT}")
+        raise ValueError(f"{path}: holds no pose; expected {_LAYOUT}")
     try:
         check_millimetres(positions, H36M17)
     except ValueError as error:

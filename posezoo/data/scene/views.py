@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from posezoo.camera import Camera
 from posezoo.data import counter_random
-from posezoo.data.text_file import read_json
+from posezoo.data.camera_table import CameraTable, read_camera_table
+from posezoo.hints import shown
 
 # Invented cameras: (lowest, highest) of each number, flat between. Intrinsics are of the size of
 # Human3.6M's four cameras, whose toolbox leaves out the tangential factor 2: hence factor 1.
@@ -113,17 +114,10 @@ class Rig:
         Raises:
             ValueError: the file is not such a list of cameras.
         """
+        table = read_camera_table(Path(path))
         try:
-            content = read_json(Path(path))
-            return cls(_listed(content))
-        except FileNotFoundError:
-            raise ValueError(f"{path}: no such camera file") from None
-        except KeyError as error:
-            raise ValueError(
-                f"{path}: lacks {error} (expected `intrinsics`, a list by camera id, and "
-                "`extrinsics`, a list by subject; see docs/data.md)"
-            ) from None
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            return cls(_listed(table))
+        except ValueError as error:
             raise ValueError(f"{path}: not a camera file: {error}") from error
 
     def draw(self, seed: int, index: NDArray[np.int64]) -> Views:
@@ -213,33 +207,29 @@ def _looking_at(
     return np.stack([cos * right + sin * down, cos * down - sin * right, forward], 1)
 
 
-def _listed(content: dict[str, Any]) -> Views:
-    factor = float(content.get("tangential_factor", 1.0))
-    lenses = {lens["id"]: lens for lens in content["intrinsics"]}
-    if len(lenses) != len(content["intrinsics"]):
+def _listed(table: CameraTable) -> Views:
+    lenses = {lens.id: lens for lens in table.intrinsics}
+    if len(lenses) != len(table.intrinsics):
         raise ValueError("two entries of `intrinsics` have one id; give each camera its own")
     parameters, rotations, positions, sizes = [], [], [], []
-    for subject, stands in content["extrinsics"].items():
-        rotation = np.array([stand["R_world_to_camera"] for stand in stands], np.float64)
-        position = np.array([stand["position_mm"] for stand in stands], np.float64)
+    for subject, stands in table.extrinsics.items():
+        rotation = np.array([each.R_world_to_camera for each in stands]).reshape(-1, 3, 3)
+        position = np.array([each.position_mm for each in stands]).reshape(-1, 3)
         if (
             not np.allclose(rotation @ rotation.swapaxes(-1, -2), np.eye(3), atol=1e-5)
             or (np.linalg.det(rotation) < 0).any()
         ):
-            raise ValueError(f"an R_world_to_camera of {subject} is not a rotation")
-        if not np.isfinite(position).all():
-            raise ValueError(f"a position_mm of {subject} is not a number")
+            raise ValueError(f"an R_world_to_camera of {shown(subject)} is not a rotation")
         rotations.append(rotation)
         positions.append(position - _middle(rotation[:, 2], position))
         for stand in stands:
-            lens = lenses[stand["id"]]
-            k1, k2, p1, p2, k3 = lens["distortion_k1_k2_p1_p2_k3"]
-            pinhole = (lens["fx"], lens["fy"], lens["cx"], lens["cy"])
-            numbers = (*pinhole, k1, k2, k3, p1, p2, factor)
-            if not np.isfinite(numbers).all() or min(lens["fx"], lens["fy"]) <= 0:
-                raise ValueError(f"lens {lens['id']} has the numbers {numbers}")
-            parameters.append(numbers)
-            sizes.append((lens["width"], lens["height"]))
+            if stand.id not in lenses:
+                raise ValueError(f"`intrinsics` has no camera {shown(stand.id)}")
+            lens = lenses[stand.id]
+            k1, k2, p1, p2, k3 = lens.distortion_k1_k2_p1_p2_k3
+            pinhole = (lens.fx, lens.fy, lens.cx, lens.cy)
+            parameters.append((*pinhole, k1, k2, k3, p1, p2, table.tangential_factor))
+            sizes.append((lens.width, lens.height))
     if not parameters:
         raise ValueError("`extrinsics` names no camera")
     return Views(

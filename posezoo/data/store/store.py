@@ -7,7 +7,9 @@ never held; each picture is decoded, cropped to the person and resized when it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from copy import copy
+from dataclasses import replace
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ from posezoo.data.store.detected_joints import DetectedJoints
 from posezoo.data.store.pictures import crop_picture
 from posezoo.data.store.store_check import check_numbers
 from posezoo.data.store.store_file import open_store
+from posezoo.limits import Dropout, Frames, ImageSize, Range, Seed
+from posezoo.skeleton import Skeleton
 
 
 class Store:
@@ -57,19 +61,17 @@ class Store:
         *,
         path: str,
         split: Literal["train", "val", "all"] = "train",
-        image_size: int = 0,
+        image_size: ImageSize = 0,
         pictures: bool = True,
-        seed: int = 0,
+        seed: Seed = 0,
         val: str = "",
-        margin: float = 0.15,
-        jitter: float = 0.05,
-        frames: int = 1,
-        future: int = 0,
+        margin: Annotated[float, Range(0, 10)] = 0.15,
+        jitter: Dropout = 0.05,
+        frames: Frames = 1,
+        future: Annotated[int, Range(0, 4095)] = 0,
         joints2d: str = "",
         estimate: bool = False,
     ) -> None:
-        if image_size < 0:
-            raise ValueError(f"store: image_size is {image_size}, expected 0 or more px")
         self._file = open_store(path)
         check_numbers(self._file)
         self.skeleton = self._file.skeleton
@@ -164,6 +166,29 @@ class Store:
             confidence=sure,
             root=self.skeleton.root,
         )
+
+    def labels2d(self, indices: Sequence[int]) -> Tensor:  # (N, T, J) bool
+        """Which 2D joints of the items are known, or were found."""
+        clip = self._clips.window(self._items[np.asarray(indices, np.int64) % len(self)])
+        if self._found is not None:
+            return self._found.rows(clip)[1] > 0
+        return self._rows("labelled2d", clip) != 0
+
+    def told(self, skeleton: Skeleton) -> Self:
+        """The same items, their detected 2D joints in a set of its own, for a lifter that wants it.
+
+        Raises:
+            ValueError: the 2D joints are the true ones, which are of the store's set.
+        """
+        if self._found is None:
+            names = " or ".join(f"joints2d={name}" for name in self.detections)
+            raise ValueError(
+                f"{self._file.path}: its true 2D joints are of {self.skeleton.name}, not of "
+                f"{skeleton.name}: give it {names or 'a detection (posezoo data detections)'}"
+            )
+        other = copy(self)
+        other._found = replace(self._found, skeleton=skeleton)
+        return other
 
     @property
     def detections(self) -> tuple[str, ...]:

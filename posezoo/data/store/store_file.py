@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from posezoo.data.hdf5 import dataset, member, read_hdf5, text
 from posezoo.hints import shown
 from posezoo.skeleton import Skeleton, get_skeleton
 
@@ -153,67 +154,60 @@ def open_store(path: str | Path) -> StoreFile:
         ValueError: missing, cut, not finished, of another format or version, or a column that is
             absent or of another shape or kind.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        with h5py.File(path) as file:
-            return _read_layout(str(path), file)
-    except (OSError, KeyError, RuntimeError) as error:  # h5py's words for a cut or damaged file
-        raise ValueError(f"{path}: not a whole HDF5 file ({error}); see docs/data.md") from error
+    return read_hdf5(
+        Path(path), lambda file: _read_layout(str(path), file), expected="a store, see docs/data.md"
+    )
 
 
 def _read_layout(path: str, file: h5py.File) -> StoreFile:
-    attributes = dict(file.attrs)
-    found, version = attributes.get("format"), attributes.get("version")
-    if (found, version) != (FORMAT, VERSION):
+    kind, version = text(file, "format", "None"), text(file, "version", "None")
+    if (kind, version) != (FORMAT, str(VERSION)):
         raise ValueError(
-            f"{path}: is {found}, version {version}; expected {FORMAT}, version {VERSION}; "
-            "see docs/data.md"
+            f"{path}: is {shown(kind)}, version {shown(version)}; expected {FORMAT}, version "
+            f"{VERSION}; see docs/data.md"
         )
-    if attributes.get("complete") != 1:
+    if text(file, "complete") != "1":
         raise ValueError(f"{path}: its writing was not finished; make the store anew")
-    skeleton = get_skeleton(str(attributes.get("skeleton")))
+    skeleton = get_skeleton(text(file, "skeleton"))
     lengths = {"J": skeleton.num_joints}
     columns, sha256 = {}, {}
     for name, layout in LAYOUT.items():
-        if name not in file or not isinstance(file[name], h5py.Dataset):
-            raise ValueError(f"{path}: lacks {name}; see docs/data.md")
-        dataset = file[name]
-        _check_column(path, name, dataset, layout, lengths, skeleton)
-        columns[name] = _column(path, name, dataset)
-        sha256[name] = str(dataset.attrs["sha256"])
-    one_person = attributes.get("split") == ONE_PERSON
-    detections = {
-        name: _detection(path, name, group, lengths["N"])
-        for name, group in file.get("detections", {}).items()
-    }
+        found = dataset(file, name, kinds="fiubS")
+        _check_column(path, name, found, layout, lengths, skeleton)
+        columns[name] = _column(path, name, found)
+        sha256[name] = text(found, "sha256")
+    one_person = text(file, "split") == ONE_PERSON
+    detections = {}
+    for name in member(file, "detections") if "detections" in file else ():
+        group = member(file, f"detections/{name}")
+        detections[name] = _detection(path, name, group, lengths["N"])
     return StoreFile(path, skeleton, columns, sha256, one_person, detections)
 
 
-def _column(path: str, name: str, dataset: h5py.Dataset) -> Column:
-    place = dataset.id.get_offset() if dataset.size else 0
+def _column(path: str, name: str, column: h5py.Dataset) -> Column:
+    place = column.id.get_offset() if column.size else 0
     if place is None:
-        raise ValueError(f"{path}: {name} is not contiguous; write stores by write_store")
-    return Column(path, place, dataset.shape, dataset.dtype.str)
+        raise ValueError(f"{path}: {shown(name)} is not contiguous; write stores by write_store")
+    if place + column.nbytes > Path(path).stat().st_size:
+        raise ValueError(f"{path}: cut: {shown(name)} ends after the file's end; copy it anew")
+    return Column(path, place, column.shape, column.dtype.str)
 
 
 def _detection(path: str, name: str, group: h5py.Group, items: int) -> Detection:
-    skeleton = get_skeleton(str(group.attrs["joint_set"]))
+    skeleton = get_skeleton(text(group, "joint_set"))
     lengths = {"N": items, "K": skeleton.num_joints}
     found, sha256 = {}, {}
     for part, layout in DETECTED.items():
-        whole = f"detections/{name}/{part}"
-        if part not in group or not isinstance(group[part], h5py.Dataset):
-            raise ValueError(f"{path}: lacks {whole}; see docs/data.md")
-        _check_column(path, whole, group[part], layout, lengths, skeleton)
-        found[part] = _column(path, whole, group[part])
-        sha256[part] = str(group[part].attrs["sha256"])
+        column = dataset(group, part)
+        _check_column(path, f"detections/{name}/{part}", column, layout, lengths, skeleton)
+        found[part] = _column(path, f"detections/{name}/{part}", column)
+        sha256[part] = text(column, "sha256")
     return Detection(
         skeleton=skeleton,
         px=found["px"],
         confidence=found["confidence"],
-        source=str(group.attrs["source"]),
-        source_sha256=str(group.attrs["source_sha256"]),
+        source=text(group, "source"),
+        source_sha256=text(group, "source_sha256"),
         sha256=sha256,
     )
 
@@ -221,27 +215,28 @@ def _detection(path: str, name: str, group: h5py.Group, items: int) -> Detection
 def _check_column(
     path: str,
     name: str,
-    dataset: h5py.Dataset,
+    column: h5py.Dataset,
     layout: tuple[str, tuple[str | int, ...]],
     lengths: dict[str, int],  # what the letters stand for; takes up those not yet known
     skeleton: Skeleton,
 ) -> None:
     dtype, shape = layout
-    right_kind = dataset.dtype.kind == "S" if dtype == "S" else dataset.dtype.str == dtype
-    if not right_kind or dataset.ndim != len(shape):
+    right_kind = column.dtype.kind == "S" if dtype == "S" else column.dtype.str == dtype
+    if not right_kind or column.ndim != len(shape):
         raise ValueError(
-            f"{path}: {name} is {dataset.dtype.str} {dataset.shape}, expected {dtype} {shape}"
+            f"{path}: {shown(name)} is {column.dtype.str} {column.shape}, expected {dtype} {shape}"
         )
-    for letter, found in zip(shape, dataset.shape, strict=True):
+    for letter, found in zip(shape, column.shape, strict=True):
         wanted = letter if isinstance(letter, int) else lengths.get(letter, found)
         if letter in ("J", "K") and found != wanted:
             raise ValueError(
-                f"{path}: {name}: expected {wanted} joints in the order "
+                f"{path}: {shown(name)}: expected {wanted} joints in the order "
                 f"{', '.join(skeleton.joints)}; got {found}"
             )
         if found != wanted:
             raise ValueError(
-                f"{path}: {name} is {dataset.shape}, expected {shape} with {letter} = {wanted}"
+                f"{path}: {shown(name)} is {column.shape}, expected {shape} with {letter} = "
+                f"{wanted}"
             )
         if isinstance(letter, str) and letter != "*":
             lengths[letter] = found

@@ -7,11 +7,12 @@ Each item is a person (`body`) and a pose (`activities`), shown by a `scene`: a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from posezoo.contracts import Batch, Sample
 from posezoo.data.batches import only_sample
@@ -20,6 +21,7 @@ from posezoo.data.scene.scene import Scene
 from posezoo.data.synthetic.activities import NAMES
 from posezoo.data.synthetic.body import bone_lengths, stand_up
 from posezoo.data.synthetic.poses import pose as take_up
+from posezoo.limits import Dropout, ImageSize, Range, Seed
 from posezoo.skeleton import H36M17, Skeleton
 
 _POSES_EACH = 250  # of each person, if the number of items is not given
@@ -55,17 +57,16 @@ class Synthetic:
         self,
         *,
         split: Literal["train", "val", "all"] = "train",
-        image_size: int = 64,
+        image_size: ImageSize = 64,
         pictures: bool = True,
-        seed: int = 0,
-        people: int = 40,
+        seed: Seed = 0,
+        people: Annotated[int, Range(2, 10**5)] = 40,
         val: str = "",
         without: str = "",
-        items: int = 0,
-        margin: float = 0.15,
-        jitter: float = 0.05,
+        items: Annotated[int, Range(0, 10**9)] = 0,
+        margin: Annotated[float, Range(0, 10)] = 0.15,
+        jitter: Dropout = 0.05,
     ) -> None:
-        _check_numbers(image_size=image_size, people=people, items=items)
         names = [f"P{number:02d}" for number in range(people)]
         self.subjects = split_people(names, val, split, without)
         self._person = np.array([int(name[1:]) for name in self.subjects])
@@ -103,6 +104,10 @@ class Synthetic:
             action=np.array(NAMES)[activity],
         )
 
+    def labels2d(self, indices: Sequence[int]) -> Tensor:  # (N, 1, J) bool
+        """All 2D joints are known: they are projected."""
+        return torch.ones((), dtype=torch.bool).expand(len(indices), 1, self.skeleton.num_joints)
+
     def _pose(
         self,
         who: NDArray[np.int64],  # (N,) place among this split's people
@@ -112,15 +117,3 @@ class Synthetic:
         number = item // len(self._person)
         angles, activity = take_up(self._seed, (self._person[who] << 32) + number)
         return stand_up(angles, self._bones[who]), activity
-
-
-def _check_numbers(*, image_size: int, people: int, items: int) -> None:
-    wrong = []
-    if image_size < 0:
-        wrong.append(f"image_size is {image_size}, expected 0 or more px")
-    if people < 2:
-        wrong.append(f"people is {people}, expected 2 or more: somebody is held out")
-    if items < 0:
-        wrong.append(f"items is {items}, expected 1 or more, or 0 for {_POSES_EACH} of each person")
-    if wrong:
-        raise ValueError("synthetic: " + "; ".join(wrong))

@@ -49,7 +49,7 @@ def _errors(run: OpenRun) -> Errors:
     batch = run.poses(POSES)
     with torch.inference_mode():
         result = run.pipeline.predict(batch)
-        on_true = run.pipeline.lift(batch.joints2d, batch.camera)
+        on_true = run.pipeline.lift(batch.known2d, batch.camera)
     assert result.joints2d is not None and result.joints3d is not None
     error = metrics.error_2d(result.joints2d, batch.joints2d)
     return Errors(

@@ -34,7 +34,7 @@ def measure(trial: Trial) -> Numbers:
     batch = run.poses(POSES)
     with torch.inference_mode():
         result = run.pipeline.predict(batch)
-        on_true = run.pipeline.lift(batch.joints2d, batch.camera)
+        on_true = run.pipeline.lift(batch.known2d, batch.camera)
     assert result.joints2d is not None and result.joints3d is not None
     gradients = _gradients(trial, run.pipeline, batch.items(torch.arange(min(_ITEMS, len(batch)))))
     ratio = cosine = None

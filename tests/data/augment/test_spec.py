@@ -39,7 +39,7 @@ def test_a_count_is_a_whole_number():
         ("roll:degrees=many", "degrees is 'many', expected a number"),
         ("roll:degrees=nan", "degrees is nan, expected 0 to 180"),
         ("roll:degrees=200", "degrees is 200.0, expected 0 to 180"),
-        ("zoom:factor=0.5", "factor is 0.5, expected 1 or more"),
+        ("zoom:factor=0.5", "factor is 0.5, expected 1 to 16"),
         ("roll:degrees=3,degrees=4", "'degrees' is written twice"),
         ("mirror:chance=2,", "no parameter ''"),
     ],

@@ -70,5 +70,5 @@ def test_wrong_files_are_refused(write, studio, refuses, tmp_path):
     root = write()
     path = root / "S1/Directions-1/annot.h5"
     path.write_bytes(path.read_bytes()[:3000])
-    refuses("h36m-fetch", root, "cannot be read")
+    refuses("h36m-fetch", root, "not a whole HDF5 file")
     refuses("h36m-fetch", tmp_path / "out.h5", "no such file or folder")

@@ -50,7 +50,7 @@ def test_wrong_files_are_refused(write, studio, refuses):
     pose = root / "S1/MyPoses/3D_positions/Directions 1.h5"
     whole = pose.read_bytes()
     pose.write_bytes(whole[: len(whole) // 2])
-    refuses("martinez", root, "cannot be read")
+    refuses("martinez", root, "not a whole HDF5 file")
     with h5py.File(pose, "w") as file:
         file["poses"] = metres
     refuses("martinez", root, "lacks .*3D_positions")

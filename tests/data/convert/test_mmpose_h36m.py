@@ -116,3 +116,19 @@ def test_wrong_files_are_refused(write, studio, refuses):
     path = write()
     path.write_bytes(path.read_bytes()[:5000])
     refuses("mmpose-h36m", path, "cut or damaged")
+
+
+def test_no_picture_is_taken_from_outside_the_folder(
+    write, studio, refuses, tmp_path, save_picture
+):
+    names = [
+        f"../secret/S1_Walking_1.{view}_{5 * k + 1:06d}.jpg"
+        for view in studio.views
+        for k in range(12)
+    ]
+    for name in names:
+        save_picture(tmp_path / "images" / name)
+    source = write(imgname=np.array(names))
+    refuses(
+        "mmpose-h36m", source, "leads out of the folder of --images", images=tmp_path / "images"
+    )

@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
+from posezoo.data.convert.mpii_mat import people_of_mat
 from posezoo.skeleton import SKELETONS
 
 pytest.importorskip("scipy")
@@ -74,7 +75,9 @@ def test_people_without_points_are_counted(write, convert_to, tmp_path):
 def test_wrong_files_are_refused(write, refuses, tmp_path):
     options = {"images": tmp_path / "images"}
     refuses("mpii", write(NONE), "no person can be used", **options)
-    refuses("mpii", write(person([(16, 1, 1, YES)])), "has the id 16, expected 0 to 15", **options)
+    refuses(
+        "mpii", write(person([(16, 1, 1, YES)])), "has the id 16.0, expected 0 to 15", **options
+    )
     path = write(person([(0, 1, 1, YES)]))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -90,3 +93,25 @@ def test_a_bomb_is_refused_before_it_is_unpacked(write, refuses, tmp_path, monke
     bomb = packer.compress(bytes((1 << 24) + 1)) + packer.flush()
     path.write_bytes(path.read_bytes()[:128] + struct.pack("<II", 15, len(bomb)) + bomb)
     refuses("mpii", path, "unpacks to over 16 MB", images=tmp_path / "images")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_flipped_byte_gives_people_or_one_line_never_a_crash(tmp_path, packed):
+    image = structs([{"name": "a.jpg"}])
+    rects = structs([person([(j, 11 + j, 21 + j, YES) for j in range(16)]), NONE])
+    train = structs([{"image": image, "annorect": rects}])
+    path = tmp_path / "x.mat"
+    savemat(path, {"RELEASE": structs([{"annolist": train}])}, do_compression=packed)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(300):
+        broken = bytearray(whole)
+        for place in rng.integers(0, len(whole), rng.choice([1, 2, 8])):
+            broken[place] = rng.integers(256)
+        path.write_bytes(broken[: rng.integers(len(whole))] if rng.random() < 0.2 else broken)
+        try:
+            outcomes.add(type(people_of_mat(path)))
+        except ValueError as error:
+            outcomes.add(ValueError)
+            assert "\n" not in str(error) and str(path) in str(error)
+    assert outcomes == {tuple, ValueError}

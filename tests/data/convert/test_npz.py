@@ -29,7 +29,7 @@ def test_compressed_arrays_are_read(tmp_path):
 
 def test_what_is_lacking_is_named_with_what_is_there(tmp_path):
     np.savez(tmp_path / "a.npz", rows=1)
-    with pytest.raises(KeyError, match=r"cols \(it has rows\)"):
+    with pytest.raises(ValueError, match=r"cols \(it has rows\)"):
         open_npz(tmp_path / "a.npz", "cols", trust=True)
 
 
@@ -59,7 +59,7 @@ def test_a_wrong_checksum_is_an_error(tmp_path, save, value):
         checksum = archive.getinfo("rows.npy").CRC.to_bytes(4, "little")
     whole = path.read_bytes()
     path.write_bytes(whole.replace(checksum, bytes(4)))
-    with pytest.raises(zipfile.BadZipFile, match="CRC"):
+    with pytest.raises(ValueError, match="CRC"):
         open_npz(path, "rows", trust=True)
 
 

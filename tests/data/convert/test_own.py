@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from posezoo.data.inspect.diagnose import diagnose
 from posezoo.data.store.store import Store
 from posezoo.skeleton import H36M17
 
@@ -194,3 +195,70 @@ def test_a_cell_without_end_is_refused_in_one_short_line(write, table, refuses):
     path = write("csv", table)
     path.write_text(path.read_text().replace("anna", "a" * 200_000, 1))
     refuses("own", path, "field larger than field limit")
+
+
+def flat(table, **more):
+    """The table without 3D and without a lens."""
+    lost = ("joints3d_mm", "camera")
+    return {name: values for name, values in table.items() if name not in lost} | more
+
+
+@pytest.mark.parametrize("ending", ["json", "npz"])
+def test_2d_alone_gets_an_assumed_lens_from_the_pictures_size(write, table, convert_to, ending):
+    store, report = convert_to("own", write(ending, flat(table, size_px=[1000, 1002])))
+    focal = np.hypot(1000, 1002)
+    assert store["camera"][0, :4].tolist() == [focal, focal, 499.5, 500.5]
+    assert not store["labelled3d"].any()
+    assert "lens not known: focal length assumed to be the diagonal" in "".join(report.lines())
+
+
+def test_in_a_csv_the_size_is_width_and_height(write, table, convert_to):
+    path = write("csv", flat(table))
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([f"{head},width,height", *(f"{row},640,480" for row in rows)]))
+    store, _ = convert_to("own", path)
+    assert store["camera"][0, :4].tolist() == [800, 800, 319.5, 239.5]
+
+
+def test_the_picture_tells_its_size_where_the_table_does_not(
+    write, table, convert_to, refuses, tmp_path, save_picture
+):
+    for frame in range(12):
+        save_picture(tmp_path / "images" / f"{frame}.png", 1000, 1002)
+    seen = flat(table, image=[f"{frame}.png" for frame in range(12)])
+    store, _ = convert_to("own", write("json", seen), images=tmp_path / "images")
+    assert store["camera"][0, 2:4].tolist() == [499.5, 500.5]
+    assert store["size_px"][0].tolist() == [1000, 1002]
+    refuses(
+        "own", write("json", flat(table)), "give columns fx, .* or width and height, or --images"
+    )
+    sizes = [[640, 480]] * 6 + [[480, 640]] * 6
+    refuses("own", write("json", flat(table, size_px=sizes)), "expected one size")
+
+
+@pytest.mark.parametrize("with_2d", [True, False])
+def test_axes_of_opengl_are_named(write, table, refuses, with_2d):
+    gl = dict(table, joints3d_mm=table["joints3d_mm"] * [1, -1, -1])
+    if with_2d:
+        del gl["camera"]
+    else:
+        del gl["joints2d_px"]
+    refuses("own", write("json", gl), "as in OpenGL and Blender.*multiply y and z by -1")
+
+
+def test_y_up_alone_is_named_where_it_does_not_project_and_by_data_check(
+    write, table, refuses, convert_to, tmp_path
+):
+    up = dict(table, joints3d_mm=table["joints3d_mm"] * [1, -1, 1])
+    refuses("own", write("json", up), "people stand on their heads: y points up.*multiply y by -1")
+    del up["joints2d_px"]
+    convert_to("own", write("json", up))
+    found = {each.fault: each for each in diagnose(tmp_path / "out" / "store.h5").findings}
+    assert (found["y-up"].frames, found["y-up"].where) == (12, "anna walk 1 54138969")
+    assert "multiply y by -1" in found["y-up"].cure
+
+
+def test_upright_people_have_no_such_fault(write, table, convert_to, tmp_path):
+    convert_to("own", write("json", table))
+    found = [each.fault for each in diagnose(tmp_path / "out" / "store.h5").findings]
+    assert "y-up" not in found

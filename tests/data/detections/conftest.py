@@ -41,11 +41,12 @@ def add(walks, tmp_path):
     """Add a source to the walks; the store as it was, the report, and the new one opened."""
 
     def call(format_name, source, *, name="found", store=walks, joints=None, recording=None,
-             trust=True, cameras=None):  # fmt: skip
+             trust=True, cameras=None, first_frame=0):  # fmt: skip
         out = tmp_path / f"{name}.h5"
         ask = Ask(
-            path=source, joints=joints and get_skeleton(joints), recording=recording, trust=trust
-        )
+            path=source, joints=joints and get_skeleton(joints), recording=recording, trust=trust,
+            first_frame=first_frame,
+        )  # fmt: skip
         report = add_detections(store, out, name, format_name=format_name, ask=ask, cameras=cameras)
         return report, open_store(out)
 

@@ -272,3 +272,17 @@ def test_a_second_detection_stands_beside_the_first(cpn, add):
     found = measure_detections(both)
     assert found["one"].mean_error_px == pytest.approx(3.76, rel=0.05)
     assert found["two"].mean_error_px == pytest.approx(np.hypot(10, 10), rel=0.08)
+
+
+def test_a_store_that_counts_from_1_is_said_and_told(cpn, add, seen, found_of, walks, tmp_path):
+    store = tmp_path / "from1.h5"
+    store.write_bytes(walks.read_bytes())
+    with h5py.File(store, "r+") as file:
+        file["frame"][()] = file["frame"][()] + 1
+    report, _ = add("videopose3d", cpn(), store=store)
+    assert "give --first-frame 1" in "".join(report.notes)
+    report, made = add("videopose3d", cpn(), store=store, first_frame=1, name="right")
+    assert np.array_equal(
+        found_of(made, "S9", "Walking", "a", "right")[0], seen["S9"]["Walking"][0][:12]
+    )
+    assert "first-frame" not in "".join(report.notes)

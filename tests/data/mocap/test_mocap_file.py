@@ -81,7 +81,7 @@ def test_files_without_trials_or_positions_are_refused(tmp_path):
         read_mocap(path)
     with h5py.File(path, "w") as file:
         file["positions_mm"] = np.zeros((3, 17, 3))
-    with pytest.raises(ValueError, match="/positions_mm is not a group"):
+    with pytest.raises(ValueError, match="positions_mm is not a group"):
         read_mocap(path)
 
 

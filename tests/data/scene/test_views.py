@@ -69,13 +69,20 @@ def test_every_listed_camera_has_its_turn(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"extrinsics": {"S1": [camera_at([0, 0, 0], (0, 2))]}}, "R_world_to_camera of S1 is not"),
-        ({"extrinsics": {"S1": [camera_at([0, 0, 0], (0, 1)) | {"id": "b"}]}}, "lacks 'b'"),
-        ({"intrinsics": [{"id": "a"}]}, "lacks 'distortion_k1_k2_p1_p2_k3'"),
-        ({"intrinsics": [lens() | {"fx": math.nan}]}, "lens a has the numbers"),
-        ({"extrinsics": {"S1": [camera_at([0, math.inf, 0], (0, 1))]}}, "position_mm of S1 is not"),
+        ({"extrinsics": {"S1": [camera_at([0, 0, 0], (0, 2))]}}, "expected a number <= 1.001"),
+        (
+            {"extrinsics": {"S1": [camera_at([0, 0, 0], (0, 0.5))]}},
+            "R_world_to_camera of S1 is not",
+        ),
+        (
+            {"extrinsics": {"S1": [camera_at([0, 0, 0], (0, 1)) | {"id": "b"}]}},
+            "`intrinsics` has no camera b",
+        ),
+        ({"intrinsics": [{"id": "a"}]}, "intrinsics.0. lacks fx"),
+        ({"intrinsics": [lens() | {"fx": math.nan}]}, "it holds NaN, which is no number"),
+        ({"extrinsics": {"S1": [camera_at([0, math.inf, 0], (0, 1))]}}, "it holds Infinity"),
         ({"extrinsics": {}}, "names no camera"),
-        ({"intrinsics": 3}, "not a camera file"),
+        ({"intrinsics": 3}, "intrinsics is 3, expected a list"),
     ],
 )
 def test_a_wrong_camera_file_is_refused(tmp_path, content, message):

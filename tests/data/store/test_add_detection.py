@@ -146,7 +146,7 @@ def test_damage_is_noticed(detected, tmp_path):
         Store(path=str(path), split="all", joints2d="cpn")
     with h5py.File(path, "r+") as file:
         del file["detections/cpn/confidence"]
-    with pytest.raises(ValueError, match="lacks detections/cpn/confidence"):
+    with pytest.raises(ValueError, match="lacks confidence"):
         open_store(path)
     with h5py.File(path, "r+") as file:
         file["detections/cpn/confidence"] = np.zeros((96, 16), np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from posezoo.assembly import build_dataset
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, Dataset
 from posezoo.data.scene.render import render_batch
@@ -180,8 +181,8 @@ def test_without_pictures_it_gives_more_than_10000_samples_a_second():
 
 
 def test_wrong_numbers_are_reported_together():
-    with pytest.raises(ValueError, match=r"image_size is -1.*people is 1.*items is -2"):
-        Synthetic(image_size=-1, people=1, items=-2)
+    with pytest.raises(ValueError, match=r"(?s)image_size: .*-1.*people: .*1.*items: .*-2"):
+        build_dataset("synthetic:image_size=-1,people=1,items=-2")
     with pytest.raises(ValueError, match="test"):
         Synthetic(split="test")
 

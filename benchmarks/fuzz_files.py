@@ -1,0 +1,247 @@
+"""Changed files against everything that reads one: `python -m benchmarks.fuzz_files`.
+
+    python -m benchmarks.fuzz_files --inputs 1000000 --json out.json
+    python -m benchmarks.fuzz_files --only store --seed 41 --inputs 1 --keep folder
+
+A small whole file of each format (`fuzz_seeds`) is changed (`fuzz_mutate`) and read, in a child
+process with a limit of memory. Two outcomes are right: it is read, or it is refused as the command
+line would show it, in one printable line that names the file, with nothing left behind. Anything
+else is a bug: another exception, a crash, over 20 s, more memory than a file of that size may take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+SLOW_S = 20.0  # of the processor; a rehearsal that hangs is ended after 6
+MEMORY_BYTES = 3 << 30  # beside what the process has when it starts
+_PATIENCE_S = 12 * SLOW_S  # the start of a child and the making of seeds among it
+LONGEST = 1500  # characters of a refusal
+_USER_ERRORS = (ValueError, OSError, ImportError)  # as the command line takes them
+# What writes a store, or starts a child, for each input.
+SLOW = {
+    *("coco", "mpii", "videopose3d", "martinez", "h36m-fetch", "mmpose", "motionbert", "h36m-cdf"),
+    *("3dhp-train", "3dhp-test", "mocap", "store", "own.json", "own.csv", "own.npz", "checkpoint"),
+    *("weights-import", "bvh", "asf-amc"),
+}
+_SAMPLE = (100, 20)  # inputs of a quick format and of a slow one
+READ, REFUSED = "read", "refused in one line"
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What came of the inputs of one target."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: list[tuple[int, str]] = field(default_factory=list)  # seed, and what was wrong
+
+
+def outcome(name: str, seed: int, seeds: Path, work: Path) -> str:
+    """`READ`, `REFUSED`, or what went wrong with one input. `seeds` holds the whole files."""
+    from benchmarks.fuzz_mutate import changed  # noqa: PLC0415 - in the child
+    from benchmarks.fuzz_seeds import targets  # noqa: PLC0415
+
+    target = targets()[name]
+    rng = random.Random(f"{name} {seed}")
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(seeds, work / "in")
+    (work / "out").mkdir()
+    path = work / "in" / rng.choice(target.files)
+    path.write_bytes(changed(path, path.read_bytes(), rng))
+    return verdict(lambda: target.read(work / "in", work / "out"), work)
+
+
+def verdict(read: Callable[[], object], work: Path) -> str:
+    """What comes of reading: `READ`, `REFUSED`, or what went wrong. `work` holds "out"."""
+    start = _processor_s()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            warnings.filterwarnings("ignore", message=".*Mean of empty slice|.*All-NaN")
+            read()
+        found = READ
+    except _USER_ERRORS as error:
+        found = _judge(error, work)
+    except Exception as error:  # the bug that is looked for; its place tells it from others
+        found = _place(error)
+    if (seconds := _processor_s() - start) > SLOW_S:
+        found = f"took {seconds:.0f} s, then: {found}"
+    if found != READ and (left := [each.name for each in (work / "out").iterdir()]):
+        found = f"{found}; left behind {left}"
+    return found
+
+
+def _processor_s() -> float:
+    """Seconds that this process and its children have computed: other jobs do not count."""
+    return sum(os.times()[:4])
+
+
+def _judge(error: Exception, work: Path) -> str:
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return REFUSED
+    if not text.isprintable():
+        return f"not printable: {_place(error)}"
+    if len(text) > LONGEST:
+        return f"{len(text)} characters: {_place(error)}"
+    return (
+        REFUSED
+        if str(work) in text or os.environ.get("POSEZOO_CACHE", str(work)) in text
+        else f"names no file: {_place(error)}"
+    )
+
+
+def _place(error: BaseException) -> str:
+    """Where in posezoo it came from, so that one bug counts once."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "/posezoo/" in frame.filename] or frames
+    where = f"{ours[-1].filename.rpartition('/posezoo/')[2]}:{ours[-1].lineno}"
+    return f"{type(error).__name__} at {where}: {ascii(str(error))[:160]}"
+
+
+def _child(jobs: list[tuple[str, range]], channel: Connection) -> None:
+    """Say each input before it is tried, so that a crash has a name."""
+    import torch  # noqa: PLC0415 - in the child
+
+    from benchmarks.fuzz_seeds import targets  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)  # LAPACK prints
+    os.dup2(silent, 2)
+    for name, inputs in jobs:
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+            os.environ["POSEZOO_CACHE"] = f"{folder}/cache"
+            seeds, work = Path(folder) / "seeds", Path(folder) / "work"
+            seeds.mkdir()
+            targets()[name].make(seeds)
+            for seed in inputs:
+                channel.send((name, seed))
+                channel.send(outcome(name, seed, seeds, work))
+    channel.send(None)
+
+
+def run(jobs: list[tuple[str, range]], tell: Callable[[str, Tally, float], None]) -> list[Tally]:
+    """All inputs of all jobs, in children that are replaced when they die; `tell` of each job."""
+    context, tallies = multiprocessing.get_context("spawn"), []
+    tally, start, left = Tally(), time.perf_counter(), list(jobs)
+    while left:
+        ours, theirs = context.Pipe(duplex=False)
+        child = context.Process(target=_child, args=(left, theirs))
+        child.start()
+        theirs.close()
+        name, seed = left[0][0], left[0][1].start
+        try:
+            while left:
+                if not ours.poll(_PATIENCE_S):
+                    child.kill()
+                    raise EOFError
+                said = ours.recv()
+                if isinstance(said, tuple):
+                    name, seed = said
+                    continue
+                right = said in (READ, REFUSED)
+                tally.counts[said if right else "bug"] += 1
+                if not right:
+                    tally.faults.append((seed, said))
+                left[0] = (name, range(seed + 1, left[0][1].stop))
+                if not left[0][1]:
+                    tell(name, tally, time.perf_counter() - start)
+                    tallies.append(tally)
+                    tally, start = Tally(), time.perf_counter()
+                    del left[0]
+        except EOFError:
+            child.join()
+            tally.counts["bug"] += 1
+            tally.faults.append((seed, f"died with exit code {child.exitcode}"))
+            left[0] = (name, range(seed + 1, left[0][1].stop))
+            if not left[0][1]:
+                tell(name, tally, time.perf_counter() - start)
+                tallies.append(tally)
+                tally, start = Tally(), time.perf_counter()
+                del left[0]
+        child.join()
+    return tallies
+
+
+def main() -> None:
+    """Print the table of outcomes; exit code 1 if there is any bug."""
+    from benchmarks.fuzz_seeds import targets  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
+    parser.add_argument("--inputs", type=int, default=40_000, help="of all formats together")
+    parser.add_argument("--sample", action="store_true", help="a minute's worth, as in the tests")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED")
+    parser.add_argument("--only", action="append", metavar="FORMAT", choices=[*targets()])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the last input there")
+    chosen = parser.parse_args()
+    names = chosen.only or [*targets()]
+    each = max(1, chosen.inputs // len(names))
+    if chosen.keep:
+        _keep(names[0], chosen.first, chosen.keep)
+        return
+    print(f"| {'format':<26} | {READ:>9} | {REFUSED} | bugs | s |\n|---|---|---|---|---|")
+    counts = {name: _SAMPLE[name in SLOW] if chosen.sample else each for name in names}
+    first = chosen.first
+    tallies = run([(name, range(first, first + count)) for name, count in counts.items()], _print)
+    total = sum((tally.counts for tally in tallies), Counter())
+    _print("all", Tally(counts=total), 0)
+    if chosen.json:
+        table = {name: asdict(tally) for name, tally in zip(names, tallies, strict=True)}
+        chosen.json.write_text(json.dumps({"total": total, "formats": table}, indent=1))
+    sys.exit(1 if total["bug"] else 0)
+
+
+def _print(name: str, tally: Tally, seconds: float) -> None:
+    counts = tally.counts
+    print(
+        f"| {name:<26} | {counts[READ]:>9} | {counts[REFUSED]:>19} | {counts['bug']:>4} | "
+        f"{seconds:.0f} |",
+        flush=True,
+    )
+    for what, seeds in _by_kind(tally).items():
+        print(f"    {len(seeds)} x seed {seeds[0]}: {what}", flush=True)
+
+
+def _by_kind(tally: Tally) -> dict[str, list[int]]:
+    kinds: dict[str, list[int]] = {}
+    for seed, what in tally.faults:
+        key = what.partition(": ")[0] if what[:6] not in ("names ", "not pr") else what[:90]
+        same = next((kind for kind in kinds if kind.startswith(key)), what)
+        kinds.setdefault(same, []).append(seed)
+    return kinds
+
+
+def _keep(name: str, seed: int, folder: Path) -> None:
+    """One input as it was read, with what came of it."""
+    from benchmarks.fuzz_seeds import targets  # noqa: PLC0415
+
+    os.environ["POSEZOO_CACHE"] = str(folder / "cache")
+    seeds = folder / "seeds"
+    seeds.mkdir(parents=True)
+    targets()[name].make(seeds)
+    print(outcome(name, seed, seeds, folder / "work"))
+
+
+if __name__ == "__main__":
+    main()

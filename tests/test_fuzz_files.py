@@ -1,0 +1,83 @@
+"""Files that no program wrote against everything that reads one.
+
+A sample of what `python -m benchmarks.fuzz_files --inputs 1000000` does, and trees of JSON that
+Hypothesis makes up. The 2,000 inputs of each format would take CI seven minutes of a core.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.fuzz_files import READ, REFUSED, verdict
+from benchmarks.fuzz_seeds import targets
+
+ROOT = Path(__file__).parents[1]
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50)
+TREES = st.recursive(
+    LEAVES,
+    lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text(max_size=9), inside),
+    max_leaves=15,
+)
+OF_JSON = {  # the file of a format that is quick to read
+    **{name: f"{name}.json" for name in ("eval", "errors", "cameras", "boxes", "config")},
+    **{name: Path(name).name for name in targets() if name[:3] == "key" and name[-5:] == ".json"},
+}
+
+
+def test_a_sample_of_changed_files_is_read_or_refused_in_one_line():
+    pytest.importorskip("cdflib")
+    pytest.importorskip("scipy")
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels")]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.fuzz_files", "--sample"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    *_, total = done.stdout.splitlines()
+    read, refused = (int(cell) for cell in total.split("|")[2:4])
+    assert read > 300 and refused > 1000, total
+
+
+@pytest.mark.parametrize("name", OF_JSON)
+def test_any_tree_of_json_in_its_place_is_read_or_refused_in_one_line(name, tmp_path):
+    target, file = targets()[name], tmp_path / "in" / OF_JSON[name]
+    file.parent.mkdir()
+    (tmp_path / "out").mkdir()
+    target.make(file.parent)
+    whole = json.loads(file.read_text())
+
+    @settings(
+        max_examples=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(TREES, st.integers(0, 10))
+    def check(tree, place):
+        """The tree alone, or in the place of one part of a whole file."""
+        content = tree
+        if isinstance(whole, dict) and place < len(whole):
+            content = {**whole, [*whole][place]: tree}
+        elif isinstance(whole, list) and place < len(whole):
+            content = [*whole[:place], tree, *whole[place + 1 :]]
+        file.write_text(json.dumps(content))
+        found = verdict(lambda: target.read(file.parent, tmp_path / "out"), tmp_path)
+        assert found in (READ, REFUSED)
+
+    check()
