@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from posezoo import registry
+from posezoo.cli.devices import devices_option
 from posezoo.cli.options import device_option, plugin_option
 
 _EPILOG = """\b
@@ -46,6 +47,7 @@ _KINDS = ("csv", "npz", "png", "bvh", "trc", "html", "video")
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Crops.")
 @click.option("--workers", type=click.IntRange(min=0), help="Threads that read ahead.")
 @click.option("--restart", is_flag=True, help="Do again what is done.")
+@devices_option
 @device_option
 @plugin_option
 def predict(plugins: tuple[Path, ...], **given: Any) -> None:
@@ -63,11 +65,15 @@ def predict(plugins: tuple[Path, ...], **given: Any) -> None:
     from posezoo.inference.jobs import Job, predict_sources
     from posezoo.inference.predictor import Predictor
     from posezoo.inference.sources import find_sources
+    from posezoo.ranks import here
 
     first, *others = given["sources"]
     if given["pipeline"] is None and first.lower().endswith(".onnx"):
         given |= {"pipeline": first, "sources": others}
-    fetch_missing(given["pipeline"], given["detector"], yes=given["yes"])
+    ranks = here()
+    if ranks.is_first:
+        fetch_missing(given["pipeline"], given["detector"], yes=given["yes"])
+    ranks.wait()
     everywhere = [parse_box(text) for text in given["boxes"]]
     by_picture = read_boxes(given["boxes_file"]) if given["boxes_file"] else {}
     predictor = Predictor(
@@ -78,7 +84,8 @@ def predict(plugins: tuple[Path, ...], **given: Any) -> None:
         flip=given["flip"],
         batch=given["batch"],
     )
-    sources, problems = find_sources(given["sources"], sys.stdin if "-" in given["sources"] else ())
+    listed = sys.stdin.read() if "-" in given["sources"] and ranks.is_first else ""
+    sources, problems = find_sources(given["sources"], ranks.told(listed).splitlines())
     workers = given["workers"]
     job = Job(
         out=given["out"],
@@ -90,9 +97,10 @@ def predict(plugins: tuple[Path, ...], **given: Any) -> None:
         workers=min(os.cpu_count() or 1, 4) if workers is None else workers,
     )
     with Lines(len(sources)) as lines:
-        for problem in problems:
+        for problem in problems if ranks.is_first else ():
             lines.failed(problem)
         tally = predict_sources(predictor, sources, job, lines)
-    lines.summary(tally, len(problems), job.out)
+    if ranks.is_first:
+        lines.summary(tally, len(problems), job.out)
     if not tally.people:
         click.get_current_context().exit(1 if tally.sources else 2)
