@@ -135,15 +135,16 @@ class Camera:
             tensor([[ 0.1000, -0.0500]], dtype=torch.float64)
         """
         distorted = (px - self.centre[..., None, :]) / self.focal[..., None, :]
-        rays = distorted
+        (x, y), (wanted_x, wanted_y) = distorted.unbind(-1), distorted.unbind(-1)
         for _ in range(_NEWTON_STEPS):
-            seen, jacobian = self._distort(rays), self._jacobian(rays)
-            (xx, xy), (yx, yy) = (row.unbind(-1) for row in jacobian.unbind(-2))
-            dx, dy = (distorted - seen).unbind(-1)
+            seen_x, seen_y, xx, xy, yx, yy = self._linearised(x, y)
+            dx, dy = wanted_x - seen_x, wanted_y - seen_y
             det = xx * yy - xy * yx
             det = torch.where(det.abs() > _FLAT, det, _FLAT)
-            step = torch.stack([yy * dx - xy * dy, xx * dy - yx * dx], -1) / det[..., None]
-            rays = (rays + step.clamp(-_LONGEST_STEP, _LONGEST_STEP)).clamp(-_WIDEST, _WIDEST)
+            along_x, along_y = (yy * dx - xy * dy) / det, (xx * dy - yx * dx) / det
+            x = (x + along_x.clamp(-_LONGEST_STEP, _LONGEST_STEP)).clamp(-_WIDEST, _WIDEST)
+            y = (y + along_y.clamp(-_LONGEST_STEP, _LONGEST_STEP)).clamp(-_WIDEST, _WIDEST)
+        rays = torch.stack([x, y], -1)
         radius, edge = rays.norm(dim=-1), self._edge()
         miss = (self._distort(rays) - distorted).abs().amax(-1)
         rounding = _ROUNDINGS * torch.finfo(rays.dtype).eps * (1 + distorted.abs().amax(-1))
@@ -226,17 +227,21 @@ class Camera:
         gain = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + factor * (p1 * y + p2 * x)
         return torch.stack([x * gain + p2 * r2, y * gain + p1 * r2], -1)
 
-    def _jacobian(self, rays: Tensor) -> Tensor:  # (..., N, 2) -> (..., N, 2, 2)
-        """Of `_distort`: row i holds the slopes of its i-th coordinate along x and y."""
+    def _linearised(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:  # six of (..., N)
+        """`_distort` of (x, y), then its slopes: of x along x and y, of y along x and y."""
         k1, k2, k3, p1, p2, factor = self.parameters[..., None, 4:].unbind(-1)
-        x, y = rays.unbind(-1)
         r2 = x * x + y * y
         gain = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + factor * (p1 * y + p2 * x)
         slope = 2 * (k1 + r2 * (2 * k2 + 3 * r2 * k3))  # of the radial gain, along x: slope * x
         gain_x, gain_y = slope * x + factor * p2, slope * y + factor * p1
-        along_x = torch.stack([gain + x * gain_x + 2 * p2 * x, x * gain_y + 2 * p2 * y], -1)
-        along_y = torch.stack([y * gain_x + 2 * p1 * x, gain + y * gain_y + 2 * p1 * y], -1)
-        return torch.stack([along_x, along_y], -2)
+        return (
+            x * gain + p2 * r2,
+            y * gain + p1 * r2,
+            gain + x * gain_x + 2 * p2 * x,
+            x * gain_y + 2 * p2 * y,
+            y * gain_x + 2 * p1 * x,
+            gain + y * gain_y + 2 * p1 * y,
+        )
 
     def _edge(self) -> Tensor:  # (...)
         """How far from the axis, as x/z, the lens still sees more the further out it looks."""
@@ -244,7 +249,7 @@ class Camera:
         radius = torch.linspace(0, _WIDEST, _EDGE_PLACES).to(self.parameters)
         r2 = radius * radius
         rising = 1 + r2 * (3 * k1 + r2 * (5 * k2 + r2 * 7 * k3)) > 0
-        return (radius * rising.cumprod(-1)).amax(-1)
+        return (radius * ((~rising).cumsum(-1) == 0)).amax(-1)
 
 
 def world_to_camera(

@@ -311,7 +311,8 @@ class Detector(Protocol):
     boxes. A detector that has networks is a module, in eval mode from the start.
     One that can follow people through a video also has `follow(picture, people)`: the next frame
     and the people of the last one in, the same people in their order out, None for who is lost.
-    It looks for nobody else.
+    It looks for nobody else. One whose networks can be exported has `networks()`: of each, by name,
+    the module, two items of its input, and names of its outputs.
     """
 
     joint_set: str  # of its 2D joints, a name of skeletons.toml

@@ -50,6 +50,7 @@ class Settings:
     warmup: Annotated[float, Range(0, 1, below=True)] = 0.1  # of "onecycle", share of the steps
     grad_clip: NotNegative = 0.0  # largest gradient norm; 0: free
     ema: Dropout = 0.0  # decay of the averaged weights that are evaluated and kept; 0: none
+    batch_norm: Literal["local", "sync"] = "local"  # over a rank's items, or the whole batch's
     bf16: Literal["auto", "on", "off"] = "auto"  # auto: where the hardware computes in it
     eval_every: TimesOrNone = 0  # steps; 0: a fifth of all
     eval_samples: TimesOrNone = 1000  # of the val split, while training; 0: all, as the last one

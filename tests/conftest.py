@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import h5py
 import numpy as np
@@ -96,6 +100,53 @@ def painted() -> Iterator[ModuleType]:
     yield sys.modules[name]
     catalog.discard(found)
     sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def in_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[list[Any]]]:
+    """Make calls in processes that share work, and give what each rank answered to each call.
+
+    A call is the name of a function of `file`, or "cli", and its arguments, as JSON.
+    """
+    root = Path(__file__).parents[1]
+
+    def run(file: str, calls: Sequence[tuple[str, list[Any]]], size: int = 2) -> list[list[Any]]:
+        folder = tmp_path_factory.mktemp("ranks")
+        place = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "OMP_NUM_THREADS": 1}
+        path = os.pathsep.join([str(root), str(root / "kernels")])
+        processes = [
+            subprocess.Popen(
+                [sys.executable, Path(__file__).with_name("rank.py"), file, folder],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={
+                    **os.environ,
+                    **{name: str(value) for name, value in place.items()},
+                    **dict.fromkeys(("RANK", "LOCAL_RANK"), str(rank)),
+                    "PYTHONPATH": path,
+                },
+            )
+            for rank in range(size)
+        ]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(calls))
+            process.stdin.close()
+            process.stdin = None
+        while None in (codes := [process.poll() for process in processes]) and not any(codes):
+            time.sleep(0.05)
+        for process in processes:
+            process.kill()  # one that waits for another that has ended
+        outputs = [process.communicate()[0] for process in processes]
+        assert codes == [0] * size, "\n".join(outputs)
+        return [
+            [json.loads((folder / f"{number}.{rank}").read_text()) for rank in range(size)]
+            for number in range(len(calls))
+        ]
+
+    return run
 
 
 # One person standing at (300, -200) mm, arms a little out: Human3.6M-17 order, z up.

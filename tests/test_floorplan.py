@@ -31,8 +31,9 @@ PLAN: dict[str, str] = {
     "geometry": "",
     "hints": "",
     "limits": "",
-    "losses": "",
+    "losses": "ranks",
     "ops": "",
+    "ranks": "",
     "registry": "hints limits",
     "samples": "camera",
     "safetensors_file": "hints",
@@ -55,16 +56,16 @@ PLAN: dict[str, str] = {
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
-        "assembly contracts cores data evaluation hints limits pipeline posezoo registry "
-        "safetensors_file settings skeleton typed_files weights"
+        "assembly contracts cores data evaluation hints limits pipeline posezoo ranks "
+        "registry safetensors_file settings skeleton typed_files weights"
     ),
     "evaluation": (
-        "assembly camera contracts data drawing geometry hints metrics pipeline registry "
-        "settings skeleton training typed_files"
+        "assembly camera contracts data drawing geometry hints metrics pipeline ranks "
+        "registry settings skeleton training typed_files"
     ),
     "inference": (
-        "assembly camera clips contracts data drawing joint_maps pipeline posezoo registry "
-        "skeleton training typed_files weights"
+        "assembly camera clips contracts data drawing export joint_maps pipeline posezoo "
+        "ranks registry skeleton training typed_files weights"
     ),
     "drawing": "skeleton",
     "weights": (
@@ -80,10 +81,11 @@ PLAN: dict[str, str] = {
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry limits normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation hints inference ops posezoo registry report sample scaffold "
-        "settings skeleton sweep testing training typed_files weights"
+        "cores data evaluation export hints inference ops posezoo ranks registry report "
+        "sample scaffold settings skeleton sweep testing training typed_files weights"
     ),
     "sample": "contracts data inference skeleton training",
+    "export": "assembly camera contracts data evaluation ops pipeline posezoo",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {

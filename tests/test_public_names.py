@@ -20,6 +20,7 @@ PUBLIC = {
     "posezoo.cli.data": "data",
     "posezoo.cli.weights": "weights",
     "posezoo.data.augment": "CHANGES Augmentation Augmented parse_augment",
+    "posezoo.export": ("Format Graph Trial graphs_of items_for quantise too_far try_out write"),
     "posezoo.ops": (
         "BackendUnavailable Moments backend backend_in_use decode dsnt_loss gaussian_heatmaps "
         "head_mse heatmap_mse integral_head moments soft_argmax"

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from posezoo.cli.devices import beside_others, is_lost, is_silent, remember, require_shared
 from posezoo.cli.lazy import LazyGroup
 from posezoo.cli.usage import taught
 from posezoo.cores import wait_quietly
@@ -28,6 +29,7 @@ _COMMANDS = {
     "compare": ("posezoo.cli.compare:compare", "Runs beside each other, where that is fair."),
     "data": ("posezoo.cli.data:data", "Get data in, and see whether it is right."),
     "weights": ("posezoo.cli.weights:weights", "Weights by name, and whose they are."),
+    "export": ("posezoo.cli.export:export", "A run or weights as a file for other runtimes."),
     "bench": ("posezoo.cli.bench:bench", "Time the operations, and check them first."),
     "check": ("posezoo.cli.check:check", "Prove that an entry keeps its contract."),
     "new": ("posezoo.cli.new:new", "Write a package with an entry of your own."),
@@ -41,26 +43,42 @@ _LONGEST = 4000  # characters of an error: what it quotes is shortened where it 
 class Commands(LazyGroup):
     """The group of all commands; what goes wrong by a user's mistake is said in one line."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words beside what they mean."""
+        remember(ctx, args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a user's mistake ends in one line on stderr and exit code 2."""
         wait_quietly()  # no command has loaded torch yet
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            raise taught(error) from None
-        except BrokenPipeError:  # `posezoo list | head`: click ends it quietly
-            raise
-        except KeyboardInterrupt:
-            click.echo("stopped by SIGINT", err=True)
-            ctx.exit(130)
-        except Stopped as stopped:
-            click.echo(stopped.said, err=True)
-            ctx.exit(int(stopped.code or 0))
-        except _USER_ERRORS as error:
-            if ctx.params["debug"]:
+        with beside_others(ctx) as say:
+            try:
+                require_shared(ctx)
+                return super().invoke(ctx)
+            except BrokenPipeError:  # `posezoo list | head`: click ends it quietly
                 raise
-            click.echo(f"error: {_one_line(error)}", err=True)
-            ctx.exit(2)
+            except KeyboardInterrupt:
+                say("stopped by SIGINT")
+                ctx.exit(130)
+            except Stopped as stopped:
+                say(stopped.said)
+                ctx.exit(int(stopped.code or 0))
+            except _USER_ERRORS as error:
+                if ctx.params["debug"]:
+                    raise
+                say(f"error: {_one_line(error)}")
+                ctx.exit(2)
+            except click.ClickException as error:
+                if is_silent(error):
+                    ctx.exit(error.exit_code)
+                if isinstance(error, click.UsageError):
+                    raise taught(error) from None
+                raise
+            except RuntimeError as error:
+                if not is_lost(error):
+                    raise
+                say("error: another of the processes ended, and with it the work of all")
+                ctx.exit(2)
 
 
 @click.group(

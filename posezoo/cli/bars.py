@@ -15,6 +15,7 @@ import rich.console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from posezoo.evaluation.evaluate import Evaluation
+from posezoo.ranks import here
 
 
 class Bar:
@@ -29,7 +30,7 @@ class Bar:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=not (console.is_terminal and here().is_first),
             redirect_stdout=sys.stdout.isatty(),  # else what is printed is kept, not drawn
         )
         self.task = self.progress.add_task(what, total=total)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from posezoo import registry
+from posezoo.cli.devices import devices_option
 from posezoo.cli.options import (
     data_option,
     device_option,
@@ -28,6 +29,7 @@ Examples:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
 @data_option("the run's own val split")
 @click.option("--limit", type=click.IntRange(min=0), default=0, help="Pictures.  [default: all]")
+@devices_option
 @device_option
 @evaluation_workers_option
 @plugin_option
@@ -51,12 +53,15 @@ def errors(
     from posezoo.cli.bars import Bar
     from posezoo.cli.tables import print_table
     from posezoo.evaluation.detections import fit_errors
+    from posezoo.ranks import here
     from posezoo.training.runs import pick_device
 
     with Bar("detecting") as bar:
         model, found = fit_errors(
             run, data=data, limit=limit, device=pick_device(device), workers=workers, progress=bar
         )
+    if not here().is_first:
+        return
     if found.trained_on:
         click.echo(
             f"warning: the detector was trained on {', '.join(found.trained_on)}: on strangers it "

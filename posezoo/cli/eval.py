@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from posezoo import registry
+from posezoo.cli.devices import devices_option
 from posezoo.cli.options import (
     data_option,
     device_option,
@@ -40,6 +41,7 @@ A lifter on a store with detected 2D joints is evaluated on these and on the tru
 @click.option("--attribute", is_flag=True, help="Which part does the 3D error come from?")
 @click.option("--detail", is_flag=True, help="Also by action, subject and joint.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@devices_option
 @device_option
 @evaluation_workers_option
 @plugin_option

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from posezoo.cli.devices import devices_option
+
 MOST_WORKERS = 256  # processes; far more than any machine feeds a network with
 
 device_option = click.option(
@@ -98,6 +100,7 @@ _TRAINING = (
     click.option("--lr", type=float, help="Learning rate at its highest."),
     click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any other setting."),
     device_option,
+    devices_option,
     workers_option,
     plugin_option,
 )

@@ -10,11 +10,13 @@ from typing import Any
 import click
 
 from posezoo import registry
+from posezoo.cli.devices import devices_option
 from posezoo.cli.options import device_option, plugin_option
 
 _EPILOG = """\b
 Examples:
   posezoo predict photo.jpg --out results  # fetches 36 MB, once
+  posezoo predict model.onnx photo.jpg --out results  # needs a file of posezoo export
   posezoo predict holiday/ dance.mp4 --out results --bvh --smooth savgol  # needs a video
 """
 _KINDS = ("csv", "npz", "png", "bvh", "trc", "html", "video")
@@ -45,14 +47,16 @@ _KINDS = ("csv", "npz", "png", "bvh", "trc", "html", "video")
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Crops.")
 @click.option("--workers", type=click.IntRange(min=0), help="Threads that read ahead.")
 @click.option("--restart", is_flag=True, help="Do again what is done.")
+@devices_option
 @device_option
 @plugin_option
 def predict(plugins: tuple[Path, ...], **given: Any) -> None:
     """Find people in each SOURCE, and where their joints are in mm.
 
     SOURCE is a picture, a video, a folder of them, a glob, - for a list of names on stdin, or the
-    number of a camera. What is done already is left as it is. Exit code: 0 somebody was found, 1
-    nobody, 2 nothing could be read.
+    number of a camera. A first one that ends in .onnx is the pipeline, as posezoo export wrote it.
+    What is done already is left as it is. Exit code: 0 somebody was found, 1 nobody, 2 nothing
+    could be read.
     """
     for file in plugins:
         registry.load_plugin_file(file)
@@ -61,8 +65,15 @@ def predict(plugins: tuple[Path, ...], **given: Any) -> None:
     from posezoo.inference.jobs import Job, predict_sources
     from posezoo.inference.predictor import Predictor
     from posezoo.inference.sources import find_sources
+    from posezoo.ranks import here
 
-    fetch_missing(given["pipeline"], given["detector"], yes=given["yes"])
+    first, *others = given["sources"]
+    if given["pipeline"] is None and first.lower().endswith(".onnx"):
+        given |= {"pipeline": first, "sources": others}
+    ranks = here()
+    if ranks.is_first:
+        fetch_missing(given["pipeline"], given["detector"], yes=given["yes"])
+    ranks.wait()
     everywhere = [parse_box(text) for text in given["boxes"]]
     by_picture = read_boxes(given["boxes_file"]) if given["boxes_file"] else {}
     predictor = Predictor(
@@ -73,7 +84,8 @@ def predict(plugins: tuple[Path, ...], **given: Any) -> None:
         flip=given["flip"],
         batch=given["batch"],
     )
-    sources, problems = find_sources(given["sources"], sys.stdin if "-" in given["sources"] else ())
+    listed = sys.stdin.read() if "-" in given["sources"] and ranks.is_first else ""
+    sources, problems = find_sources(given["sources"], ranks.told(listed).splitlines())
     workers = given["workers"]
     job = Job(
         out=given["out"],
@@ -85,9 +97,10 @@ def predict(plugins: tuple[Path, ...], **given: Any) -> None:
         workers=min(os.cpu_count() or 1, 4) if workers is None else workers,
     )
     with Lines(len(sources)) as lines:
-        for problem in problems:
+        for problem in problems if ranks.is_first else ():
             lines.failed(problem)
         tally = predict_sources(predictor, sources, job, lines)
-    lines.summary(tally, len(problems), job.out)
+    if ranks.is_first:
+        lines.summary(tally, len(problems), job.out)
     if not tally.people:
         click.get_current_context().exit(1 if tally.sources else 2)

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from posezoo.inference.people import Prediction, VideoPrediction
+from posezoo.ranks import here
 
 if TYPE_CHECKING:
     from posezoo.inference.jobs import Tally
@@ -32,7 +33,7 @@ class Lines:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=self.console,
-            disable=not self.console.is_terminal,
+            disable=not (self.console.is_terminal and here().is_first),
         )
         self.task = self.bar.add_task("pictures", total=sources)
         self.begin = self.video_begin = time.monotonic()

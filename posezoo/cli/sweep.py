@@ -56,6 +56,7 @@ def sweep(
     for file in plugins:
         registry.load_plugin_file(file)
     from posezoo.cli.bars import Bar, Trainings
+    from posezoo.ranks import apart, here
     from posezoo.sweep.definition import Axis, Sweep
     from posezoo.sweep.study import Study
     from posezoo.sweep.table import write_report
@@ -78,12 +79,17 @@ def sweep(
     elif grid or sample or sets or device != "auto" or any(words[k] for k in words.keys() - _PLAIN):
         raise click.UsageError("without PIPELINE a study goes on as it was defined: --study alone")
     options: dict[str, Any] = {"workers": workers, "plugins": plugins}
-    study = Study(folder)
-    if study.unfinished and jobs > 1:
-        with Bar("trainings", study.sweep.count * study.sweep.seeds) as bar:
-            work_together(folder, jobs, say=click.echo, progress=bar, **options)
-    elif study.unfinished:
-        with Trainings("trainings", study.unfinished * study.sweep.seeds) as bar:
-            work(folder, say=bar.said, loggers=[bar], **options)
-    click.echo(write_report(study))
-    click.echo(f"{folder}: table.md, table.csv, table.html, plot.png; runs in trials/")
+    study, ranks = Study(folder), here()
+    if jobs > 1 and ranks.size > 1:
+        raise click.UsageError(f"--jobs {jobs}: {ranks.size} processes share it already")
+    with apart():  # trials are dealt out, not steps
+        if study.unfinished and jobs > 1:
+            with Bar("trainings", study.sweep.count * study.sweep.seeds) as bar:
+                work_together(folder, jobs, say=click.echo, progress=bar, **options)
+        elif study.unfinished:
+            with Trainings("trainings", study.unfinished * study.sweep.seeds) as bar:
+                work(folder, say=bar.said, loggers=[bar], **options)
+    ranks.wait()
+    if ranks.is_first:
+        click.echo(write_report(study))
+        click.echo(f"{folder}: table.md, table.csv, table.html, plot.png; runs in trials/")

@@ -18,19 +18,31 @@ from torch.utils.data import DataLoader, Sampler
 from posezoo.contracts import Batch, Dataset, Sample
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ALL = slice(None)
 
 
 class StepSampler(Sampler[list[int]]):
     """The indices of the batches of steps `first` to `last`: shuffled anew each epoch.
 
+    `share` is what of each batch is wanted here, where others have the rest.
+
     Epoch e draws index i + e * len(dataset) for item i, so that datasets can vary what they show.
     """
 
     def __init__(
-        self, *, length: int, limit: int, batch_size: int, seed: int, first: int, last: int
+        self,
+        *,
+        length: int,
+        limit: int,
+        batch_size: int,
+        seed: int,
+        first: int,
+        last: int,
+        share: slice = _ALL,
     ) -> None:
         self.length, self.items = length, min(limit or length, length)
         self.batch_size, self.seed, self.first, self.last = batch_size, seed, first, last
+        self.share = share
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -38,7 +50,7 @@ class StepSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         drawn = self._draw(self.first * self.batch_size)
         for _ in range(len(self)):
-            yield list(islice(drawn, self.batch_size))
+            yield list(islice(drawn, self.batch_size))[self.share]
 
     def _draw(self, start: int) -> Iterator[int]:
         epoch, position = divmod(start, self.items)
@@ -59,8 +71,9 @@ def training_batches(
     limit: int,
     workers: int,
     pin: bool,
+    share: slice = _ALL,
 ) -> DataLoader[Batch]:
-    """The batches of steps `first` (included) to `last` (not included)."""
+    """The batches of steps `first` (included) to `last` (not included), or a share of each."""
     sampler = StepSampler(
         length=len(dataset),
         limit=limit,
@@ -68,16 +81,20 @@ def training_batches(
         seed=seed,
         first=first,
         last=last,
+        share=share,
     )
     return _loader(dataset, sampler, workers=workers, pin=pin)
 
 
 def ordered_batches(
-    dataset: Dataset, *, indices: range, batch_size: int, workers: int = 0
+    dataset: Dataset, *, indices: range, batch_size: int, workers: int = 0, share: slice = _ALL
 ) -> DataLoader[Batch]:
-    """The items of `indices`, in order, the last batch as short as it must be."""
+    """The items of `indices`, in order, the last batch as short as it must be.
+
+    `share` is which of the batches are wanted here, where others have the rest.
+    """
     chunks = [list(indices[i : i + batch_size]) for i in range(0, len(indices), batch_size)]
-    return _loader(dataset, chunks, workers=workers)
+    return _loader(dataset, chunks[share], workers=workers)
 
 
 class _Loader(DataLoader[Batch]):

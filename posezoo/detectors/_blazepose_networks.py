@@ -96,9 +96,9 @@ class LandmarkNetwork(nn.Module):
             z = relu6(max_pool2d(z, 2) + halve(pad(z, (0, 1, 0, 1)), relu6))
             for each in layers:
                 z = relu6(z + each(z, relu6))
-        points = self.points(z).view(-1, NUM_POINTS, 5)
-        world = self.world(z).view(-1, NUM_POINTS, 3)
-        return points, self.flag(z).sigmoid().flatten(), self.heatmaps(y), world
+        points = self.points(z).flatten(1).unflatten(1, (NUM_POINTS, 5))
+        world = self.world(z).flatten(1).unflatten(1, (NUM_POINTS, 3))
+        return points, self.flag(z).sigmoid()[:, 0, 0, 0], self.heatmaps(y), world
 
 
 class Trunk(nn.Module):
@@ -191,4 +191,4 @@ def _depth_to_space(x: Tensor) -> Tensor:
 
 def _rows(x: Tensor, size: int) -> Tensor:
     """(B, n size, h, w) to (B, h w n, size): anchors row by row, those of a cell together."""
-    return x.permute(0, 2, 3, 1).reshape(len(x), x.shape[1:].numel() // size, size)
+    return x.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, size))

@@ -115,6 +115,14 @@ class BlazePose(nn.Module):
         seen = self._look(picture.cpu(), about(points[:, 0], points[:, 1]))
         return [person if self._is_somebody(person) else None for person in seen]
 
+    def networks(self) -> dict[str, tuple[nn.Module, Tensor, tuple[str, ...]]]:
+        """What can be exported: each network with two pictures for it and names of its outputs."""
+        looks = ("points", "flag", "heatmaps", "world_m")
+        return {
+            "person": (self.person, torch.zeros(2, 3, PERSON_PX, PERSON_PX), ("boxes", "logits")),
+            "landmarks": (self.landmarks, torch.zeros(2, 3, LANDMARK_PX, LANDMARK_PX), looks),
+        }
+
     def _is_somebody(self, person: DetectedPerson) -> bool:
         error = float(person.extras.get("mirror_error", 0.0))
         return person.score >= self.least_presence and error <= _MOST_DISAGREEMENT

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from posezoo.contracts import Batch, Dataset
 from posezoo.data.complete import left_out
-from posezoo.evaluation.evaluated import NotFinite, where_not_finite
+from posezoo.evaluation.evaluated import named, require_finite, where_not_finite
 from posezoo.evaluation.open_run import open_run
-from posezoo.evaluation.per_pose import Progress, collect
+from posezoo.evaluation.per_pose import Judged, Progress, collect
 from posezoo.evaluation.protocol import Protocol, find_protocol
 from posezoo.geometry import procrustes_align, root_relative
 from posezoo.metrics import mpjpe, pa_mpjpe
@@ -107,12 +107,11 @@ def attribute(
     Raises:
         ValueError: the pipeline or the data has no 3D, or the protocol leaves no pose.
     """
-    not_finite = NotFinite()
     found = collect(
         pipeline,
         dataset,
         protocol,
-        lambda batch: _errors(pipeline, batch, protocol.root, not_finite),
+        lambda batch: _judged(pipeline, batch, protocol.root),
         data=data,
         batch_size=batch_size,
         device=device,
@@ -120,7 +119,7 @@ def attribute(
         workers=workers,
         progress=progress,
     )
-    not_finite.require_some(len(found), data=data, pipeline=str(pipeline.spec))
+    require_finite(found, data=data, pipeline=str(pipeline.spec))
     if found.errors["total"].isnan().all():
         raise ValueError(f"{data}: no joint is labelled in 3D; attribute on data with 3D truth")
     means = found.mean(protocol.aggregate)
@@ -136,7 +135,7 @@ def attribute(
         samples=len(found),
         data_poses=len(dataset) + left_out(dataset),
         left_out=left_out(dataset),
-        not_finite=tuple(not_finite.names),
+        not_finite=found.not_finite,
         total=known["total"],
         parts={name: known[name] for name in ("detector", "lifter") if name in known},
         detector_over_lifter=known.get("detector_over_lifter"),
@@ -187,9 +186,7 @@ def at_true_depth(
     return placed - placed[..., :1, :]
 
 
-def _errors(
-    pipeline: Pipeline, batch: Batch, root: int, not_finite: NotFinite
-) -> dict[str, Tensor]:
+def _judged(pipeline: Pipeline, batch: Batch, root: int) -> Judged:
     """Errors and their differences (B, T, J) in mm, float64; NaN where a joint is not labelled."""
     truth = pipeline.predicted_frames(batch)
     true, labelled = truth.joints3d.double(), truth.labelled3d
@@ -229,9 +226,11 @@ def _errors(
         for name, alone in zip(pipeline.skeleton.joints, _one_hot(known2d), strict=True):
             errors[name] = total - lifted(alone)
     broken = where_not_finite(result, truth)
-    not_finite.add(truth, broken.any(1))
     known = labelled & ~broken[..., None]
-    return {name: each.where(known, torch.nan) for name, each in errors.items()}
+    return Judged(
+        errors={name: each.where(known, torch.nan) for name, each in errors.items()},
+        not_finite=named(truth, broken.any(1)),
+    )
 
 
 def _one_hot(known2d: Tensor) -> Tensor:  # (B, T, J, 1) -> (J, J, 1) bool

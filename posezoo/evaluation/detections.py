@@ -15,6 +15,7 @@ from posezoo.evaluation.detector_errors import DetectorErrors
 from posezoo.evaluation.open_run import open_run
 from posezoo.evaluation.per_pose import Progress
 from posezoo.pipeline import Pipeline
+from posezoo.ranks import here
 from posezoo.registry import parse_node
 from posezoo.skeleton import Skeleton
 
@@ -60,31 +61,32 @@ def detect(
         indices=indices,
         batch_size=opened.settings.batch_size,
         workers=workers,
+        share=here().turns,
     )
-    found: list[tuple[Tensor, ...]] = []
+    parts: list[dict[str, Tensor]] = []
+    done = 0
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=opened.bf16):
         for batch in loader:
             result = pipeline.predict(batch.to(device))
             assert result.joints2d is not None and result.confidence is not None
-            found.append(
-                (
-                    result.joints2d[:, 0].float().cpu(),
-                    batch.joints2d[:, 0],
-                    result.confidence.float().cpu(),
-                    batch.labelled2d[:, 0],
-                )
+            parts.append(
+                {
+                    "predicted": result.joints2d[:, 0].float().cpu(),
+                    "true": batch.joints2d[:, 0],
+                    "confidence": result.confidence.float().cpu(),
+                    "labelled": batch.labelled2d[:, 0],
+                }
             )
-            progress(sum(len(each[0]) for each in found), len(indices))
-    predicted, true, confidence, labelled = (torch.cat(each) for each in zip(*found, strict=True))
+            done += len(batch) * here().size
+            progress(min(done, len(indices)), len(indices))
+    every = here().in_order(parts)
+    found = {name: torch.cat([part[name] for part in every]) for name in every[0]}
     own, node = parse_node(opened.settings.data), opened.data
     trained = build_dataset(own.with_params(split="train"), pictures=False).subjects
     same_source = node.key == own.key and node.params.get("path") == own.params.get("path")
     known = set(trained) if same_source else set()
     return pipeline, Detections(
-        predicted=predicted,
-        true=true,
-        confidence=confidence,
-        labelled=labelled,
+        **found,
         subjects=dataset.subjects,
         trained_on=tuple(name for name in dataset.subjects if name in known),
     )

@@ -16,17 +16,20 @@ from posezoo.contracts import Batch, Dataset, PoseResult
 from posezoo.data.complete import left_out
 from posezoo.evaluation.bootstrap import Cells
 from posezoo.evaluation.evaluated import (
-    Fingerprint,
-    NotFinite,
+    facts,
+    fingerprint,
+    named,
     people_trained_on,
+    require_finite,
     where_not_finite,
 )
 from posezoo.evaluation.flip import predict_with_flip
 from posezoo.evaluation.metric_table import METRICS
 from posezoo.evaluation.open_run import open_run, other_joints2d
-from posezoo.evaluation.per_pose import Progress, collect
+from posezoo.evaluation.per_pose import Judged, Progress, collect
 from posezoo.evaluation.protocol import Protocol, find_protocol
 from posezoo.pipeline import Pipeline
+from posezoo.ranks import here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,28 +106,30 @@ def evaluate(
         ValueError: the data has no truth for something that the pipeline predicts, or no pose
             has a finite error.
     """
-    items, not_finite = Fingerprint(with_2d=not pipeline.has_image), NotFinite()
-
     detected = False
 
-    def errors(batch: Batch) -> dict[str, Tensor]:
+    def judged(batch: Batch) -> Judged:
         nonlocal detected
         detected = detected or batch.confidence is not None
         truth = pipeline.predicted_frames(batch)
-        judged = truth.frames(lead, truth.joints3d.shape[1])
-        items.add(judged)
+        counted = truth.frames(lead, truth.joints3d.shape[1])
         result = predict_with_flip(pipeline, batch) if flip else pipeline.predict(batch)
         broken = where_not_finite(result, truth)
-        not_finite.add(judged, broken[:, lead:].any(1))
         found = _errors(pipeline, result, truth, root=protocol.root, with_velocity=lead > 0)
-        return {k: each[:, lead:].where(~broken[:, lead:, None], torch.nan)
-                for k, each in found.items()}  # fmt: skip
+        return Judged(
+            errors={
+                k: each[:, lead:].where(~broken[:, lead:, None], torch.nan)
+                for k, each in found.items()
+            },
+            not_finite=named(counted, broken[:, lead:].any(1)),
+            facts=facts(counted, with_2d=not pipeline.has_image),
+        )
 
     found = collect(
         pipeline,
         dataset,
         protocol,
-        errors,
+        judged,
         data=data,
         batch_size=batch_size,
         device=device,
@@ -133,7 +138,8 @@ def evaluate(
         max_samples=max_samples,
         progress=progress,
     )
-    not_finite.require_some(len(found), data=data, pipeline=str(pipeline.spec))
+    detected = bool(here().greatest(detected))
+    require_finite(found, data=data, pipeline=str(pipeline.spec))
     total = found.mean(protocol.aggregate)
     unknown = [name for name, value in total.items() if math.isnan(value)]
     if lacking := [name for name in unknown if METRICS[name].always]:
@@ -145,7 +151,7 @@ def evaluate(
         protocol=protocol,
         pipeline=str(pipeline.spec),
         data=data,
-        items=items.text,
+        items=fingerprint(found.facts),
         seen_people=None if trained_on is None else found.people(among=trained_on),
         flip=flip,
         # Pictures are cropped around the true joints, and the lens is always known.
@@ -156,7 +162,7 @@ def evaluate(
         samples=len(found),
         data_poses=len(dataset) + left_out(dataset),
         left_out=left_out(dataset),
-        not_finite=tuple(not_finite.names),
+        not_finite=found.not_finite,
         total=total,
         interval={name: found.interval(name, protocol.aggregate) for name in total},
         cells={k: found.cells(k, protocol.aggregate) for k in total if METRICS[k].ranks},

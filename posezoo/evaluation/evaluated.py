@@ -3,79 +3,75 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor
 
 from posezoo.assembly import build_dataset
 from posezoo.contracts import Batch, PoseResult
+from posezoo.evaluation.per_pose import PerPose
 from posezoo.registry import parse_node, split_nodes
 from posezoo.settings import Settings
 
 _STEPS_A_MM = 10  # poses count as the same if they agree to a tenth of a mm, or of a pixel
 
 
-class Fingerprint:
-    """A hash of evaluated items: equal if they are the same people, poses and cameras.
+def fingerprint(items: Iterable[bytes]) -> str:
+    """A hash of evaluated items, in order: equal if they are the same people, poses and cameras.
 
-    Words that only training heeds leave it as it is. A pipeline that sees pictures counts by its
-    3D truth, whatever their size; a lifter is given 2D joints, which count as well.
+    Words that only training heeds leave it as it is.
     """
-
-    def __init__(self, *, with_2d: bool) -> None:
-        self._hash, self._with_2d = hashlib.blake2b(digest_size=5), with_2d
-
-    def add(self, truth: Batch) -> None:
-        """Take in items, in order."""
-        known = [truth.joints3d.where(truth.labelled3d[..., None], 0), truth.root_mm]
-        if self._with_2d or not truth.labelled3d.any():
-            known.append(truth.joints2d.where(truth.labelled2d[..., None], 0))
-        rows = [_rounded(each) for each in known]
-        names = zip(truth.subject, truth.action, truth.sequence, strict=True)
-        for item, name in enumerate(names):
-            self._hash.update("/".join(name).encode())
-            for row in rows:
-                self._hash.update(row[item].numpy().tobytes())
-
-    @property
-    def text(self) -> str:
-        """As it stands in eval.json."""
-        return self._hash.hexdigest()
+    found = hashlib.blake2b(digest_size=5)
+    for each in items:
+        found.update(each)
+    return found.hexdigest()
 
 
-class NotFinite:
-    """The poses whose prediction, truth or camera is no number somewhere: NaN, or infinite.
+def facts(truth: Batch, *, with_2d: bool) -> bytes:
+    """What of a batch the fingerprint is of.
 
-    They have no error in any metric, and count in no mean.
+    A pipeline that sees pictures counts by its 3D truth, whatever their size; a lifter is given 2D
+    joints, which count as well.
     """
+    known = [truth.joints3d.where(truth.labelled3d[..., None], 0), truth.root_mm]
+    if with_2d or not truth.labelled3d.any():
+        known.append(truth.joints2d.where(truth.labelled2d[..., None], 0))
+    rows = [_rounded(each) for each in known]
+    names = zip(truth.subject, truth.action, truth.sequence, strict=True)
+    return b"".join(
+        part
+        for item, name in enumerate(names)
+        for part in ("/".join(name).encode(), *(row[item].numpy().tobytes() for row in rows))
+    )
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
 
-    def add(
-        self,
-        truth: Batch,  # the evaluated frame of each item
-        broken: Tensor,  # (B,) bool
-    ) -> None:
-        """Take in items, in order."""
-        self.names += [truth.name(item) for item in broken.nonzero().flatten().tolist()]
+def require_finite(found: PerPose, *, data: str, pipeline: str) -> None:
+    """Ask for a pose that has an error.
 
-    def require_some(self, samples: int, *, data: str, pipeline: str) -> None:
-        """Ask for a pose that has an error.
+    Raises:
+        ValueError: there is none.
+    """
+    if len(found.not_finite) == len(found):
+        raise ValueError(
+            f"none of {len(found)} poses of {data} has a finite error: '{pipeline}' gives NaN or "
+            f"infinity, as for {found.not_finite[0]}; train again with a lower --lr"
+        )
 
-        Raises:
-            ValueError: there is none.
-        """
-        if len(self.names) == samples:
-            raise ValueError(
-                f"none of {samples} poses of {data} has a finite error: '{pipeline}' gives NaN or "
-                f"infinity, as for {self.names[0]}; train again with a lower --lr"
-            )
+
+def named(
+    truth: Batch,
+    chosen: Tensor,  # (B,) bool
+) -> list[str]:
+    """Which poses they are, in words."""
+    return [truth.name(item) for item in chosen.nonzero().flatten().tolist()]
 
 
 def where_not_finite(result: PoseResult, truth: Batch) -> Tensor:  # (B, T) bool
-    """Where a number is none that an error would be made of: NaN, or infinite."""
+    """Where a number is none that an error would be made of: NaN, or infinite.
+
+    Such a pose has no error in any metric, and counts in no mean.
+    """
     numbers = [truth.joints3d.masked_fill(~truth.labelled3d[..., None], 0)]
     if result.joints3d is not None:
         numbers.append(result.joints3d)

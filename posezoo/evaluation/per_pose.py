@@ -6,6 +6,7 @@ as it says.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -18,8 +19,20 @@ from posezoo.data.loading import ordered_batches
 from posezoo.evaluation.bootstrap import Cells, bootstrap
 from posezoo.evaluation.protocol import Aggregate, Protocol
 from posezoo.pipeline import Pipeline
+from posezoo.ranks import as_bytes, as_tensor, here
+
+_WORDS, _FACTS = " words", " facts"  # beside the errors of a batch
 
 Progress = Callable[[int, int], None]  # is told how many items are done, and of how many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What comes of a batch."""
+
+    errors: dict[str, Tensor]  # (B, T, J) float64 each; NaN: not known
+    not_finite: list[str]  # the items that have none, since a number of them is none
+    facts: bytes = b""  # what else is to be kept of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +42,8 @@ class PerPose:
     errors: dict[str, Tensor]  # (N, J) float64 each, of the protocol's joints; NaN: not known
     joints: tuple[str, ...]  # their names
     names: tuple[tuple[str, str, str], ...]  # subject, action and sequence of each pose
+    not_finite: tuple[str, ...] = ()  # those that have no error, since a number of them is none
+    facts: tuple[bytes, ...] = ()  # of each batch
 
     def __len__(self) -> int:
         return len(self.names)
@@ -78,7 +93,7 @@ def collect(
     pipeline: Pipeline,
     dataset: Dataset,
     protocol: Protocol,
-    errors: Callable[[Batch], dict[str, Tensor]],  # -> (B, T, J), NaN where not known
+    judged: Callable[[Batch], Judged],
     *,
     data: str,
     batch_size: int,
@@ -90,8 +105,9 @@ def collect(
 ) -> PerPose:
     """The errors of the items that the protocol counts, in order.
 
-    `max_samples` takes that many items spread evenly over the split instead (0: all). The pipeline
-    is left in the mode in which it came.
+    Ranks take turns with the batches, and all of them have the whole, to the bit what one would
+    have. `max_samples` takes that many items spread
+    evenly over the split instead (0: all). The pipeline is left in the mode in which it came.
 
     Raises:
         ValueError: the protocol leaves no pose.
@@ -99,33 +115,42 @@ def collect(
     step = protocol.stride
     if max_samples:
         step *= max(1, -(-len(dataset) // (step * max_samples)))
-    indices, done = range(0, len(dataset), step), 0
-    loader = ordered_batches(dataset, indices=indices, batch_size=batch_size, workers=workers)
-    found: list[dict[str, Tensor]] = []
-    names: list[tuple[str, str, str]] = []
+    indices, done, ranks = range(0, len(dataset), step), 0, here()
+    loader = ordered_batches(
+        dataset, indices=indices, batch_size=batch_size, workers=workers, share=ranks.turns
+    )
+    parts: list[dict[str, Tensor]] = []
     training = pipeline.training
     pipeline.eval()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for loaded in loader:
-            done += len(loaded)
+            done += len(loaded) * ranks.size
             if progress is not None:
-                progress(done, len(indices))
+                progress(min(done, len(indices)), len(indices))
             batch = _counted(loaded, protocol)
             if not len(batch):
+                parts.append({})  # it holds its place among the batches of all ranks
                 continue
-            each = errors(batch.to(device))
-            found.append({name: value.flatten(0, 1).cpu() for name, value in each.items()})
-            frames = next(iter(each.values())).shape[1]
+            each = judged(batch.to(device))
+            frames = next(iter(each.errors.values())).shape[1]
             whose = zip(batch.subject, batch.action, batch.sequence, strict=True)
-            names += [name for name in whose for _ in range(frames)]
+            names = [name for name in whose for _ in range(frames)]
+            words = json.dumps([names, each.not_finite]).encode()
+            parts.append({k: value.flatten(0, 1).cpu() for k, value in each.errors.items()})
+            parts[-1] |= {_WORDS: as_tensor(words), _FACTS: as_tensor(each.facts)}
     pipeline.train(training)
+    found = [{**part} for part in ranks.in_order(parts) if part]
     if not found:
         raise ValueError(f"{data}: protocol {protocol.key} leaves no pose of it")
+    said = [json.loads(as_bytes(part.pop(_WORDS))) for part in found]
+    facts = tuple(as_bytes(part.pop(_FACTS)) for part in found)
     joints = list(protocol.joints or range(pipeline.skeleton.num_joints))
     return PerPose(
         errors={name: torch.cat([each[name] for each in found])[:, joints] for name in found[0]},
         joints=tuple(pipeline.skeleton.joints[joint] for joint in joints),
-        names=tuple(names),
+        names=tuple((*name,) for names, _ in said for name in names),
+        not_finite=tuple(name for _, broken in said for name in broken),
+        facts=facts,
     )
 
 

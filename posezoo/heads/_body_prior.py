@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from posezoo.losses import mean_of_items
+
 _JOINTS = 23
 _SHAPE = 10
 
@@ -56,7 +58,7 @@ class BodyPrior(nn.Module):
         fooled: Tensor = functional_call(self, frozen, made)
         apart = self(*(values.detach() for values in made))
         return {
-            "prior": (fooled - 1).square().sum(-1).mean(),
-            "discriminator": apart.square().sum(-1).mean()
-            + (self(*real) - 1).square().sum(-1).mean(),
+            "prior": mean_of_items((fooled - 1).square().sum(-1)),
+            "discriminator": mean_of_items(apart.square().sum(-1))
+            + mean_of_items((self(*real) - 1).square().sum(-1)),
         }

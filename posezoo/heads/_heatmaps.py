@@ -83,7 +83,7 @@ class HeatmapCodec:
             per_joint = ops.heatmap_mse(maps, cells, **self._gaussian(size[0]))
         else:
             per_joint = losses.distances(self._cells(self._soft(maps), size), cells)
-        return (per_joint * counts).sum() / counts.sum().clamp_min(1)
+        return losses.mean_of(per_joint, counts)
 
     def fused_loss(
         self,
@@ -100,7 +100,7 @@ class HeatmapCodec:
             layer.weight.flatten(1),
             layer.bias,
             cells,
-            weight=counts / counts.sum().clamp_min(1),
+            weight=counts / losses.number_of(counts),
             **self._gaussian(size[0]),
         )
 

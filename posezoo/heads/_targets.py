@@ -22,14 +22,6 @@ def targets(
     return cells, on_map & batch.labelled2d[:, 0]
 
 
-def mean_of(
-    per_joint: Tensor,  # (B, J)
-    counts: Tensor,  # (B, J) bool
-) -> Tensor:  # scalar
-    """Mean over the joints that count; 0 where there are none."""
-    return (per_joint * counts).sum() / counts.sum().clamp_min(1)
-
-
 def map_size(maps: Tensor) -> tuple[int, int]:
     """Height and width in cells."""
     return maps.shape[-2], maps.shape[-1]

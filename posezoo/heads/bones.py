@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, FeatureSpec, PoseResult
-from posezoo.heads._targets import mean_of
+from posezoo.losses import mean_of
 from posezoo.skeleton import Skeleton
 
 _UNIT_MM = 100.0

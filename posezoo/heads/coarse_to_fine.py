@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from posezoo import ops
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, FeatureSpec, PoseResult
-from posezoo.heads._targets import mean_of
 from posezoo.heads._volume import Volume
 from posezoo.limits import Depth, Length, Positive, Sigma
+from posezoo.losses import mean_of
 from posezoo.skeleton import Skeleton
 
 

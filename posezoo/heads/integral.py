@@ -17,8 +17,9 @@ from posezoo.contracts import Batch, FeatureSpec
 from posezoo.geometry import Grid
 from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
 from posezoo.heads._logits import LogitCodec
-from posezoo.heads._targets import map_size, mean_of, targets
+from posezoo.heads._targets import map_size, targets
 from posezoo.limits import Sigma, Width
+from posezoo.losses import mean_of
 
 
 class IntegralHead(nn.Module):

@@ -18,8 +18,9 @@ from posezoo.camera import Camera
 from posezoo.contracts import Batch, FeatureSpec, PoseResult
 from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
 from posezoo.heads._heatmaps import HeatmapCodec
-from posezoo.heads._targets import map_size, mean_of, targets
+from posezoo.heads._targets import map_size, targets
 from posezoo.limits import NotNegative, Sigma, Width
+from posezoo.losses import mean_of, mean_over_ranks
 
 
 class LocationMapHead(nn.Module):
@@ -106,7 +107,7 @@ class LocationMapHead(nn.Module):
         error = (places.float() - self._scores(batch)[..., None, None]).square().mean(2)
         error = (error * near).sum((-2, -1)) / near.sum((-2, -1)).clamp_min(1e-9)
         located = mean_of(error, seen & batch.labelled3d[:, 0])
-        blind = mean_of(energy, seen).clamp_min(1e-9)
+        blind = mean_over_ranks(energy, seen).clamp_min(1e-9)
         return self.codec.loss(heatmaps, batch) / blind + self.location_weight * located
 
     def decode(

@@ -21,8 +21,9 @@ from posezoo import ops
 from posezoo.contracts import Batch, FeatureSpec
 from posezoo.geometry import axes_affine, px_to_cells
 from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
-from posezoo.heads._targets import mean_of, targets
+from posezoo.heads._targets import targets
 from posezoo.limits import Range, Side, Sigma, Width
+from posezoo.losses import mean_of
 
 
 class SimccHead(nn.Module):

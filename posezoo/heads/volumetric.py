@@ -19,9 +19,9 @@ from posezoo.camera import Camera
 from posezoo.contracts import Batch, FeatureSpec, PoseResult
 from posezoo.geometry import Grid
 from posezoo.heads._deconvolutions import Deconvolutions, Kernel, deconvolutions
-from posezoo.heads._targets import mean_of
 from posezoo.heads._volume import Volume
 from posezoo.limits import Depth, Positive, Width
+from posezoo.losses import mean_of
 from posezoo.skeleton import Skeleton
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
+
+import torch
 
 import posezoo
 from posezoo.inference.boxes import Boxes
@@ -23,6 +25,7 @@ from posezoo.inference.results import overwritten, result_files, write_results
 from posezoo.inference.smoothing import Filter
 from posezoo.inference.sources import Source
 from posezoo.inference.video import LiveCamera, VideoFile
+from posezoo.ranks import here
 
 
 class Listener(Protocol):
@@ -64,7 +67,7 @@ class Tally:
 def predict_sources(
     predictor: Predictor, sources: Sequence[Source], job: Job, listener: Listener
 ) -> Tally:
-    """Predict every source and write its results.
+    """Predict every source and write its results; ranks take turns, and have the whole tally.
 
     Raises:
         ValueError: a result would overwrite a source, or the folder is a file.
@@ -75,7 +78,10 @@ def predict_sources(
     if job.out.is_file():
         raise ValueError(f"{job.out}: is a file, expected a folder: take another --out")
     job.out.mkdir(parents=True, exist_ok=True)
-    return _Worker(predictor, job, listener)(sources)
+    ranks = here()
+    ranks.wait()  # until all have found their sources, among which results may come to lie
+    tally = _Worker(predictor, job, listener)(sources[ranks.turns])
+    return Tally(*ranks.sum(torch.tensor(astuple(tally))).tolist())
 
 
 class _Worker:

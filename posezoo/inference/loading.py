@@ -17,6 +17,7 @@ from torch import nn
 from posezoo import registry
 from posezoo.assembly import build_detector, build_pipeline
 from posezoo.contracts import Detector
+from posezoo.inference.exported import read_exported
 from posezoo.inference.finding import ByCrops, ByDetector, Finder
 from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, PipelineSpec, parse_node, parse_pipeline
@@ -25,6 +26,7 @@ from posezoo.training.runs import pick_device
 from posezoo.typed_files import Count, typed
 from posezoo.weights.index import KnownWeights, known_weights, weights_of
 from posezoo.weights.named import is_name, open_named, spec_of
+from posezoo.weights.reading import sha256_of
 from posezoo.weights.shipped import shipped_weights
 from posezoo.weights.store import all_stored, load_weights
 
@@ -41,6 +43,7 @@ class Loaded:
     crop_px: int = 0  # side of the crops that it was trained on; 0: it looks at whole pictures
     margin: float = 0.0  # around the person, in those crops
     people: Detector | None = None  # who says where to crop
+    licence: str = ""  # of the weights, where it is known
 
 
 def load(what: str | Path) -> Pipeline:
@@ -51,7 +54,7 @@ def load(what: str | Path) -> Pipeline:
     Raises:
         ValueError: no such folder, name or entry, missing or damaged weights.
     """
-    return _load(what).pipeline
+    return open_pipeline(what).pipeline
 
 
 def default_lifter() -> str:
@@ -94,7 +97,7 @@ def load_for_prediction(
     loaded = (
         Loaded(pipeline=what, name=str(what.spec))
         if isinstance(what, Pipeline)
-        else _load(what or default_lifter())
+        else open_pipeline(what or default_lifter())
     )
     pipeline = loaded.pipeline
     if pipeline.has_image:
@@ -120,10 +123,10 @@ def load_lifter(what: str | Path | Pipeline | None, *, device: str = "auto") -> 
         loaded = Loaded(pipeline=what, name=str(what.spec))
     else:
         text = str(what or default_lifter())
-        if not Path(text).is_dir() and not is_name(text):
+        if not _is_path(text) and not is_name(text):
             spec = parse_pipeline(text)
             text = str(replace(spec, detector=None)) if spec.lifter and spec.detector else text
-        loaded = _load(text)
+        loaded = open_pipeline(text)
     if loaded.pipeline.lifter is None:
         raise ValueError(f"'{loaded.name}' has no lifter: give a run or weights that have one")
     loaded.pipeline.to_device(pick_device(device)).eval()
@@ -150,7 +153,14 @@ class _Origin(msgspec.Struct):
     image_size: Count
 
 
-def _load(what: str | Path) -> Loaded:
+def open_pipeline(what: str | Path) -> Loaded:
+    """As `load`, with what must be known of the pipeline. A file that was exported is one too.
+
+    Raises:
+        ValueError: as `load`.
+    """
+    if Path(what).suffix.lower() == ".onnx":
+        return _exported(Path(what))
     if Path(what).is_dir():
         pipeline = checkpoint.load_pipeline(what)
         origin = typed(checkpoint.provenance(what), _Origin, where=f"{what}: provenance")
@@ -184,16 +194,38 @@ def _load(what: str | Path) -> Loaded:
         assert loaded is not None  # a spec has one of them
         return loaded
     if loaded is None:
+        known = weights_of(spec.detector.key)
         return Loaded(
-            pipeline=build_pipeline(spec).eval(), name=str(spec), weights=_sha256(spec.detector)
+            pipeline=build_pipeline(spec).eval(),
+            name=str(spec),
+            weights=_sha256(spec.detector),
+            licence=known_weights()[known].licence if known else "",
         )
     return _with_detector(loaded, str(spec.detector))
 
 
+def _is_path(text: str) -> bool:
+    return Path(text).is_dir() or text.lower().endswith(".onnx")
+
+
 def _spec_of(text: str) -> PipelineSpec:
+    if text.lower().endswith(".onnx"):
+        return read_exported(Path(text)).pipeline.spec
     if Path(text).is_dir():
         return checkpoint.spec_of(text)
     return spec_of(text) if is_name(text) else parse_pipeline(text)
+
+
+def _exported(path: Path) -> Loaded:
+    """The pipeline of an ONNX file that `posezoo export` wrote."""
+    exported = read_exported(path)
+    return Loaded(
+        pipeline=exported.pipeline,
+        name=path.name,
+        weights={path.name: sha256_of(path)},
+        crop_px=exported.crop_px,
+        margin=exported.margin,
+    )
 
 
 def _named(name: str) -> Loaded:
@@ -205,6 +237,7 @@ def _named(name: str) -> Loaded:
         weights={name: named.sha256},
         crop_px=int(named.about.get("crop_px", 0)),
         margin=float(named.about.get("margin", 0)),
+        licence=named.about.get("licence", ""),
     )
 
 

@@ -71,7 +71,7 @@ class SemGcn(nn.Module):
 
         def layer(fan_in: int) -> nn.Sequential:
             convolution = _SemanticConv(fan_in, width, edges)
-            return nn.Sequential(convolution, _JointBatchNorm(width), nn.ReLU())
+            return _Layer(convolution, nn.BatchNorm1d(width), nn.ReLU())
 
         self.stem = nn.Sequential(layer(self.normalisation.inputs_by_joint), far())
         self.blocks = nn.ModuleList(
@@ -158,7 +158,7 @@ class _NonLocal(nn.Module):
         self.listen, self.speak = nn.Linear(width, inner), nn.Linear(width, inner)
         self.compare = nn.Linear(2 * inner, 1, bias=False)
         self.content, self.back = nn.Linear(width, inner), nn.Linear(inner, width)
-        self.norm = _JointBatchNorm(width)
+        self.norm = nn.BatchNorm1d(width)
         for linear in (self.listen, self.speak, self.compare, self.content, self.back):
             nn.init.kaiming_normal_(linear.weight)
         for linear in (self.listen, self.speak, self.content, self.back):
@@ -172,7 +172,8 @@ class _NonLocal(nn.Module):
         listener = functional.linear(self.listen(x), of_listener)  # (N, J, 1)
         speaker = functional.linear(self._larger(self.speak(x)), of_speaker)  # (N, P, 1)
         heard = functional.relu(listener + speaker.transpose(1, 2)) / speaker.shape[1]
-        return x + self.norm(self.back(heard @ self._larger(self.content(x))))
+        found = self.back(heard @ self._larger(self.content(x)))
+        return x + self.norm(found.flatten(0, 1)).view_as(x)
 
     def _larger(self, x: Tensor) -> Tensor:
         """(N, J, C) to (N, P, C): of the two joints of each pair, number by number."""
@@ -182,12 +183,15 @@ class _NonLocal(nn.Module):
         return torch.maximum(x[:, one], x[:, other])
 
 
-class _JointBatchNorm(nn.BatchNorm1d):
-    """Batch norm of (N, J, C) over people and joints alike."""
+class _Layer(nn.Sequential):
+    """Convolution, batch norm over people and joints alike, ReLU."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, J, C) to the same."""
-        return super().forward(x.flatten(0, 1)).view_as(x)
+        """(N, J, fan_in) to (N, J, C)."""
+        convolution, norm, relu = self
+        found = convolution(x)
+        out: Tensor = relu(norm(found.flatten(0, 1)).view_as(found))
+        return out
 
 
 def _edges(skeleton: Skeleton) -> list[tuple[int, int]]:

@@ -50,6 +50,21 @@ def backend(name: Backend) -> Iterator[None]:
         _choice = before
 
 
+@contextmanager
+def opened() -> Iterator[None]:
+    """Inside the block tracing sees what operations are made of, for runtimes without posezoo.
+
+    Only without a gradient.
+    """
+    global _opened  # noqa: PLW0603 - one setting for the process, restored on leaving the block
+    before, _opened = _opened, True
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        _opened = before
+
+
 def backend_in_use() -> Literal["triton", "torch"]:
     """The path that operations take here: for CUDA tensors if there is CUDA, else for CPU tensors.
 
@@ -100,7 +115,7 @@ class Operator:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Run it on the path in use."""
-        if not _unwatched(inputs):
+        if not (_opened or _unwatched(inputs)):
             return self.operator(*inputs, **options)
         if self.backward is not None and any(_wants_gradient(each) for each in inputs):
             return _WithGradient.apply(self, options, *inputs)
@@ -189,3 +204,4 @@ def _why_not_triton() -> str | None:
 
 
 _choice: Backend | None = None
+_opened = False

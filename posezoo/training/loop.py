@@ -20,12 +20,20 @@ from posezoo.evaluation.evaluate import evaluate
 from posezoo.evaluation.open_run import computes_in_bf16
 from posezoo.evaluation.protocol import find_protocol
 from posezoo.pipeline import Pipeline
+from posezoo.ranks import here
 from posezoo.registry import parse_node
 from posezoo.settings import Settings
+from posezoo.training.batch_norm import average_statistics, sync
 from posezoo.training.checkpoint import (
     TrainingState,
     load_state,
     save_checkpoint,
+)
+from posezoo.training.distributed import (
+    StageLosses,
+    describe_ranks,
+    require_shares,
+    stage_losses,
 )
 from posezoo.training.ema import Ema
 from posezoo.training.finite import faulty_items, first_not_finite
@@ -54,8 +62,12 @@ class Training:
         loggers: Sequence[Logger],
     ) -> None:
         self.settings, self.run, self.device, self.workers = settings, run, device, workers
-        self.loggers = loggers
+        self.loggers, self.ranks = loggers, here()
+        require_shares(settings, self.ranks)
         self.pipeline = pipeline.to_device(device)
+        if settings.batch_norm == "sync" and self.ranks.size > 1:
+            sync(self.pipeline, device)
+        self.own = self.ranks.share(settings.batch_size)  # of the items of each batch
         self.bf16 = computes_in_bf16(settings, pipeline, device)
         self.data = parse_node(settings.data)
         self.train_data: Dataset = self._training_data()
@@ -83,14 +95,20 @@ class Training:
 
         A part that comes trained keeps the statistics that it was trained with.
         """
+        if self.ranks.is_first:
+            self.run.rewind(0)
+            self._fit_and_load(weights or {})
+        self.ranks.copy_state(self.pipeline)
+        if self.ema:
+            self.ema.restore(self.pipeline.state_dict(), updates=0)
+
+    def _fit_and_load(self, weights: Mapping[str, Tensor]) -> None:
         data = self._training_data(pictures=False)
         count = min(self.settings.normalisation_samples, len(data))
         indices = range(0, len(data), max(1, len(data) // count))
         (batch,) = ordered_batches(data, indices=indices, batch_size=len(indices))
         self.pipeline.fit_normalisation(batch.to(self.device))
-        self.pipeline.load_state_dict(dict(weights or {}), strict=False)
-        if self.ema:
-            self.ema.restore(self.pipeline.state_dict(), updates=0)
+        self.pipeline.load_state_dict(dict(weights), strict=False)
 
     def resume(self) -> None:
         """Take up the last checkpoint: weights, optimiser, schedule, averages, random numbers.
@@ -105,7 +123,8 @@ class Training:
         self.step, self.best_step = state.values["step"], state.values["best_step"]
         self.best = float(state.values["best"])
         self.saved = f"{self.run.last} is of step {self.step}"
-        self.run.rewind(self.step)
+        if self.ranks.is_first:
+            self.run.rewind(self.step)
         torch.set_rng_state(state.tensors["rng.cpu"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state.tensors["rng.cuda"])
@@ -148,21 +167,23 @@ class Training:
                 self._run_stage(stage, start, end, stop)
 
     def _run_stage(self, stage: Stage, start: int, end: int, stop: StopRequest) -> None:
-        optimizer, meter = self._begin(stage, start, end)
+        optimizer, meter, losses = self._begin(stage, start, end)
         for loaded in meter.waiting(self._batches(end)):
             batch = loaded.to(self.device, non_blocking=True)
             if self.augment and self.device.type != "cpu":
-                first = self.step * self.settings.batch_size
+                first = self.step * self.settings.batch_size + self.own.start
                 batch = self.augment(batch, seed=self.settings.seed, index=first)
             if self.step == start:
                 self._introduce(stage, end - start, batch)
+            self.ranks.draw_apart(self.settings.seed, self.step)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                terms = stage.losses(self.pipeline, batch, (self.step - start) / (end - start))
+                terms = losses(batch, (self.step - start) / (end - start))
             self.step += 1
-            meter.add(terms, len(batch))
+            meter.add(self._whole(terms), self.settings.batch_size)
             if self.device.type == "cpu":  # a GPU would be waited for: it is asked with the log
                 self._require_finite(meter.sums, batch)
             rate = optimizer.update(torch.stack([*terms.values()]).sum(), self.step - 1 - start)
+            average_statistics(self.pipeline, self.ranks)
             if self.ema:
                 self.ema.update(self.pipeline)
             due = self.step % self.eval_every == 0 or self.step == end
@@ -174,7 +195,8 @@ class Training:
                 if self._waited_enough() and self.step < end:
                     self._note(f"no better evaluation since step {self.best_step}: stopped early")
                     self.step = end
-            asked = stop.signum  # looked at once: one that comes later waits for the next step
+            # Looked at once, by all: one that comes later waits for the next step.
+            asked = self.ranks.greatest(stop.signum)
             if asked and not due:
                 self._require_finite(meter.sums, batch, optimizer)
             if due or asked:
@@ -196,7 +218,12 @@ class Training:
             **view,
         )
 
-    def _begin(self, stage: Stage, start: int, end: int) -> tuple[Optimizer, Meter]:
+    def _whole(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The terms of the whole batch, of those of every rank's share."""
+        values = self.ranks.mean(torch.stack([term.detach().float() for term in terms.values()]))
+        return dict(zip(terms, values, strict=True))
+
+    def _begin(self, stage: Stage, start: int, end: int) -> tuple[Optimizer, Meter, StageLosses]:
         """Thaw what learns and freeze the rest; take up the state of a resumed run."""
         for name, part in self.pipeline.parts.items():
             part.requires_grad_(name in stage.trains)
@@ -211,9 +238,11 @@ class Training:
             optimizer.restore(memory, self.restored.values["schedule"], origin=origin)
             meter.restore(self.restored.values["meter"])
         self.restored = None
-        return optimizer, meter
+        return optimizer, meter, stage_losses(self.pipeline, stage, self.ranks)
 
     def _introduce(self, stage: Stage, steps: int, batch: Batch) -> None:
+        if said := describe_ranks(self.pipeline, self.settings, self.ranks, self.device.type):
+            self._note(said)
         self._note(f"stage {stage.name}: {', '.join(stage.trains)} for {steps} steps")
         for line in describe_losses(self.pipeline, stage, batch):
             self._note(line)
@@ -228,6 +257,7 @@ class Training:
             limit=self.settings.limit,
             workers=self.workers,
             pin=self.device.type == "cuda",
+            share=self.own,
         )
         if self.settings.overfit_one_batch:
             return repeat(next(iter(batches)), last - self.step)
@@ -261,7 +291,8 @@ class Training:
             what = f"'{name}' holds NaN or infinity at step {self.step}"
         else:
             return
-        faults = faulty_items(batch)
+        own = faulty_items(batch).encode()
+        faults = "; ".join(each.decode() for each in self.ranks.gather(own) if each)
         raise ValueError(
             f"{what}. Nothing of it was saved: {self.saved or 'there is no checkpoint yet'}. "
             + (f"The data has NaN: {faults}" if faults else "Try a lower --lr or --set grad_clip=1")
@@ -294,15 +325,23 @@ class Training:
         optimizer.schedule.observe(error)
         if error < self.best:
             self.best, self.best_step = error, self.step
-            origin = self._provenance() | {"val": evaluation.total}
-            save_checkpoint(
-                self.run.best, self.pipeline.state_dict(), pipeline=self.pipeline, provenance=origin
-            )
+            if self.ranks.is_first:
+                save_checkpoint(
+                    self.run.best,
+                    self.pipeline.state_dict(),
+                    pipeline=self.pipeline,
+                    provenance=self._provenance() | {"val": evaluation.total},
+                )
         if kept is not None:
             self.pipeline.load_state_dict(kept)
         self._set_mode(stage)
 
     def _save(self, optimizer: Optimizer, meter: Meter) -> None:
+        if self.ranks.is_first:
+            self._write_last(optimizer, meter)
+        self.saved = f"{self.run.last} is of step {self.step}"
+
+    def _write_last(self, optimizer: Optimizer, meter: Meter) -> None:
         tensors = {"rng.cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             tensors["rng.cuda"] = torch.cuda.get_rng_state()
@@ -326,7 +365,6 @@ class Training:
             provenance=self._provenance(),
             state=TrainingState(tensors=tensors, values=values),
         )
-        self.saved = f"{self.run.last} is of step {self.step}"
 
     def _provenance(self) -> dict[str, object]:
         wanted = ("strategy", "data", "preset", "seed", "image_size", "batch_size")

@@ -8,6 +8,7 @@ import torch
 
 from posezoo.contracts import Batch, Stage
 from posezoo.pipeline import Pipeline
+from posezoo.ranks import here
 
 
 def describe_losses(pipeline: Pipeline, stage: Stage, batch: Batch) -> list[str]:
@@ -20,13 +21,14 @@ def describe_losses(pipeline: Pipeline, stage: Stage, batch: Batch) -> list[str]
     devices = [batch.joints2d.device] if batch.joints2d.is_cuda else []
     with torch.random.fork_rng(devices=devices):
         terms = stage.losses(pipeline, batch, 0.0)
-    total = sum(term.item() for term in terms.values())
+    values = {name: here().mean(term.detach()).item() for name, term in terms.items()}
+    total = sum(values.values())
     lines = []
     for name, term in terms.items():
         norms = [f"{part} {_gradient_norm(term, own):.3g}" for part, own in parts.items()]
-        share = term.item() / total if total else 0.0
+        share = values[name] / total if total else 0.0
         lines.append(
-            f"loss {name}: {term.item():.4g} ({share:.0%} of the sum), gradient norm at "
+            f"loss {name}: {values[name]:.4g} ({share:.0%} of the sum), gradient norm at "
             + ", ".join(norms)
         )
     return lines
@@ -34,5 +36,5 @@ def describe_losses(pipeline: Pipeline, stage: Stage, batch: Batch) -> list[str]
 
 def _gradient_norm(term: torch.Tensor, parameters: list[torch.nn.Parameter]) -> float:
     gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
-    squares = [g.double().square().sum() for g in gradients if g is not None]
-    return float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+    own = [g.flatten().double() for g in gradients if g is not None]
+    return float(here().mean(torch.cat(own)).norm()) if own else 0.0

@@ -29,6 +29,7 @@ import torch
 
 import posezoo
 from posezoo.hints import did_you_mean, shown
+from posezoo.ranks import here, job
 from posezoo.registry import SpecError
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import fsync, is_there, settle
@@ -110,6 +111,7 @@ class RunFolder:
             hint = "add --resume to go on with it, or " if self.exists else ""
             raise ValueError(f"{self.path} {what}: {hint}give another --out")
         tables: dict[str, Any] = {"settings": asdict(settings), "environment": environment()}
+        tables["environment"] |= {"ranks": here().size, "job": job()}
         if weights:
             tables["weights"] = {"sources": [*weights], "notes": [*notes]}
         if data:
@@ -164,6 +166,11 @@ class RunFolder:
                 "with other data. Bring the file back, or start a new run with another --out"
             )
 
+    @property
+    def job(self) -> str:
+        """The torchrun that began the run; "": none did."""
+        return decode(self._run, _Run).environment.job
+
     def weights(self) -> list[str]:
         """What the run started from, as it was given."""
         return decode(self._run, _Run).weights.sources
@@ -214,6 +221,7 @@ class _Environment(msgspec.Struct):
     """What `environment` wrote, as far as it is read."""
 
     commit: str = ""
+    job: str = ""
     versions: dict[str, str] = {}
 
 

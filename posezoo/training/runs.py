@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from torch import Tensor
 
 from posezoo.assembly import build_dataset, build_pipeline
 from posezoo.cores import loader_workers
@@ -21,6 +22,7 @@ from posezoo.evaluation.evaluate import Evaluation, evaluate_run
 from posezoo.evaluation.figures import draw_run
 from posezoo.evaluation.per_pose import Progress
 from posezoo.limits import Range
+from posezoo.ranks import here, job, lost, restarted
 from posezoo.registry import (
     NodeSpec,
     PipelineSpec,
@@ -58,7 +60,15 @@ def pick_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: torch finds no GPU here (posezoo env says why); use cpu")
-    return torch.device(name)
+    ranks = here()
+    if name == "cpu" or ranks.local_size == 1:
+        return torch.device(name)
+    if ranks.local_size > (gpus := torch.cuda.device_count()):
+        raise ValueError(
+            f"{ranks.local_size} processes here and {gpus} GPU(s): start one for each GPU "
+            "(--nproc-per-node, --devices), or take --device cpu"
+        )
+    return torch.device(name, ranks.local)
 
 
 def plan(
@@ -96,8 +106,9 @@ def plan(
         "preset": preset,
         "changes": changes,
     }
-    if resume:
-        run = RunFolder(out or _to_resume(**words))
+    ranks, begun = here(), _begun(out)
+    if ranks.told("yes" * (resume or begun is not None)):
+        run = RunFolder(Path(ranks.told(str(begun or out or _to_resume(**words)))))
         settings = run.settings()
         wrong = disagreements(settings, **words)
         if epochs is not None and (steps := _steps(settings, epochs)) != settings.steps:
@@ -127,7 +138,8 @@ def plan(
         settings = replace(settings, steps=_steps(settings, epochs))
     typed = with_changes(pipeline, changes)
     made = "" if repeated else _changed(typed, parse_pipeline(settings.pipeline))
-    run = RunFolder(out or _free(run_name(typed, settings.preset if made else "")))
+    name = run_name(typed, settings.preset if made else "")
+    run = RunFolder(Path(ranks.told(str(out or _free(name)))))
     known = presets()
     if repeated is not None:
         notes = [f"the settings of {config}"]
@@ -200,69 +212,87 @@ def start(
     """
     with StopRequest() as stop:
         stop.at_once("before its first step")
+        ranks = here()
+        resume = bool(ranks.told("yes" * (resume or _begun(run.path) is not None)))
         torch.manual_seed(settings.seed)
         pipeline = build_pipeline(settings.pipeline)
         where = pick_device(device)
         if workers is None:
             workers = loader_workers(cpu=where.type == "cpu") if pipeline.has_image else 0
-        everyone: list[Logger] = [JsonLines(run), *loggers]
-        if TensorBoard.installed():
-            everyone.append(TensorBoard(run.path / "tensorboard"))
-
-        def note(text: str) -> None:
-            for logger in everyone:
-                logger.note(text)
-
-        started: dict[str, Tensor] = {}
-        notes: list[str] = []
-        if resume and weights and list(weights) != run.weights():
-            raise ValueError(
-                f"{run.path} cannot be resumed with other --weights than {run.weights()}: leave "
-                "them out, or start a new run with another --out"
-            )
-        weights = run.weights() if resume else weights
-        for item in () if run.has_checkpoint else weights:
-            found = starting_weights(pipeline, item, warn=note)
-            started |= found.tensors
-            notes += found.notes
+            workers //= ranks.local_size
+        everyone = _loggers(run, loggers) if ranks.is_first else []
+        weights = _sources(run, weights) if resume else weights
+        wanted = weights if ranks.is_first and not run.has_checkpoint else ()
+        begun = [starting_weights(pipeline, item, warn=partial(_note, everyone)) for item in wanted]
+        notes = [text for found in begun for text in found.notes]
         for text in notes:
-            note(text)
+            _note(everyone, text)
         # Everything that can be refused is refused before the folder is touched.
         training = Training(
             pipeline, settings, run, device=where, workers=workers, loggers=everyone
         )
-        with run.locked():
+        with run.locked() if ranks.is_first else nullcontext():
             stop.at_once(f"before a step; {run.path} can be gone on with by --resume")
-            data = _fingerprints(settings)
-            if resume:
-                run.require_same_data(data)
-            else:
-                run.start(settings, weights=weights, notes=notes, data=data)
-            for text in run.settle():
-                note(text)
-            if run.has_checkpoint:
+            if ranks.is_first:
+                data = _fingerprints(settings)
+                if resume:
+                    run.require_same_data(data)
+                else:
+                    run.start(settings, weights=weights, notes=notes, data=data)
+                for text in run.settle():
+                    _note(everyone, text)
+            if ranks.told("yes" * run.has_checkpoint):
                 training.resume()
             else:
-                run.rewind(0)
-                training.start(started)
+                training.start({k: v for found in begun for k, v in found.tensors.items()})
             stop.noted()
             _train(training, stop)
             stop.at_once("the training is done and saved; --resume evaluates it")
             for logger in everyone:
                 logger.close()
+            ranks.wait()  # for the best checkpoint to be written
             evaluation = evaluate_run(run.path, device=where, progress=progress)
-            run.save_evaluation(evaluation.to_dict())
-            if draw:
-                draw_run(run, device=where)
-                draw_curves(run)
+            if ranks.is_first:
+                run.save_evaluation(evaluation.to_dict())
+                if draw:
+                    draw_run(run, device=where)
+                    draw_curves(run)
     return evaluation
 
 
+def _loggers(run: RunFolder, others: Sequence[Logger]) -> list[Logger]:
+    everyone: list[Logger] = [JsonLines(run), *others]
+    if TensorBoard.installed():
+        everyone.append(TensorBoard(run.path / "tensorboard"))
+    return everyone
+
+
+def _note(loggers: Sequence[Logger], text: str) -> None:
+    for logger in loggers:
+        logger.note(text)
+
+
+def _sources(run: RunFolder, said: Sequence[str]) -> list[str]:
+    """What a run that is gone on with started from."""
+    own = run.weights()
+    if said and list(said) != own:
+        raise ValueError(
+            f"{run.path} cannot be resumed with other --weights than {own}: leave them out, or "
+            "start a new run with another --out"
+        )
+    return own
+
+
 def _train(training: Training, stop: StopRequest) -> None:
-    """Train; torch has a RuntimeError for a loader's worker that ended."""
+    """Train; torch has a RuntimeError for a loader's worker or another rank that ended."""
     try:
         training(stop)
     except RuntimeError as error:
+        if lost(error):
+            raise ValueError(
+                f"another of the {here().size} processes ended; "
+                f"{training.saved or 'there is no checkpoint yet'}; go on with --resume"
+            ) from error
         if "DataLoader worker" not in str(error) or "Caught" in str(error):
             raise
         raise ValueError(
@@ -288,6 +318,13 @@ def _fingerprints(settings: Settings) -> dict[str, str]:
     values = [value for spec in specs for value in parse_node(spec).params.values()]
     named = [str(value) for value in values if value and not isinstance(value, bool | int | float)]
     return {name: found for name in named if (found := fingerprint(Path(name)))}
+
+
+def _begun(out: Path | None) -> Path | None:
+    """The folder in which torchrun began a run, and now starts its command again."""
+    folders = [out] if out else [file.parent for file in Path("runs").glob("*/run.toml")]
+    runs = [run for path in folders if (run := RunFolder(path)).exists] if restarted() else []
+    return next((run.path for run in runs if run.job == job()), None)
 
 
 def run_name(typed: PipelineSpec, preset: str) -> str:

@@ -41,7 +41,7 @@ ANSWERS = {
     "train resnet50 hm martinez": "Did you mean resnet50-hm+martinez?",
     "train martinez --device gpu": "'gpu' is not one of 'auto', 'cpu', 'cuda'",
     "train martinez --batch_size 32": "Did you mean '--batch-size'?",
-    "train martinez --steps -5": "steps=-5: expected at least 1",
+    "train martinez --steps -5": "steps: expected int, 1 to 1000000000, got '-5'",
     "train martinez --strategy multi": "Did you mean 'multitask'?",
     "train resnet50-hm+martinez:widht=64": "Did you mean 'width'?",
     "train --resume --out runs/none martinez": "posezoo train PIPELINE --out runs/none makes one",
