@@ -47,6 +47,9 @@ def read(ask: Ask) -> KeypointFile:
 def _own(ask: Ask, _: set[str]) -> KeypointFile:
     names = ("about", "frame", "person", "score", "box_px", "detected_joints")
     content = open_npz(ask.path, *names, "detected2d_px", "detected_confidence", trust=False)
+    for name in ("frame", "person", "score", "box_px"):
+        if (found := np.asarray(content[name]).dtype).kind not in "fiu":
+            raise ValueError(f"{ask.path}: {name} is of {found}, expected numbers")
     joints = by_names([str(name) for name in content["detected_joints"]], ask.path, ask.joints)
     count, people = len(joints.places), len(content["frame"])
     px = _checked(content["detected2d_px"], (people, count, 2), ask, missing=True)

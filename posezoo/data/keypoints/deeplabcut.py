@@ -34,7 +34,8 @@ def read(ask: Ask) -> KeypointFile:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV table ({error})") from None
     levels = [row[0] for row in rows[:4] if row[0] in _LEVELS]
-    if [name for name in levels if name != "individuals"] != ["scorer", "bodyparts", "coords"]:
+    apart = levels != [row[0] for row in rows[: len(levels)]]
+    if apart or [n for n in levels if n != "individuals"] != ["scorer", "bodyparts", "coords"]:
         raise ValueError(
             f"{path}: expected DeepLabCut's header rows scorer, bodyparts and coords, found "
             f"{', '.join(repr(row[0][:20]) for row in rows[:3]) or 'nothing'}"

@@ -33,7 +33,11 @@ def read(content: Any, ask: Ask) -> KeypointFile:
         for place, person in enumerate(field(picture, "people", list, where)):
             there = f"{where}: people[{place}]"
             detected = field(person, "detected", dict, there)
-            skeleton = get_skeleton(field(detected, "joint_set", str, there))
+            name = field(detected, "joint_set", str, there)
+            try:
+                skeleton = get_skeleton(name)
+            except ValueError as error:
+                raise ValueError(f"{there}: {error}") from None
             if joints is None:
                 joints = Joints(skeleton, tuple(range(skeleton.num_joints)))
             if skeleton.name != joints.skeleton.name:
