@@ -32,7 +32,7 @@ def read_results(path: Path | None = None) -> list[dict[str, Any]]:
     return rows
 
 
-def read_counts() -> dict[str, dict[str, Any]]:
+def read_counts() -> dict[str, dict[str, int | str]]:
     """Weights and operations of the zoo's own entries with default arguments, by key.
 
     `python -m benchmarks.zoo --tables` writes them, and a test counts them again: counting takes
@@ -42,5 +42,4 @@ def read_counts() -> dict[str, dict[str, Any]]:
     path = folder and folder / "results" / "counts.json"
     if path is None or not path.is_file():
         return {}
-    counts: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    return counts
+    return decode(path, dict[str, dict[str, int | str]])
