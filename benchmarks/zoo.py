@@ -24,6 +24,7 @@ import torch
 from benchmarks import measure
 from posezoo import registry
 from posezoo.camera import Camera
+from posezoo.cli.card import count_on_card
 from posezoo.evaluation.operations import PICTURE_PX, count_entry
 from posezoo.pipeline import lifter_inputs
 from posezoo.registry import Entry, NodeSpec, SpecError
@@ -31,6 +32,7 @@ from posezoo.skeleton import H36M17
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
+COUNTS = ROOT / "benchmarks" / "results" / "counts.json"  # what posezoo info shows at once
 PAGE = ROOT / "docs" / "zoo.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- zoo:begin -->\n", "<!-- zoo:end -->"
@@ -44,6 +46,7 @@ Network = tuple[torch.nn.Module, tuple[Any, ...]]  # and what its forward takes
 @click.option("--tables", "only_tables", is_flag=True, help="Measure nothing; write the tables.")
 def main(only_tables: bool) -> None:
     """Measure everything anew, on one thread, and write data and tables."""
+    COUNTS.write_text(json.dumps(counts(), indent=1) + "\n", encoding="utf-8")
     if not only_tables:
         RESULTS.write_text(json.dumps(_measured(), indent=1) + "\n", encoding="utf-8")
     report = json.loads(RESULTS.read_text(encoding="utf-8"))
@@ -79,6 +82,12 @@ def _between_markers(page: Path, text: str) -> None:
 def built_ins() -> list[Entry]:
     """The entries of the zoo's own manifest."""
     return [entry for entry in registry.entries() if entry.origin == "posezoo"]
+
+
+def counts() -> dict[str, dict[str, Any]]:
+    """Weights and operations of each built-in entry with its default arguments, by key."""
+    found = {entry.key: count_entry(entry, NodeSpec(entry.key)) for entry in built_ins()}
+    return {key: {} if count is None else count_on_card(count) for key, count in found.items()}
 
 
 def static_columns(entry: Entry) -> dict[str, int | None]:

@@ -18,13 +18,15 @@ def entry_card(node: NodeSpec) -> dict[str, Any]:
     Raises:
         ValueError: no such entry, or parameters that do not fit.
     """
-    from posezoo.evaluation.operations import count_entry
-
     entry = registry.find(None, node.key)
     card = _described(entry, node)
-    if (count := count_entry(entry, node)) is not None:
-        card |= _numbers(count)
-    return card | _with_results(entry.key)
+    stored = None if node.params or entry.origin != "posezoo" else read_counts().get(entry.key)
+    if stored is None:
+        from posezoo.evaluation.operations import count_entry
+
+        count = count_entry(entry, node)
+        stored = {} if count is None else count_on_card(count)
+    return card | stored | _with_results(entry.key)
 
 
 def pipeline_card(spec: PipelineSpec) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def pipeline_card(spec: PipelineSpec) -> dict[str, Any]:
     chosen = registry.resolve_pipeline(spec)
     counts = count_pipeline(spec)
     parts = [
-        _described(chosen[kind].entry, node) | _numbers(counts[kind])
+        _described(chosen[kind].entry, node) | count_on_card(counts[kind])
         for kind, node in spec.nodes.items()
     ]
     sums = {
@@ -114,7 +116,7 @@ def how_to_predict(entry: Entry) -> str:
             return f"{trained} --detector blazepose"
 
 
-def _numbers(count: Count) -> dict[str, Any]:
+def count_on_card(count: Count) -> dict[str, Any]:
     """A count as the card shows it; operations that cannot be counted are not shown as 0."""
     if count.flops is None:
         return {"weights": count.weights, "flops_missing": count.note}

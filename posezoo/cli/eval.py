@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Examples:
-  posezoo train martinez --data mocap:path=poses17.h5 --steps 10 --out runs/lifter
-  posezoo eval runs/lifter --protocol actions --json
   posezoo train resnet18-hm+martinez --data store:path=people.h5 --steps 10 --out runs/whole
+  posezoo eval runs/whole --protocol actions --json
   posezoo eval runs/whole --attribute
 
 \b

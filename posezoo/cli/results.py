@@ -1,4 +1,4 @@
-"""Reads the measured results that cards show: what `python -m benchmarks.lifters` wrote."""
+"""Reads what cards show of measurements and counts: files that `benchmarks` has written."""
 
 from __future__ import annotations
 
@@ -30,3 +30,17 @@ def read_results(path: Path | None = None) -> list[dict[str, Any]]:
         if missing := [name for name in COLUMNS if not row.get(name)]:
             raise ValueError(f"{path}: result {number} lacks {', '.join(missing)}")
     return rows
+
+
+def read_counts() -> dict[str, dict[str, Any]]:
+    """Weights and operations of the zoo's own entries with default arguments, by key.
+
+    `python -m benchmarks.zoo --tables` writes them, and a test counts them again: counting takes
+    torch, and torch takes longer to load than a reader waits.
+    """
+    folder = benchmarks_folder()
+    path = folder and folder / "results" / "counts.json"
+    if path is None or not path.is_file():
+        return {}
+    counts: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return counts

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from posezoo import registry
+from posezoo.cli.train import train
 from posezoo.evaluation.detections import detect
 from posezoo.registry import catalog
 
@@ -209,6 +210,16 @@ def test_torchrun_starts_again_from_the_last_checkpoint(folder, tmp_path):
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["dying"]
     assert "resuming runs/dying" in done.stdout
     assert_as_unbroken(tmp_path / "runs" / "dying", folder / "lifter")
+
+
+def test_the_files_for_clusters_name_options_that_there_are():
+    options = {word for parameter in train.params for word in parameter.opts}
+    for name in ("slurm.sbatch", "kubernetes.yaml"):
+        text = (ROOT / "examples" / "cluster" / name).read_text()
+        words = text.partition("-m posezoo train")[2].partition("\n")[0].split()
+        named = [word for word in words if word.startswith("--")]
+        assert {"--out", "--batch-size"} <= {*named} <= options
+        assert "--rdzv-id" in text and "--resume" in text
 
 
 def _forget(before):

@@ -15,7 +15,7 @@ from posezoo.registry import parse_node, parse_pipeline
 from posezoo.skeleton import H36M17
 from posezoo.testing import head
 from posezoo.testing.examples import people
-from posezoo.training import runs
+from posezoo.training import loop, runs
 from posezoo.training.batch_norm import SyncedBatchNorm, average_statistics, sync
 
 CPU = torch.device("cpu")
@@ -160,6 +160,22 @@ def train(out, pipeline, strategy="separate", changes=None, resume=False):
     return said
 
 
+def spoiled(out):
+    """Train where a number of the second rank's items is NaN in the fifth batch; what was said."""
+    whole = loop.training_batches
+
+    def batches(*args, **kwargs):
+        for number, batch in enumerate(whole(*args, **kwargs)):
+            if number == 4 and not here().is_first:
+                batch.joints3d[0, 0, 3, 1] = float("nan")
+            yield batch
+
+    loop.training_batches = batches
+    said = train(out, LIFTER)
+    loop.training_batches = whole
+    return said
+
+
 # Adam makes whole steps of gradients that are but rounding, such as those of a bias before a norm.
 PLAIN = {"batch_norm": "sync", "optimizer": "sgd"}
 RUNS = {
@@ -177,8 +193,9 @@ def answers(in_ranks, tmp_path_factory):
     calls = [("losses_of_shares", []), ("norms", [])]
     calls += [("train", [str(folder / name), *args]) for name, args in RUNS.items()]
     calls += [("train", [str(folder / "few"), LIFTER, "separate", {"batch_size": "3"}])]
+    calls += [("spoiled", [str(folder / "nan")])]
     found = in_ranks(__file__, calls)
-    names = ["losses", "norms", *RUNS, "few"]
+    names = ["losses", "norms", *RUNS, "few", "nan"]
     return folder, dict(zip(names, found, strict=True))
 
 
@@ -252,6 +269,14 @@ def test_a_batch_that_is_too_small_for_all_is_refused_before_there_is_a_folder(a
     assert found["few"][0].startswith("batch_size=3 for 2 processes: expected at least 2 items")
     assert found["few"][0] == found["few"][1]
     assert not (folder / "few").exists()
+
+
+def test_nan_in_one_share_stops_both_at_its_step_and_names_its_item(answers):
+    folder, found = answers
+    first, second = found["nan"]
+    assert first == second
+    assert "nan at step 5" in first
+    assert f"{folder / 'nan'}/last is of step 3. The data has NaN: joints3d of " in first
 
 
 def test_a_batch_norm_of_its_own_kind_cannot_be_synced():

@@ -193,6 +193,7 @@ class Tied(nn.Module):
     def __init__(self, *, skeleton: Skeleton) -> None:
         super().__init__()
         self.first = self.second = nn.Linear(34, 34)
+        self.out = nn.Linear(34, 500)  # dropped again, as a classifier is for features
         self.out = nn.Linear(34, 51)
 
     def forward(self, joints2d, camera):
