@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from posezoo import registry
-from posezoo.cli.results import read_results
+from posezoo.cli.results import read_counts, read_results
 from posezoo.registry import Entry, NodeSpec, PipelineSpec, values
 
 if TYPE_CHECKING:

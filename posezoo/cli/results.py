@@ -42,5 +42,4 @@ def read_counts() -> dict[str, dict[str, Any]]:
     path = folder and folder / "results" / "counts.json"
     if path is None or not path.is_file():
         return {}
-    counts: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    return counts
+    return decode(path, dict[str, dict[str, Any]])
