@@ -187,8 +187,8 @@ def _from_table(name: str, table: Any) -> CameraFile:
         tangential=(p1, p2),
         tangential_factor=one.tangential_factor,
     )
-    size = (int(one.width), int(one.height)) if one.width and one.height else None
-    return CameraFile(name=name, camera=camera, size_px=size)
+    size = (int(one.width or 0), int(one.height or 0))
+    return CameraFile(name=name, camera=camera, size_px=size if all(size) else None)
 
 
 def _of_many(path: Path, chosen: str) -> CameraFile:

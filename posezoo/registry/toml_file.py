@@ -14,6 +14,7 @@ _MAX_BYTES = 500_000  # 3,000 entries
 # The parser's time grows with the square of the parts of a dotted key, and a key is one line.
 _MAX_LINE = 1_000
 _MAX_SHOWN = 10  # mistakes
+_MAX_MESSAGE = 500  # characters of one
 _MAX_MISTAKES = 50  # of so many, the rest is not looked for
 
 
@@ -45,7 +46,8 @@ class TomlFile:
         """
         shown = [
             f"{self.path}:{self._line(place)}: "
-            + (f"[{hints.shown('.'.join(place[:2]))}] {message}" if place else message)
+            + (f"[{hints.shown('.'.join(place[:2]))}] " if place else "")
+            + hints.shown(message, _MAX_MESSAGE)
             for message, place in self.mistakes[:_MAX_SHOWN]
         ]
         if len(self.mistakes) >= _MAX_MISTAKES:

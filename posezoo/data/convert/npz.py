@@ -8,6 +8,7 @@ trust only, and even then by `plain_pickle`, which runs nothing.
 from __future__ import annotations
 
 import math
+import sys
 import zipfile
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -88,6 +89,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, *, trust: bool) -> 
             )
         if info.compress_type != zipfile.ZIP_STORED or 0 in shape or not shape:
             data = np.frombuffer(stream.read(), dtype)
+            _check_letters(path, called, data)
             return data.reshape(shape, order="F" if in_columns else "C")
         header_bytes = stream.tell()
         _read_to_the_end(stream)
@@ -97,7 +99,22 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, *, trust: bool) -> 
     lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
     start = info.header_offset + _LOCAL_HEADER + lengths + header_bytes
     order: Literal["F", "C"] = "F" if in_columns else "C"
-    return np.memmap(path, dtype, "r", start, shape, order)
+    mapped = np.memmap(path, dtype, "r", start, shape, order)
+    _check_letters(path, called, mapped.reshape(-1, order="A"))
+    return mapped
+
+
+def _check_letters(
+    path: Path,
+    called: str,
+    flat: np.ndarray,  # (N,)
+) -> None:
+    """Python stops with an error of its own at text of letters that there are none of."""
+    if flat.dtype.kind != "U" or not flat.nbytes:
+        return
+    letters = flat.view(np.dtype(np.uint32).newbyteorder(flat.dtype.byteorder))
+    if letters.max() > sys.maxunicode:
+        raise ValueError(f"{path}: '{called}' is text of letters that there are none of")
 
 
 def _check_trust(path: Path, what: str, *, trust: bool) -> None:

@@ -173,6 +173,8 @@ def _columns(source: Path, table: Table, skeleton: Skeleton) -> Table:
         if name not in table:
             continue
         kind = None if name == "image" else np.float64
+        if np.asarray(table[name]).dtype.kind == "c":
+            raise ValueError(f"{source}: {name} has complex numbers, expected real ones")
         values = np.asarray(table[name], kind)
         if (name, *values.shape) in (("camera", 10), ("size_px", 2)):
             values = np.broadcast_to(values, shape)
