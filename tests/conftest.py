@@ -118,7 +118,7 @@ def in_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[lis
             subprocess.Popen(
                 [sys.executable, Path(__file__).with_name("rank.py"), file, folder],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=(folder / f"{rank}.txt").open("w"),  # a full pipe would hold it up
                 stderr=subprocess.STDOUT,
                 text=True,
                 env={
@@ -139,7 +139,8 @@ def in_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[lis
             time.sleep(0.05)
         for process in processes:
             process.kill()  # one that waits for another that has ended
-        outputs = [process.communicate()[0] for process in processes]
+            process.wait()
+        outputs = [(folder / f"{rank}.txt").read_text() for rank in range(size)]
         assert codes == [0] * size, "\n".join(outputs)
         return [
             [json.loads((folder / f"{number}.{rank}").read_text()) for rank in range(size)]
