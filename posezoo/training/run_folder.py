@@ -17,7 +17,7 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -127,14 +127,24 @@ class RunFolder:
         if not self.exists:
             raise ValueError(f"{self.path}: no run here (run.toml is missing){self.nearby()}")
         run = decode(self._run, _Run)
-        if missing := [f.name for f in fields(Settings) if f.name not in run.settings]:
+        known = {f.name for f in fields(Settings)}
+        needed = {f.name for f in fields(Settings) if f.default is MISSING}
+        wrong = (
+            [f"it has no {', '.join(some)}"]
+            if (some := sorted(needed - run.settings.keys()))
+            else []
+        )
+        if strange := sorted(run.settings.keys() - known):
+            wrong.append(f"its {', '.join(map(shown, strange))} is unknown here")
+        if wrong:
             written = shown(run.environment.versions.get("posezoo", "unknown"))
             raise ValueError(
                 f"{self._run}: written by posezoo {written}, this is {posezoo.__version__}:"
-                f" it has no {', '.join(missing)}. Use that version, or train again"
+                f" {'; '.join(wrong)}. Use that version, or train again"
             )
+        # A setting that is younger than the run is by default what the run did without it.
         try:
-            return Settings(**{f.name: run.settings[f.name] for f in fields(Settings)})
+            return Settings(**run.settings)
         except SpecError as error:  # types or limits
             raise ValueError(f"{self._run}: {shown(error, 1000)}") from error
 

@@ -80,10 +80,19 @@ def test_the_part_of_a_run_and_a_slip_in_its_name_lead_to_the_run(invoke, lifter
 def test_a_run_of_another_version_says_which_wrote_it(invoke, lifter_run, tmp_path):
     run = shutil.copytree(lifter_run, tmp_path / "old")
     text = (run / "run.toml").read_text()
-    kept = [line for line in text.splitlines() if not line.startswith("mix_share")]
-    (run / "run.toml").write_text("\n".join(kept).replace('posezoo = "0', 'posezoo = "7'))
+    text = text.replace('posezoo = "0', 'posezoo = "7').replace("mix_share = ", "mixed_by = ")
+    (run / "run.toml").write_text(text.replace("pipeline = ", "network = "))
     answer = invoke("eval", run).output
-    assert "written by posezoo 7" in answer and "it has no mix_share" in answer
+    assert "written by posezoo 7" in answer
+    assert "it has no pipeline; its mixed_by, network is unknown here" in answer
+
+
+def test_a_setting_younger_than_a_run_is_what_the_run_did_without_it(invoke, lifter_run, tmp_path):
+    run = shutil.copytree(lifter_run, tmp_path / "old")
+    text = (run / "run.toml").read_text()
+    (run / "run.toml").write_text(text.replace('batch_norm = "local"\n', ""))
+    assert "batch_norm" not in (run / "run.toml").read_text()
+    assert invoke("eval", run).exit_code == 0
 
 
 def test_a_checkpoint_of_another_version_says_which_wrote_it(invoke, lifter_run, tmp_path):
