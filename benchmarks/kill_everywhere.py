@@ -9,13 +9,19 @@ the last bit as of a run that nobody killed.
 
 `--loss` loses power with the kill. "content": names stay, and what was not flushed is gone.
 "names": also names of a folder that was not flushed since; only the run's own folder is taken to
-be there. One thread, no loader workers, no TensorBoard (it writes from a thread of its own).
+be there. One thread, no loader workers.
+
+`--disk` kills nothing: from an operation on the disk is "full" (ENOSPC, for all that takes room,
+before and half way through a write) or "read-only" (EROFS, for all). The run must end in one line
+that names a file of its folder, leave on a full disk no `*.new` beside what it replaces, and then
+go on to the same bits.
 """
 
 from __future__ import annotations
 
 import argparse
 import builtins
+import errno
 import io
 import os
 import shutil
@@ -33,8 +39,13 @@ import torch
 
 from posezoo.registry import parse_node, parse_pipeline
 from posezoo.training import checkpoint, runs
-from posezoo.training.loggers import TensorBoard
 
+_TAKES_ROOM = {"open", "write", "fsync", "mkdir", "rename", "replace", "safetensors"}
+_IN_PARTS = {"write", "safetensors"}  # of these half may be done
+DISKS = {
+    "full": (errno.ENOSPC, _TAKES_ROOM),
+    "read-only": (errno.EROFS, _TAKES_ROOM | {"unlink", "remove", "rmdir", "chmod"}),
+}
 LOSSES = ("none", "content", "names")
 _SETTINGS = {
     "steps": "4",
@@ -50,14 +61,26 @@ _SETTINGS = {
 
 
 class Killer:
-    """Counts operations on files below `root`; kills this process at number `at`."""
+    """Counts operations on files below `root`; kills this process at number `at`.
 
-    def __init__(self, root: Path, *, at: int = -1, half: bool = False, loss: str = "none") -> None:
-        self.root, self.at, self.half, self.loss = root, at, half, loss
+    `disk`: from there on the disk is so instead.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        at: int = -1,
+        half: bool = False,
+        loss: str = "none",
+        disk: str = "",
+    ) -> None:
+        self.root, self.at, self.half, self.loss, self.disk = root, at, half, loss, disk
         self.seen: list[str] = []
         # What a flush has made last, by inode. The handles keep inodes from being given again.
         self.content: dict[int, bytes] = {}
         self.names: dict[int, dict[str, int]] = {}
+        self.folders: set[int] = set()
         self.handles: list[int] = []
         self.real = {name: getattr(os, name) for name in ("open", "kill", "mkdir", "rename")}
         self.real_open = io.open
@@ -69,10 +92,16 @@ class Killer:
         io.open = builtins.open = self._open
         checkpoint.save_file = self._save_file(checkpoint.save_file)
 
-    def _point(self, name: str, part: Callable[[], Any] = lambda: None) -> None:
-        """The next operation; `part` does the first half of it."""
+    def _point(self, name: str, part: Callable[[], Any] = lambda: None, path: Any = None) -> None:
+        """The next operation; `part` does the first half of it, on `path` if it knows that."""
         self.seen.append(name)
-        if len(self.seen) - 1 == self.at:
+        if self.disk:
+            code, fail = DISKS[self.disk]
+            if 0 <= self.at < len(self.seen) and name in fail:
+                if self.half:
+                    part()
+                raise OSError(code, os.strerror(code), path)
+        elif len(self.seen) - 1 == self.at:
             if self.half:
                 with suppress(OSError):  # a folder that was there already
                     part()
@@ -93,7 +122,7 @@ class Killer:
                     self._flushed(args[0])
                 return result
 
-            self._point(name, act)
+            self._point(name, act, None if name == "fsync" else os.fsdecode(args[0]))
             return act()
 
         return call
@@ -101,7 +130,7 @@ class Killer:
     def _open(self, file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
         if isinstance(file, int) or not set(mode) & set("wax+") or not self._is_below(file):
             return self.real_open(file, mode, *args, **options)
-        self._point("open", lambda: self.real_open(file, mode, *args, **options))
+        self._point("open", lambda: self.real_open(file, mode, *args, **options), os.fsdecode(file))
         opened = self.real_open(file, mode, *args, **options)
         write = opened.write
 
@@ -138,6 +167,7 @@ class Killer:
         if path.is_dir():
             self.names[inode] = {p.name: p.stat().st_ino for p in path.iterdir()}
             keep = [path, *path.iterdir()]
+            self.folders |= {p.stat().st_ino for p in keep if p.is_dir()}
         else:
             self.content[inode] = path.read_bytes()
             keep = [path]
@@ -157,10 +187,10 @@ class Killer:
     def _rebuild(self, inode: int, into: Path) -> None:
         self.real["mkdir"](into)
         for name, inside in self.names.get(inode, {}).items():
-            if inside in self.content or inside not in self.names:
-                self._write(into / name, self.content.get(inside, b""))
-            else:
+            if inside in self.folders:
                 self._rebuild(inside, into / name)
+            else:
+                self._write(into / name, self.content.get(inside, b""))
 
     def _write(self, path: Path, content: bytes) -> None:
         with self.real_open(path, "wb") as file:
@@ -188,7 +218,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     best = checkpoint.load_pipeline(folder / "best").state_dict()
     tensors = {**model, **state.tensors, **{f"best.{name}": v for name, v in best.items()}}
     return {
-        "names": sorted(str(p.relative_to(folder)) for p in folder.rglob("*")),
+        "names": [name for name in names_in(folder) if not name.startswith("tensorboard")],
         "metrics": (folder / "metrics.jsonl").read_bytes(),
         "eval": (folder / "eval.json").read_bytes(),
         "values": state.values,
@@ -196,8 +226,20 @@ def outcome(folder: Path) -> dict[str, Any]:
     }
 
 
+def names_in(folder: Path) -> list[str]:
+    """All that is in a folder, however deep."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def differences(folder: Path, expected: dict[str, Any]) -> str:
+    """Which parts of the outcome are not as expected; "" for none."""
+    found = outcome(folder)
+    differ = [name for name, value in expected.items() if found[name] != value]
+    return f"other {', '.join(differ)}" if differ else ""
+
+
 def in_child(work: Callable[[], None]) -> tuple[int, str]:
-    """Run in a fork of this process; how it ended, and the last line of what it said."""
+    """Run in a fork of this process; how it ended, and what it said on stderr."""
     with tempfile.TemporaryFile("w+") as words:
         pid = os.fork()
         if pid == 0:
@@ -211,8 +253,12 @@ def in_child(work: Callable[[], None]) -> tuple[int, str]:
             os._exit(code)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         words.seek(0)
-        lines = words.read().splitlines() or [""]
-        return status, lines[-1]
+        return status, words.read().strip()
+
+
+def last_line(said: str) -> str:
+    """What a traceback comes to."""
+    return said.rpartition("\n")[2]
 
 
 def operations(base: Path) -> list[str]:
@@ -227,7 +273,7 @@ def operations(base: Path) -> list[str]:
 
     code, said = in_child(work)
     if code:
-        raise ValueError(f"the training itself failed: {said}")
+        raise ValueError(f"the training itself failed: {last_line(said)}")
     return listing.read_text().split()
 
 
@@ -243,17 +289,45 @@ def check(base: Path, *, at: int, half: bool, loss: str, expected: dict[str, Any
 
     code, said = in_child(work)
     if code != -signal.SIGKILL:
-        return f"was not killed: {said}"
+        return f"was not killed: {last_line(said)}"
     code, said = in_child(lambda: train(folder))
     if code:
-        return said
-    found = outcome(folder)
-    differ = [name for name, value in expected.items() if found[name] != value]
-    return f"other {', '.join(differ)}" if differ else ""
+        return last_line(said)
+    return differences(folder, expected)
+
+
+def check_disk(base: Path, *, at: int, half: bool, disk: str, expected: dict[str, Any]) -> str:
+    """Let the disk fail at an operation and go on; what is wrong then, "" for nothing."""
+    folder = base / "cut" / "run"
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    folder.parent.mkdir()
+
+    def work() -> None:
+        Killer(folder, at=at, half=half, disk=disk).install()
+        try:
+            train(folder)
+        except OSError as error:  # what the command line says in one line
+            os.write(2, f"said {error.filename or 'nothing'}: {error.strerror or error}".encode())
+            os._exit(2)
+
+    code, said = in_child(work)
+    if code != 2 or not said.startswith(f"said {folder}") or "\n" in said:
+        return f"exit code {code}, {said.count(chr(10)) + 1} lines: {last_line(said)}"
+    new = [path for path in folder.glob("*.new") if disk == "full"]
+    # A new checkpoint stays where the old one could be moved away and this one not into its place.
+    if stray := [p.name for p in new if p.name[0] == "." or p.with_suffix("").exists()]:
+        return f"left behind: {', '.join(stray)}"
+    code, said = in_child(lambda: train(folder))
+    if code:
+        return last_line(said)
+    return differences(folder, expected)
 
 
 def sweep(*, every: int, losses: tuple[str, ...] = LOSSES) -> tuple[Counter[str], list[str]]:
-    """Kills by kind of operation, and what went wrong; `every` takes one point of so many."""
+    """Points by kind of operation, and what went wrong; `every` takes one point of so many.
+
+    A loss that is one of DISKS lets the disk fail instead of killing.
+    """
     counts: Counter[str] = Counter()
     faults = []
     with tempfile.TemporaryDirectory() as name:
@@ -264,11 +338,15 @@ def sweep(*, every: int, losses: tuple[str, ...] = LOSSES) -> tuple[Counter[str]
         points = [
             (loss, at, half)
             for loss in losses
-            for at in range(len(kinds))
+            for at, kind in enumerate(kinds)
             for half in (False, True)
+            if loss in LOSSES or (kind in DISKS[loss][1] and (not half or kind in _IN_PARTS))
         ]
         for loss, at, half in points[::every]:
-            flaw = check(base, at=at, half=half, loss=loss, expected=expected)
+            if loss in DISKS:
+                flaw = check_disk(base, at=at, half=half, disk=loss, expected=expected)
+            else:
+                flaw = check(base, at=at, half=half, loss=loss, expected=expected)
             counts[f"{loss} {kinds[at]}"] += 1
             if flaw:
                 faults.append(f"{loss}: {'half' if half else 'before'} {at} {kinds[at]}: {flaw}")
@@ -280,17 +358,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--every", type=int, default=1, help="one point of so many")
     parser.add_argument("--loss", choices=LOSSES, action="append", help="default: each of them")
+    parser.add_argument("--disk", choices=DISKS, help="let it fail so instead of killing")
     options = parser.parse_args()
     torch.set_num_threads(1)  # a fork has no other threads
-    TensorBoard.installed = staticmethod(lambda: False)  # type: ignore[method-assign] # see above
-    counts, faults = sweep(every=options.every, losses=tuple(options.loss or LOSSES))
-    print("| power lost | operation | kills |\n|---|---|---|")
+    losses = (options.disk,) if options.disk else tuple(options.loss or LOSSES)
+    counts, faults = sweep(every=options.every, losses=losses)
+    print("| power lost or disk | operation | points |\n|---|---|---|")
     for name, count in sorted(counts.items()):
         loss, kind = name.split()
         print(f"| {loss} | {kind} | {count} |")
     for fault in faults:
         print(fault)
-    print(f"{counts.total()} kills, {len(faults)} not survived")
+    what = f"times a {options.disk} disk" if options.disk else "kills"
+    print(f"{counts.total()} {what}, {len(faults)} not survived")
     sys.exit(bool(faults))
 
 

@@ -12,6 +12,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -85,15 +87,25 @@ def save_checkpoint(
     except SafetensorError as error:
         shutil.rmtree(new, ignore_errors=True)
         raise OSError(f"{folder}: the checkpoint could not be written ({error})") from error
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
         shutil.rmtree(new, ignore_errors=True)
+        if isinstance(error, OSError) and error.filename is None:  # a write does not know its file
+            error.filename = str(folder)
         raise
     # A folder cannot be replaced in one step. A kill between the two renames leaves no `folder`,
     # but both others whole: `settle` then takes the new one.
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    new.rename(folder)
+    try:
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        new.rename(folder)
+    except OSError:
+        if old.exists() and not folder.exists():
+            with suppress(OSError):  # then both stay, and `settle` has them
+                old.rename(folder)
+        if folder.exists():
+            shutil.rmtree(new, ignore_errors=True)
+        raise
     fsync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -270,6 +282,18 @@ def fsync(path: Path) -> None:
         return  # Windows has no handle on a folder to flush
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give an OSError the name of the file: that of a write or a flush does not know it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from posezoo.evaluation.evaluate import Evaluation
+from posezoo.training.checkpoint import naming
 from posezoo.training.run_folder import RunFolder
 
 
@@ -57,17 +61,22 @@ class JsonLines:
 
 
 class TensorBoard:
-    """Writes TensorBoard events."""
+    """Writes TensorBoard events, in the caller's own thread: torch's writer has one beside it.
+
+    A disk that is full is then an OSError where it is met, and no traceback of a thread.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @cached_property
-    def writer(self) -> Any:
-        """Made when there is something to write: it makes the folder, and takes a second."""
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - see above
-
-        return SummaryWriter(str(self.folder))
+    def file(self) -> Path:
+        """Begun when there is something to write; each process that goes on begins another."""
+        host, moment = socket.gethostname(), int(time.time())
+        path = self.folder / f"events.out.tfevents.{moment:010d}.{host}.{os.getpid()}.0"
+        self.folder.mkdir(exist_ok=True)
+        self._append(path, [{"file_version": "brain.Event:2"}])
+        return path
 
     @staticmethod
     def installed() -> bool:
@@ -80,14 +89,30 @@ class TensorBoard:
     def step(self, record: dict[str, Any], timing: dict[str, float]) -> None:
         """A scalar of every number."""
         numbers = {k: v for k, v in (record | timing).items() if isinstance(v, float)}
-        for name, value in numbers.items():
-            self.writer.add_scalar(f"train/{name}", value, record["step"])
+        self._scalars("train", numbers, record["step"])
 
     def evaluation(self, step: int, evaluation: Evaluation) -> None:
         """A scalar of every error."""
-        for name, value in evaluation.total.items():
-            self.writer.add_scalar(f"val/{name}", value, step)
+        self._scalars("val", evaluation.total, step)
 
     def close(self) -> None:
-        """Flush."""
-        self.writer.close()
+        """Every event is on disk already."""
+
+    def _scalars(self, group: str, values: dict[str, float], step: int) -> None:
+        from torch.utils.tensorboard.summary import scalar  # noqa: PLC0415 - takes a second
+
+        events = [
+            {"step": step, "summary": scalar(f"{group}/{name}", value)}
+            for name, value in values.items()
+        ]
+        self._append(self.file, events)
+
+    @staticmethod
+    def _append(path: Path, events: list[dict[str, Any]]) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event  # noqa: PLC0415 - an optional package
+        from tensorboard.summary.writer.record_writer import RecordWriter  # noqa: PLC0415 - too
+
+        with naming(path), path.open("ab") as file:
+            writer = RecordWriter(file)
+            for event in events:
+                writer.write(Event(wall_time=time.time(), **event).SerializeToString())

@@ -32,7 +32,7 @@ from posezoo.hints import did_you_mean, shown
 from posezoo.ranks import here, job
 from posezoo.registry import SpecError
 from posezoo.settings import Settings
-from posezoo.training.checkpoint import fsync, is_there, settle
+from posezoo.training.checkpoint import fsync, is_there, naming, settle
 from posezoo.typed_files import decode, parse_json, read_text, typed
 
 _SHOWN = 5  # runs that an error names
@@ -223,7 +223,7 @@ class RunFolder:
 
     @staticmethod
     def _append(path: Path, record: dict[str, Any]) -> None:
-        with path.open("a", encoding="utf-8") as file:
+        with naming(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
 
@@ -264,12 +264,13 @@ def write_atomically(path: Path, content: bytes) -> None:
     """A reader sees the old file or the new one, never half."""
     beside = _beside(path)
     try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        fsync(path.parent)
+        with naming(path):
+            with beside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+            fsync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -40,6 +40,7 @@ from posezoo.settings import (
     resolve,
     with_changes,
 )
+from posezoo.training.checkpoint import naming
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
@@ -255,8 +256,9 @@ def start(
             if ranks.is_first:
                 run.save_evaluation(evaluation.to_dict())
                 if draw:
-                    draw_run(run, device=where)
-                    draw_curves(run)
+                    with naming(run.figures):
+                        draw_run(run, device=where)
+                        draw_curves(run)
     return evaluation
 
 
