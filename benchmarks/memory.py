@@ -32,7 +32,7 @@ from posezoo.registry import parse_node, parse_pipeline
 from posezoo.training import runs
 
 MOST_GROWTH = 0.01
-MOST_BYTES_AN_ITEM = 256  # of a store that is open and shuffled, beside 64 MiB for its batches
+MOST_BYTES_AN_ITEM = 128  # of a store that is open and shuffled, beside 64 MiB for its batches
 _ROOM_MIB = 64.0
 _FRAMES = 1000  # of a sequence of the store
 _BATCH = 256

@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
+import sys
 import time
 
 import pytest
 import torch
 
+from benchmarks import memory
 from posezoo.registry import parse_pipeline
 from posezoo.training import runs
 from posezoo.training.checkpoint import load_state
@@ -103,3 +105,20 @@ def test_tensorboard_reads_the_numbers_that_were_written(tmp_path):
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(1, 0.5), (2, 0.25)]
     assert [e.value for e in events.Scalars("train/items_per_s")] == [8.0, 8.0]
+
+
+def test_a_leak_is_told_from_what_a_start_takes():
+    """The first tenth loads what it needs; after it, 0.01 MiB more a reading is 8.5 % of 100."""
+    start = [50 + k / 2 for k in range(100)]
+    level = start + [100.0] * 900
+    leaking = start + [100 + k / 100 for k in range(900)]
+    assert memory.growth(level) == 0
+    assert memory.growth(leaking) == pytest.approx((108.745 - 100.245) / 100.245)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_of_a_short_training_and_of_a_shuffled_store_is_measured(tmp_path):
+    assert len(memory.train(tmp_path, 20)) == 20
+    memory.write(tmp_path, 2500)
+    before, peak = memory.shuffle(tmp_path, 2500)
+    assert 0 < before < peak < before + 64
