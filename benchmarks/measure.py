@@ -102,7 +102,7 @@ def _cuda_ms(function: Callable[[], Any]) -> float:
     return start.elapsed_time(end)
 
 
-def copy_gbps(device: torch.device, numel: int = 64 * 2**20) -> float:
+def copy_gbps(device: torch.device, numel: int = 32 * 2**20) -> float:
     """Bandwidth of a copy, read and write counted, in this run on this device."""
     source = torch.zeros(numel if device.type == "cuda" else numel // 4, device=device)
     target = torch.empty_like(source)

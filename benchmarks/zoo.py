@@ -24,7 +24,7 @@ import torch
 from benchmarks import measure
 from posezoo import registry
 from posezoo.camera import Camera
-from posezoo.cli.card import count_on_card
+from posezoo.cli.card import code_card
 from posezoo.evaluation.operations import PICTURE_PX, count_entry
 from posezoo.pipeline import lifter_inputs
 from posezoo.registry import Entry, NodeSpec, SpecError
@@ -32,7 +32,7 @@ from posezoo.skeleton import H36M17
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
-COUNTS = ROOT / "benchmarks" / "results" / "counts.json"  # what posezoo info shows at once
+CARDS = ROOT / "benchmarks" / "results" / "cards.json"  # what posezoo info shows at once
 PAGE = ROOT / "docs" / "zoo.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- zoo:begin -->\n", "<!-- zoo:end -->"
@@ -46,7 +46,8 @@ Network = tuple[torch.nn.Module, tuple[Any, ...]]  # and what its forward takes
 @click.option("--tables", "only_tables", is_flag=True, help="Measure nothing; write the tables.")
 def main(only_tables: bool) -> None:
     """Measure everything anew, on one thread, and write data and tables."""
-    COUNTS.write_text(json.dumps(counts(), indent=1) + "\n", encoding="utf-8")
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(card)}" for key, card in cards().items())
+    CARDS.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
     if not only_tables:
         RESULTS.write_text(json.dumps(_measured(), indent=1) + "\n", encoding="utf-8")
     report = json.loads(RESULTS.read_text(encoding="utf-8"))
@@ -84,10 +85,9 @@ def built_ins() -> list[Entry]:
     return [entry for entry in registry.entries() if entry.origin == "posezoo"]
 
 
-def counts() -> dict[str, dict[str, Any]]:
-    """Weights and operations of each built-in entry with its default arguments, by key."""
-    found = {entry.key: count_entry(entry, NodeSpec(entry.key)) for entry in built_ins()}
-    return {key: {} if count is None else count_on_card(count) for key, count in found.items()}
+def cards() -> dict[str, dict[str, Any]]:
+    """What the code says of each built-in entry with its default arguments, by key."""
+    return {entry.key: code_card(entry, NodeSpec(entry.key)) for entry in built_ins()}
 
 
 def static_columns(entry: Entry) -> dict[str, int | None]:

@@ -40,8 +40,8 @@ def test_weights_and_flops_are_those_of_today_s_code(key) -> None:
     assert row == zoo.static_columns(find(None, key)), AGAIN
 
 
-def test_what_info_shows_at_once_is_what_the_code_counts() -> None:
-    assert json.loads(zoo.COUNTS.read_text(encoding="utf-8")) == zoo.counts(), AGAIN
+def test_what_info_shows_at_once_is_what_the_code_says() -> None:
+    assert json.loads(zoo.CARDS.read_text(encoding="utf-8")) == zoo.cards(), AGAIN
 
 
 def test_no_entry_of_the_page_fails_a_check() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from posezoo import registry
-from posezoo.cli.results import read_counts, read_results
+from posezoo.cli.results import read_code_cards, read_results
 from posezoo.registry import Entry, NodeSpec, PipelineSpec, values
 
 if TYPE_CHECKING:
@@ -19,14 +19,11 @@ def entry_card(node: NodeSpec) -> dict[str, Any]:
         ValueError: no such entry, or parameters that do not fit.
     """
     entry = registry.find(None, node.key)
-    card = _described(entry, node)
-    stored = None if node.params or entry.origin != "posezoo" else read_counts().get(entry.key)
-    if stored is None:
-        from posezoo.evaluation.operations import count_entry
-
-        count = count_entry(entry, node)
-        stored = {} if count is None else count_on_card(count)
-    return card | stored | _with_results(entry.key)
+    own = entry.origin == "posezoo" and not node.params
+    of_code = read_code_cards().get(entry.key) if own else None
+    if of_code is None:
+        of_code = code_card(entry, node)
+    return _manifest_card(entry) | of_code | _with_results(entry.key)
 
 
 def pipeline_card(spec: PipelineSpec) -> dict[str, Any]:
@@ -40,7 +37,9 @@ def pipeline_card(spec: PipelineSpec) -> dict[str, Any]:
     chosen = registry.resolve_pipeline(spec)
     counts = count_pipeline(spec)
     parts = [
-        _described(chosen[kind].entry, node) | count_on_card(counts[kind])
+        _manifest_card(chosen[kind].entry)
+        | _parameters(chosen[kind].entry, node)
+        | _count_on_card(counts[kind])
         for kind, node in spec.nodes.items()
     ]
     sums = {
@@ -62,7 +61,19 @@ def _keys(pipeline: str) -> list[str]:
     return [node.key for node in registry.parse_pipeline(pipeline).nodes.values()]
 
 
-def _described(entry: Entry, node: NodeSpec) -> dict[str, Any]:
+def code_card(entry: Entry, node: NodeSpec) -> dict[str, Any]:
+    """What only the code says: parameters, weights and operations.
+
+    Raises:
+        ValueError: parameters that do not fit.
+    """
+    from posezoo.evaluation.operations import count_entry
+
+    count = count_entry(entry, node)
+    return _parameters(entry, node) | ({} if count is None else _count_on_card(count))
+
+
+def _parameters(entry: Entry, node: NodeSpec) -> dict[str, Any]:
     entry.validate(node.params, complete=False)
     parameters = [
         {
@@ -74,6 +85,10 @@ def _described(entry: Entry, node: NodeSpec) -> dict[str, Any]:
         }
         for name, parameter in entry.parameters().items()
     ]
+    return {"parameters": parameters}
+
+
+def _manifest_card(entry: Entry) -> dict[str, Any]:
     return {
         "kind": entry.kind,
         "key": entry.key,
@@ -85,7 +100,6 @@ def _described(entry: Entry, node: NodeSpec) -> dict[str, Any]:
         "target": entry.target,
         **entry.facts,
         "predict": how_to_predict(entry),
-        "parameters": parameters,
     }
 
 
@@ -116,7 +130,7 @@ def how_to_predict(entry: Entry) -> str:
             return f"{trained} --detector blazepose"
 
 
-def count_on_card(count: Count) -> dict[str, Any]:
+def _count_on_card(count: Count) -> dict[str, Any]:
     """A count as the card shows it; operations that cannot be counted are not shown as 0."""
     if count.flops is None:
         return {"weights": count.weights, "flops_missing": count.note}

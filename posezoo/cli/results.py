@@ -32,14 +32,14 @@ def read_results(path: Path | None = None) -> list[dict[str, Any]]:
     return rows
 
 
-def read_counts() -> dict[str, dict[str, int | str]]:
-    """Weights and operations of the zoo's own entries with default arguments, by key.
+def read_code_cards() -> dict[str, dict[str, Any]]:
+    """What the code says of the zoo's own entries with default arguments, by key.
 
-    `python -m benchmarks.zoo --tables` writes them, and a test counts them again: counting takes
+    `python -m benchmarks.zoo --tables` writes them, and a test asks the code again: to do so takes
     torch, and torch takes longer to load than a reader waits.
     """
     folder = benchmarks_folder()
-    path = folder and folder / "results" / "counts.json"
+    path = folder and folder / "results" / "cards.json"
     if path is None or not path.is_file():
         return {}
-    return decode(path, dict[str, dict[str, int | str]])
+    return decode(path, dict[str, dict[str, Any]])
