@@ -93,7 +93,12 @@ def _in_full(measured: Iterator[Row]) -> Iterator[str]:
 def _as_they_come(measured: Iterator[Row]) -> Iterator[str]:
     """The line of an operation as soon as its last formulation is measured."""
     for _, alike in itertools.groupby(measured, key=tables.key):
-        for cells in tables.brief([row for row in alike if not row.setting]):
+        rows = []
+        for row in alike:
+            rows += [] if row.setting else [row]
+            if row.value is not None and not row.setting:
+                break  # measured by itself, as the copy is: nobody need wait for what comes next
+        for cells in tables.brief(rows):
             yield tables.line(cells)
 
 
