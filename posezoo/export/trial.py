@@ -23,6 +23,7 @@ Run: TypeAlias = Callable[[Sequence[Tensor]], list[Tensor]]
 TORCH, ALONE = "torch", "torch, one at a time"
 _MOST_MM = 1e-3  # that a graph in float32 may be off by, of poses of 2 m
 _TIMES = 4  # ... or that much more than torch itself, when sums are taken in another order
+_ROUNDINGS = 4  # ... or so many of the largest output
 _REPEATS = 11
 _COMPILERS = ("c++", "g++", "clang++")
 
@@ -33,6 +34,7 @@ class Trial:
 
     runtime: str
     largest_difference: dict[str, float]  # by output, in its unit
+    largest_output: dict[str, float]  # by output: its size, to judge the difference by
     milliseconds: dict[int, float]  # by the size of the batch: the median, one after the other
 
 
@@ -63,6 +65,10 @@ def try_out(
                     output: float((mine.double() - its.double()).abs().max())
                     for output, mine, its in zip(graph.outputs, run(inputs), true, strict=True)
                 },
+                largest_output={
+                    output: float(its.abs().max())
+                    for output, its in zip(graph.outputs, true, strict=True)
+                },
                 milliseconds={size: _median_ms(run, _items(inputs, size)) for size in batches},
             )
             for name, run in ways.items()
@@ -72,7 +78,9 @@ def try_out(
 def too_far(trials: Sequence[Trial], output: str = "joints3d_mm") -> str:
     """Which runtime is off by more than rounding explains; empty: none."""
     off = {trial.runtime: trial.largest_difference.get(output, 0.0) for trial in trials}
-    allowed = max(_MOST_MM, _TIMES * off[ALONE])
+    size = max(trial.largest_output.get(output, 0.0) for trial in trials)
+    rounding = _ROUNDINGS * torch.finfo(torch.float32).eps * size
+    allowed = max(_MOST_MM, _TIMES * off[ALONE], rounding)
     return "; ".join(
         f"{name} is off by {value:.2g} mm, more than {allowed:.2g}"
         for name, value in off.items()
