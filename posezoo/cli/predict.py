@@ -69,6 +69,8 @@ def predict(plugins: tuple[Path, ...], **given: Any) -> None:
 
     first, *others = given["sources"]
     if given["pipeline"] is None and first.lower().endswith(".onnx"):
+        if not others:
+            raise click.UsageError(f"which pictures? posezoo predict {first} photo.jpg --out DIR")
         given |= {"pipeline": first, "sources": others}
     ranks = here()
     if ranks.is_first:

@@ -77,7 +77,8 @@ def _of_pictures(pipeline: Pipeline, crop_px: int, facts: dict[str, str]) -> Gra
 
 def _of_lifter(pipeline: Pipeline, facts: dict[str, str]) -> Graph:
     lifter, told = pipeline.lifter, pipeline.skeleton2d
-    joints2d = 400 + 100 * torch.randn(2, lifter.frames, told.num_joints, 2)
+    generator = torch.Generator().manual_seed(0)
+    joints2d = 400 + 100 * torch.randn(2, lifter.frames, told.num_joints, 2, generator=generator)
     inputs = {"joints2d_px": joints2d, "camera": _cameras(1000)}
     if lifter.takes_confidence:
         inputs["confidence"] = torch.ones(joints2d.shape[:-1])

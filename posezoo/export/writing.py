@@ -25,7 +25,7 @@ FACTS = "posezoo.json"  # in a .pt2
 _REFUSALS = (torch._dynamo.exc.TorchDynamoException, GuardOnDataDependentSymNode)
 _MOST_WORDS = 300  # characters of torch's reason
 _MOST = 1 << 16  # items of a batch
-_INLINE_BYTES = 1_800_000_000  # of weights, above which ONNX keeps them in a file beside
+_MOST_BYTES = 1_800_000_000  # of weights: an ONNX file holds no more than 2 GB
 
 
 def traced(graph: Graph) -> ExportedProgram:
@@ -55,7 +55,7 @@ def write(
     """Write the file, with the graph's facts in its metadata.
 
     Raises:
-        ValueError: `onnx` is not installed, or the opset cannot say this graph.
+        ValueError: `onnx` is not installed, the opset cannot say this graph, or it is too large.
     """
     part = path.with_name(f".{path.stem}.partial{path.suffix}")
     if format == "onnx":
@@ -100,6 +100,12 @@ def quiet() -> Iterator[None]:
 
 
 def _save_onnx(graph: Graph, program: ExportedProgram, path: Path, opset: int | None) -> None:
+    weights = sum(w.numel() * w.element_size() for w in graph.module.state_dict().values())
+    if weights > _MOST_BYTES:
+        raise ValueError(
+            f"'{graph.facts['spec']}' has {weights / 1e9:.1f} GB of weights, and one ONNX file "
+            "holds 2 GB: take --format pt2"
+        )
     with quiet():
         try:
             made = torch.onnx.export(
@@ -116,5 +122,4 @@ def _save_onnx(graph: Graph, program: ExportedProgram, path: Path, opset: int | 
             raise ValueError(f"'{graph.facts['spec']}' cannot be said in ONNX: {why}") from error
     assert made is not None
     made.model.metadata_props.update(graph.facts)
-    weights = sum(w.numel() * w.element_size() for w in graph.module.state_dict().values())
-    made.save(str(path), external_data=weights > _INLINE_BYTES)
+    made.save(str(path), external_data=False)

@@ -34,7 +34,7 @@ def read_exported(path: Path) -> Exported:
     """The pipeline of an ONNX file, in eval mode, on the CPU.
 
     Raises:
-        ValueError: no file, onnxruntime is not installed, or the file says nothing of posezoo.
+        ValueError: no file, onnxruntime is not installed, or the file is not of posezoo or not 3D.
     """
     if not path.is_file():
         raise ValueError(f"{path} is not there; posezoo export RUN --out {path} writes one")
@@ -44,6 +44,8 @@ def read_exported(path: Path) -> Exported:
     if kind not in ("pipeline", "lifter"):
         what = f"one {kind} of '{facts['spec']}'" if "spec" in facts else "not from posezoo export"
         raise ValueError(f"{path} is {what}: expected the file of a run or of a lifter")
+    if "joints3d_mm" not in {each.name for each in session.get_outputs()}:
+        raise ValueError(f"{path} gives 2D joints only: export a run that has a lifter")
     try:
         spec, skeleton = parse_pipeline(facts["spec"]), get_skeleton(facts["joint_set"])
         head = _Head(session) if kind == "pipeline" else None

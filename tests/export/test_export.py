@@ -183,8 +183,13 @@ def test_a_trial_compares_and_times(lifter):
     assert all(ms > 0 for trial in trials for ms in trial.milliseconds.values())
     assert too_far(trials) == ""
     turned = replace(graph, module=Shifted(graph.module))
+    batch = people(8, size=32)  # as the lifter knows them, so that 1 mm is far above rounding
     wrong = try_out(
-        turned, lifter[1], format="onnx", program=traced(graph), inputs=[*graph.inputs.values()]
+        turned,
+        lifter[1],
+        format="onnx",
+        program=traced(graph),
+        inputs=[batch.joints2d, batch.camera.parameters],
     )
     assert "onnxruntime is off by 1 mm" in too_far(wrong)
 
@@ -260,6 +265,24 @@ def test_predict_takes_a_file_as_its_first_word(tmp_path):
     )
     assert result.exit_code == 2
     assert "no.onnx is not there; posezoo export RUN --out" in result.output
+
+
+def test_a_file_that_gives_2d_alone_and_one_without_pictures_are_refused(tmp_path):
+    pipeline = pipeline_of("resnet18:cut=layer1,width=8-hm:width=8,block_b=false")
+    (graph,) = graphs_of(pipeline, crop_px=32)
+    assert graph.outputs == ("joints2d_px", "confidence")
+    write(graph, tmp_path / "flat.onnx")
+    with pytest.raises(ValueError, match="gives 2D joints only: export a run that has a lifter"):
+        read_exported(tmp_path / "flat.onnx")
+    words = ["predict", str(tmp_path / "flat.onnx"), "--out", str(tmp_path / "out")]
+    assert "which pictures?" in CliRunner().invoke(main, words).output
+
+
+def test_weights_that_one_file_cannot_hold_are_refused(lifter, tmp_path, monkeypatch):
+    monkeypatch.setattr("posezoo.export.writing._MOST_BYTES", 1000)
+    with pytest.raises(ValueError, match="holds 2 GB: take --format pt2"):
+        write(graphs_of(lifter[0])[0], tmp_path / "large.onnx")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_cameras_are_told_and_matter(pictures):
