@@ -8,25 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import fuzz_studio
+from benchmarks.fuzz_studio import LENSES, PLACES, TURNS, USED
 from posezoo.data.convert.conversion import convert
 from posezoo.data.convert.recipe import Options
 from posezoo.data.store.store_file import open_store
 
-# The 17 of the 32 joints that everybody uses, in the order of h36m17.
-USED = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
-LENSES = {  # fx fy cx cy k1 k2 k3 p1 p2
-    "54138969": (1145.0, 1143.8, 512.5, 515.5, -0.207, 0.248, -0.003, -0.0014, -0.001),
-    "60457274": (1149.7, 1147.6, 508.8, 508.1, -0.194, 0.240, 0.007, -0.0027, -0.0016),
-}
-# World to camera: x right, y down, z forward; the first looks along +y, the second along +x.
-TURNS = {
-    "54138969": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
-    "60457274": np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]),
-}
-PLACES = {
-    "54138969": np.array([100.0, -5000, 1500]),
-    "60457274": np.array([-4500.0, 300, 1400]),
-}
 STANDING_MM = np.array([
     (0, 0, 930), (-110, 0, 920), (-120, -10, 490), (-125, 20, 90),
     (110, 0, 920), (120, -10, 490), (125, 20, 90),
@@ -72,26 +59,8 @@ def studio():
 @pytest.fixture
 def cameras(tmp_path):
     """The camera file of docs/data.md, for S1 and S9."""
-    lenses = [
-        {
-            **dict(zip(("fx", "fy", "cx", "cy"), numbers, strict=False)),
-            "id": name,
-            "width": 1000,
-            "height": 1002,
-            "distortion_k1_k2_p1_p2_k3": [numbers[i] for i in (4, 5, 7, 8, 6)],
-        }
-        for name, numbers in LENSES.items()
-    ]
-    stands = [
-        {
-            "id": name,
-            "R_world_to_camera": TURNS[name].tolist(),
-            "position_mm": PLACES[name].tolist(),
-        }
-        for name in LENSES
-    ]
     path = tmp_path / "cameras.json"
-    path.write_text(json.dumps({"intrinsics": lenses, "extrinsics": {"S1": stands, "S9": stands}}))
+    path.write_text(json.dumps(fuzz_studio.cameras()))
     return path
 
 
