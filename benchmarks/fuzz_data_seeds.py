@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import fuzz_studio as studio
-from benchmarks.fuzz_target import Target, save_json
+from benchmarks.fuzz_studio import VIEW
+from benchmarks.fuzz_target import Target, converted, save_json
 from posezoo.data.convert.conversion import convert, convert_motion
 from posezoo.data.convert.recipe import Options
 from posezoo.data.inspect.diagnose import diagnose
@@ -23,7 +24,6 @@ from posezoo.data.keypoints.reading import read_keypoints
 from posezoo.data.mocap.mocap_file import Recording, write_mocap
 from posezoo.skeleton import H36M17, SKELETONS
 
-VIEW = "54138969"
 COCO = SKELETONS["coco17"]
 
 
@@ -33,46 +33,46 @@ def data_targets() -> dict[str, Target]:
         "coco": Target(
             make=_people2d,
             files=("coco.json",),
-            read=_converted("coco", "coco.json", images="images"),
+            read=converted("coco", "coco.json", images="images"),
         ),
         "mpii": Target(
             make=_people2d,
             files=("mpii.json",),
-            read=_converted("mpii", "mpii.json", images="images"),
+            read=converted("mpii", "mpii.json", images="images"),
         ),
         "videopose3d": Target(
             make=_videopose3d,
             files=("data_3d_h36m.npz", "data_2d_h36m_gt.npz"),
-            read=_converted("videopose3d", trust=True, cameras="cameras.json"),
+            read=converted("videopose3d", trust=True, cameras="cameras.json"),
         ),
         "martinez": Target(
             make=_martinez,
             files=("cameras.h5", "S1/MyPoses/3D_positions/Directions 1.h5"),
-            read=_converted("martinez"),
+            read=converted("martinez"),
         ),
         "h36m-fetch": Target(
-            make=_fetch, files=("S1/Directions-1/annot.h5",), read=_converted("h36m-fetch")
+            make=_fetch, files=("S1/Directions-1/annot.h5",), read=converted("h36m-fetch")
         ),
         "mmpose": Target(
-            make=_mmpose, files=("h36m.npz",), read=_converted("mmpose-h36m", "h36m.npz")
+            make=_mmpose, files=("h36m.npz",), read=converted("mmpose-h36m", "h36m.npz")
         ),
         "motionbert": Target(
             make=_motionbert,
             files=("h36m.pkl", "cameras.json"),
-            read=_converted("motionbert", "h36m.pkl", trust=True, cameras="cameras.json"),
+            read=converted("motionbert", "h36m.pkl", trust=True, cameras="cameras.json"),
         ),
         "h36m-cdf": Target(
             make=_cdf,
             files=(f"S1/D3_Positions_mono/Directions 1.{VIEW}.cdf",),
-            read=_converted("h36m-cdf"),
+            read=converted("h36m-cdf"),
         ),
         "3dhp-train": Target(
             make=_3dhp,
             files=("S1/Seq2/annot.mat", "S1/Seq2/camera.calibration"),
-            read=_converted("mpi-inf-3dhp"),
+            read=converted("mpi-inf-3dhp"),
         ),
         "3dhp-test": Target(
-            make=_3dhp_test, files=("TS3/annot_data.mat",), read=_converted("mpi-inf-3dhp")
+            make=_3dhp_test, files=("TS3/annot_data.mat",), read=converted("mpi-inf-3dhp")
         ),
         "mocap": Target(make=_mocap, files=("a_poses17.h5",), read=_inspected("a_poses17.h5")),
         "store": Target(make=_store, files=("store.h5",), read=_inspected("store.h5")),
@@ -83,7 +83,7 @@ def data_targets() -> dict[str, Target]:
     }
     for ending in ("json", "csv", "npz"):
         name = f"own.{ending}"
-        found[name] = Target(make=_own, files=(name,), read=_converted("own", name))
+        found[name] = Target(make=_own, files=(name,), read=converted("own", name))
     keypoints = (
         "coco",
         "openpose",
@@ -171,7 +171,13 @@ def _keypoints(name: str) -> Target:
         del out
         read_keypoints(folder / name, size_px=(640, 480), trust=True)
 
-    return Target(make=_keypoint_files, files=(name,), read=read)
+    def make(folder: Path) -> None:
+        _keypoint_files(folder)
+        for other in folder.iterdir():
+            if other.name != name:
+                other.unlink()
+
+    return Target(make=make, files=(name,), read=read)
 
 
 # ----- data sets of others
@@ -297,19 +303,16 @@ def _cdf(folder: Path) -> None:
         file.close()
 
 
-def _of_set(joints: tuple[str, ...], values: np.ndarray) -> np.ndarray:
-    """The person in that joint set; where h36m17 has no such joint, the pelvis."""
-    own = H36M17.joints
-    return values[:, studio.USED][:, [own.index(joint) if joint in own else 0 for joint in joints]]
-
-
 def _3dhp(folder: Path) -> None:
     from scipy.io import savemat  # noqa: PLC0415 - an extra
 
     path = folder / "S1" / "Seq2" / "annot.mat"
     path.parent.mkdir(parents=True)
     joints = SKELETONS["3dhp28"].joints
-    mm, px = _of_set(joints, studio.mm(VIEW)), _of_set(joints, studio.px(VIEW, distorted=False))
+    mm, px = (
+        studio.of_set(joints, studio.mm(VIEW)),
+        studio.of_set(joints, studio.px(VIEW, distorted=False)),
+    )
     cells = {"annot2": np.empty((1, 1), object), "annot3": np.empty((1, 1), object)}
     cells["annot2"][0, 0], cells["annot3"][0, 0] = px.reshape(-1, 56), mm.reshape(-1, 84)
     savemat(path, cells)
@@ -323,18 +326,9 @@ def _3dhp_test(folder: Path) -> None:
     path.parent.mkdir(parents=True)
     with h5py.File(path, "w") as file:
         joints = SKELETONS["3dhp17"].joints
-        file["annot2"] = _of_set(joints, studio.px(VIEW, distorted=False))[:, None]
-        file["annot3"] = _of_set(joints, studio.mm(VIEW))[:, None]
+        file["annot2"] = studio.of_set(joints, studio.px(VIEW, distorted=False))[:, None]
+        file["annot3"] = studio.of_set(joints, studio.mm(VIEW))[:, None]
         file["valid_frame"] = np.ones((studio.FRAMES, 1))
-
-
-def _converted(name: str, source: str = ".", **given: Any) -> Callable[[Path, Path], None]:
-    def read(folder: Path, out: Path) -> None:
-        paths = {key: folder / value for key, value in given.items() if key != "trust"}
-        options = Options(**paths, trust=given.get("trust", False))
-        convert(name, folder / source, out / "store.h5", options=options)
-
-    return read
 
 
 # ----- motion capture and stores

@@ -25,21 +25,31 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.fuzz_target import Target
 
 SLOW_S = 20.0  # of the processor; a rehearsal that hangs is ended after 6
 MEMORY_BYTES = 3 << 30  # beside what the process has when it starts
 _PATIENCE_S = 12 * SLOW_S  # the start of a child and the making of seeds among it
+_IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk takes most of the time
+# A rehearsal forks the process, which copies the table of its pages: large ones are few.
+_LARGE_PAGES = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 LONGEST = 1500  # characters of a refusal
 _USER_ERRORS = (ValueError, OSError, ImportError)  # as the command line takes them
 # What writes a store, or starts a child, for each input.
 SLOW = {
     *("coco", "mpii", "videopose3d", "martinez", "h36m-fetch", "mmpose", "motionbert", "h36m-cdf"),
     *("3dhp-train", "3dhp-test", "mocap", "store", "own.json", "own.csv", "own.npz", "checkpoint"),
-    *("weights-import", "bvh", "asf-amc"),
+    *("weights-import", "bvh", "asf-amc", "3dpw", "h3wb", "mpii.mat", "onnx/lifter"),
+    *(f"detections/{name}" for name in ("videopose3d", "motionbert", "evoskeleton", "3dpw")),
+    *("detections/hourglass", "detections/keypoints", "onnx/pictures", "verify-case", "lift"),
 }
+_QUICKER = 10  # so many inputs of a quick format for one of a slow one
 _SAMPLE = (100, 20)  # inputs of a quick format and of a slow one
 READ, REFUSED = "read", "refused in one line"
 
@@ -50,14 +60,20 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[int, str]] = field(default_factory=list)  # seed, and what was wrong
+    seconds: float = 0.0
+
+    def add(self, seed: int, said: str) -> None:
+        """Count one."""
+        right = said in (READ, REFUSED)
+        self.counts[said if right else "bug"] += 1
+        if not right:
+            self.faults.append((seed, said))
 
 
-def outcome(name: str, seed: int, seeds: Path, work: Path) -> str:
+def outcome(name: str, target: Target, seed: int, seeds: Path, work: Path) -> str:
     """`READ`, `REFUSED`, or what went wrong with one input. `seeds` holds the whole files."""
     from benchmarks.fuzz_mutate import changed  # noqa: PLC0415 - in the child
-    from benchmarks.fuzz_seeds import targets  # noqa: PLC0415
 
-    target = targets()[name]
     rng = random.Random(f"{name} {seed}")
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(seeds, work / "in")
@@ -128,57 +144,51 @@ def _child(jobs: list[tuple[str, range]], channel: Connection) -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)  # LAPACK prints
     os.dup2(silent, 2)
+    known = targets()
     for name, inputs in jobs:
-        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_IN_MEMORY) as folder:
             os.environ["POSEZOO_CACHE"] = f"{folder}/cache"
             seeds, work = Path(folder) / "seeds", Path(folder) / "work"
             seeds.mkdir()
-            targets()[name].make(seeds)
+            known[name].make(seeds)
             for seed in inputs:
-                channel.send((name, seed))
-                channel.send(outcome(name, seed, seeds, work))
-    channel.send(None)
+                channel.send(seed)
+                channel.send(outcome(name, known[name], seed, seeds, work))
 
 
-def run(jobs: list[tuple[str, range]], tell: Callable[[str, Tally, float], None]) -> list[Tally]:
+def run(jobs: list[tuple[str, range]], tell: Callable[[str, Tally], None]) -> dict[str, Tally]:
     """All inputs of all jobs, in children that are replaced when they die; `tell` of each job."""
-    context, tallies = multiprocessing.get_context("spawn"), []
-    tally, start, left = Tally(), time.perf_counter(), list(jobs)
+    os.environ.update(_LARGE_PAGES)
+    context = multiprocessing.get_context("spawn")
+    tallies, left, begin = {name: Tally() for name, _ in jobs}, list(jobs), time.perf_counter()
     while left:
         ours, theirs = context.Pipe(duplex=False)
         child = context.Process(target=_child, args=(left, theirs))
         child.start()
         theirs.close()
-        name, seed = left[0][0], left[0][1].start
-        try:
-            while left:
+        seed = left[0][1].start
+        while left:
+            try:
                 if not ours.poll(_PATIENCE_S):
                     child.kill()
                     raise EOFError
                 said = ours.recv()
-                if isinstance(said, tuple):
-                    name, seed = said
-                    continue
-                right = said in (READ, REFUSED)
-                tally.counts[said if right else "bug"] += 1
-                if not right:
-                    tally.faults.append((seed, said))
-                left[0] = (name, range(seed + 1, left[0][1].stop))
-                if not left[0][1]:
-                    tell(name, tally, time.perf_counter() - start)
-                    tallies.append(tally)
-                    tally, start = Tally(), time.perf_counter()
-                    del left[0]
-        except EOFError:
-            child.join()
-            tally.counts["bug"] += 1
-            tally.faults.append((seed, f"died with exit code {child.exitcode}"))
-            left[0] = (name, range(seed + 1, left[0][1].stop))
+            except EOFError:
+                child.join()
+                said = f"died with exit code {child.exitcode}"
+            if isinstance(said, int):
+                seed = said
+                continue
+            name, inputs = left[0]
+            tallies[name].add(seed, said)
+            left[0] = (name, range(seed + 1, inputs.stop))
             if not left[0][1]:
-                tell(name, tally, time.perf_counter() - start)
-                tallies.append(tally)
-                tally, start = Tally(), time.perf_counter()
+                tallies[name].seconds = time.perf_counter() - begin
+                tell(name, tallies[name])
                 del left[0]
+                begin = time.perf_counter()
+            if child.exitcode is not None and said.startswith("died"):
+                break
         child.join()
     return tallies
 
@@ -196,27 +206,36 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the last input there")
     chosen = parser.parse_args()
     names = chosen.only or [*targets()]
-    each = max(1, chosen.inputs // len(names))
     if chosen.keep:
         _keep(names[0], chosen.first, chosen.keep)
         return
-    print(f"| {'format':<26} | {READ:>9} | {REFUSED} | bugs | s |\n|---|---|---|---|---|")
-    counts = {name: _SAMPLE[name in SLOW] if chosen.sample else each for name in names}
+    shares = {name: 1 if name in SLOW else _QUICKER for name in names}
+    each = chosen.inputs / sum(shares.values())
+    counts = {name: max(1, round(each * share)) for name, share in shares.items()}
+    if chosen.sample:
+        counts = {name: _SAMPLE[name in SLOW] for name in names}
+    print(f"| format | {READ} | {REFUSED} | bugs | ms each |\n|---|---|---|---|---|")
     first = chosen.first
     tallies = run([(name, range(first, first + count)) for name, count in counts.items()], _print)
-    total = sum((tally.counts for tally in tallies), Counter())
-    _print("all", Tally(counts=total), 0)
+    whole = Tally(counts=sum((tally.counts for tally in tallies.values()), Counter()))
+    whole.seconds = sum(tally.seconds for tally in tallies.values())
+    _print("all", whole)
     if chosen.json:
-        table = {name: asdict(tally) for name, tally in zip(names, tallies, strict=True)}
-        chosen.json.write_text(json.dumps({"total": total, "formats": table}, indent=1))
-    sys.exit(1 if total["bug"] else 0)
+        table = {
+            name: {"counts": dict(tally.counts), "faults": tally.faults, "seconds": tally.seconds}
+            for name, tally in tallies.items()
+        }
+        chosen.json.write_text(
+            json.dumps({"total": dict(whole.counts), "formats": table}, indent=1)
+        )
+    sys.exit(1 if whole.counts["bug"] else 0)
 
 
-def _print(name: str, tally: Tally, seconds: float) -> None:
+def _print(name: str, tally: Tally) -> None:
     counts = tally.counts
     print(
-        f"| {name:<26} | {counts[READ]:>9} | {counts[REFUSED]:>19} | {counts['bug']:>4} | "
-        f"{seconds:.0f} |",
+        f"| {name} | {counts[READ]} | {counts[REFUSED]} | {counts['bug']} | "
+        f"{1000 * tally.seconds / max(1, counts.total()):.1f} |",
         flush=True,
     )
     for what, seeds in _by_kind(tally).items():
@@ -239,8 +258,9 @@ def _keep(name: str, seed: int, folder: Path) -> None:
     os.environ["POSEZOO_CACHE"] = str(folder / "cache")
     seeds = folder / "seeds"
     seeds.mkdir(parents=True)
-    targets()[name].make(seeds)
-    print(outcome(name, seed, seeds, folder / "work"))
+    target = targets()[name]
+    target.make(seeds)
+    print(outcome(name, target, seed, seeds, folder / "work"))
 
 
 if __name__ == "__main__":

@@ -299,8 +299,18 @@ def _put(file: h5py.File, place: str, rng: random.Random) -> None:
         file[place] = np.full(shape, rng.choice((0, 1, 7))).astype(kinds)
 
 
+def _inside(ending: str, data: bytes, rng: random.Random) -> bytes:
+    from benchmarks import fuzz_mutate_parts  # noqa: PLC0415 - it imports this file
+
+    change: Change = getattr(fuzz_mutate_parts, f"change_{ending}")
+    return change(data, rng)
+
+
 CHANGES: dict[str, Change] = {
     ".json": change_json,
+    ".journal": change_json,
+    ".onnx": lambda data, rng: _inside("onnx", data, rng),
+    ".png": lambda data, rng: _inside("png", data, rng),
     ".jsonl": change_json,
     ".toml": change_toml,
     ".npz": change_npz,
@@ -312,6 +322,7 @@ CHANGES: dict[str, Change] = {
     ".asf": change_text,
     ".amc": change_text,
     ".calibration": change_text,
+    "": change_text,  # METADATA of a package
 }
 
 

@@ -12,6 +12,9 @@ from PIL import Image
 
 from benchmarks import fuzz_studio as studio
 from benchmarks.fuzz_data_seeds import data_targets
+from benchmarks.fuzz_detection_seeds import detection_targets
+from benchmarks.fuzz_model_seeds import model_targets
+from benchmarks.fuzz_studio import VIEW
 from benchmarks.fuzz_target import Target, json_maker, save_json
 from posezoo.assembly import build_pipeline
 from posezoo.data.convert.bvh_names import read_map
@@ -34,54 +37,63 @@ from posezoo.weights import importing
 from posezoo.weights.config import read_config
 from posezoo.weights.store import load_weights, save_weights, stored_weights
 
-VIEW = "54138969"
+PICTURES = tuple(f"a.{e}" for e in "jpg png gif bmp tiff webp ppm jp2 avif".split())
 
 
 def targets() -> dict[str, Target]:
     """Every format by name."""
-    return data_targets() | {
-        "run": Target(make=_run, files=("run/run.toml", "run/metrics.jsonl"), read=_read_run),
-        "manifest": Target(make=_checkpoint, files=("last/manifest.json",), read=_load_manifest),
-        "checkpoint": Target(
-            make=_checkpoint,
-            files=("last/model.safetensors", "last/state.safetensors", "last/state.json"),
-            read=_load_checkpoint,
-        ),
-        "eval": Target(make=_evaluation, files=("eval.json",), read=_compare),
-        "errors": Target(
-            make=lambda folder: DetectorErrors.assumed(H36M17).save(folder / "errors.json"),
-            files=("errors.json",),
-            read=_errors,
-        ),
-        "weights-card": Target(make=_card, files=("tiny.json",), read=_read_card),
-        "weights-import": Target(make=_martinez_weights, files=("weights.pth",), read=_import),
-        "config": Target(
-            make=json_maker("config.json", {"config": {"width": 3}, "a": [1, {"b": "c"}]}),
-            files=("config.json",),
-            read=lambda folder, out: read_config(str(folder / "config.json")),
-        ),
-        "cameras": Target(make=_cameras, files=("cameras.json",), read=_read_cameras),
-        "lens": Target(make=_lens, files=("lens.json", "lens.toml"), read=_read_lens),
-        "boxes": Target(
-            make=json_maker("boxes.json", {"a.jpg": [[1, 2, 3, 4], [5, 6, 7, 8.5]]}),
-            files=("boxes.json",),
-            read=lambda folder, out: read_boxes(folder / "boxes.json"),
-        ),
-        "ledger": Target(
-            make=lambda folder: Ledger(folder, {}).add("a", ["x", 3], 2),
-            files=(FILE,),
-            read=lambda folder, out: Ledger(folder, {}).people("a", ["x", 3], []),
-        ),
-        "pictures": Target(make=_pictures, files=("a.jpg", "a.png"), read=_read_pictures),
-        "map": Target(
-            make=_map, files=("map.toml",), read=lambda folder, out: read_map(folder / "map.toml")
-        ),
-        "registry": Target(
-            make=_manifest,
-            files=("registry.toml",),
-            read=lambda folder, out: read_manifest(folder / "registry.toml", origin="x"),
-        ),
-    }
+    return (
+        data_targets()
+        | detection_targets()
+        | model_targets()
+        | {
+            "run": Target(make=_run, files=("run/run.toml", "run/metrics.jsonl"), read=_read_run),
+            "manifest": Target(
+                make=_checkpoint, files=("last/manifest.json",), read=_load_manifest
+            ),
+            "checkpoint": Target(
+                make=_checkpoint,
+                files=("last/model.safetensors", "last/state.safetensors", "last/state.json"),
+                read=_load_checkpoint,
+            ),
+            "eval": Target(make=_evaluation, files=("eval.json",), read=_compare),
+            "errors": Target(
+                make=lambda folder: DetectorErrors.assumed(H36M17).save(folder / "errors.json"),
+                files=("errors.json",),
+                read=_errors,
+            ),
+            "weights-card": Target(make=_card, files=("tiny.json",), read=_read_card),
+            "weights-import": Target(make=martinez_weights, files=("weights.pth",), read=_import),
+            "config": Target(
+                make=json_maker("config.json", {"config": {"width": 3}, "a": [1, {"b": "c"}]}),
+                files=("config.json",),
+                read=lambda folder, out: read_config(str(folder / "config.json")),
+            ),
+            "cameras": Target(make=_cameras, files=("cameras.json",), read=_read_cameras),
+            "lens": Target(make=_lens, files=("lens.json", "lens.toml"), read=_read_lens),
+            "boxes": Target(
+                make=json_maker("boxes.json", {"a.jpg": [[1, 2, 3, 4], [5, 6, 7, 8.5]]}),
+                files=("boxes.json",),
+                read=lambda folder, out: read_boxes(folder / "boxes.json"),
+            ),
+            "ledger": Target(
+                make=lambda folder: Ledger(folder, {}).add("a", ["x", 3], 2),
+                files=(FILE,),
+                read=lambda folder, out: Ledger(folder, {}).people("a", ["x", 3], []),
+            ),
+            "pictures": Target(make=_pictures, files=PICTURES, read=_read_pictures),
+            "map": Target(
+                make=_map,
+                files=("map.toml",),
+                read=lambda folder, out: read_map(folder / "map.toml"),
+            ),
+            "registry": Target(
+                make=_manifest,
+                files=("registry.toml",),
+                read=lambda folder, out: read_manifest(folder / "registry.toml", origin="x"),
+            ),
+        }
+    )
 
 
 # ----- runs and weights
@@ -184,7 +196,7 @@ def _read_card(folder: Path, out: Path) -> None:
     load_weights("tiny")
 
 
-def _martinez_weights(folder: Path) -> None:
+def martinez_weights(folder: Path) -> None:
     """As 3d_pose_baseline_pytorch saves them."""
     sizes = {
         "w1": (8, 32),
@@ -245,12 +257,13 @@ def _pictures(folder: Path) -> None:
     exif[0x0112] = 6
     exif.get_ifd(0x8769)[0xA405] = 35
     image.save(folder / "a.jpg", exif=exif)
-    image.save(folder / "a.png")
+    for name in PICTURES[1:]:
+        image.save(folder / name)
 
 
 def _read_pictures(folder: Path, out: Path) -> None:
     del out
-    for name in ("a.jpg", "a.png"):
+    for name in PICTURES:
         read_picture(folder / name)
 
 

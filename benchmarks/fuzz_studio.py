@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from posezoo.skeleton import H36M17
+
 FRAMES = 5
+VIEW = "54138969"
 # The 17 of Human3.6M's 32 joints that everybody uses, in the order of h36m17.
 USED = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
 LENSES = {  # fx fy cx cy k1 k2 k3 p1 p2
@@ -51,6 +54,15 @@ def px(view: str, *, distorted: bool = True) -> np.ndarray:  # (F, 32, 2)
         gain = 1 + k1 * r + k2 * r**2 + k3 * r**3 + p1 * y + p2 * x
         x, y = x * gain + p2 * r, y * gain + p1 * r
     return np.stack([fx * x + cx, fy * y + cy], -1)
+
+
+def of_set(
+    joints: tuple[str, ...],
+    values: np.ndarray,  # (F, 32, n)
+) -> np.ndarray:  # (F, J, n)
+    """The person in that joint set; where h36m17 has no such joint, the pelvis."""
+    own = H36M17.joints
+    return values[:, USED][:, [own.index(joint) if joint in own else 0 for joint in joints]]
 
 
 def cameras() -> dict[str, Any]:

@@ -32,6 +32,7 @@ PLAN: dict[str, str] = {
     "hints": "",
     "limits": "",
     "losses": "ranks",
+    "npz_file": "hints",
     "ops": "",
     "ranks": "",
     "registry": "hints limits",
@@ -47,10 +48,12 @@ PLAN: dict[str, str] = {
     # The kinds: none knows another, and none knows the registry.
     "backbones": "contracts limits",
     "detectors": "contracts limits skeleton",
-    "heads": "camera contracts geometry joint_maps limits losses ops skeleton",
+    "heads": "camera contracts geometry joint_maps limits losses npz_file ops skeleton",
     "lifters": "camera contracts limits normalisation skeleton",
-    "strategies": "contracts evaluation limits skeleton",
-    "data": "camera contracts drawing geometry hints joint_maps limits skeleton typed_files",
+    "strategies": "contracts evaluation limits npz_file skeleton",
+    "data": (
+        "camera contracts drawing geometry hints joint_maps limits npz_file skeleton typed_files"
+    ),
     # Parts put together, and what is done with the whole.
     "clips": "camera geometry pipeline",
     "pipeline": "camera contracts registry skeleton",
@@ -64,15 +67,15 @@ PLAN: dict[str, str] = {
         "registry settings skeleton training typed_files"
     ),
     "inference": (
-        "assembly camera clips contracts data drawing export joint_maps pipeline posezoo "
+        "assembly camera clips contracts data drawing export hints joint_maps pipeline posezoo "
         "ranks registry skeleton training typed_files weights"
     ),
     "drawing": "skeleton",
     "weights": (
-        "assembly camera contracts data hints pipeline posezoo registry safetensors_file "
-        "skeleton training typed_files"
+        "assembly camera contracts data hints npz_file pipeline posezoo registry "
+        "safetensors_file skeleton training typed_files"
     ),
-    "sweep": "evaluation hints registry settings training",
+    "sweep": "evaluation hints registry settings training typed_files",
     "report": (
         "assembly contracts data evaluation hints metrics pipeline registry settings training "
         "typed_files"

@@ -114,12 +114,17 @@ def onnx_session(path: Path) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
-    said = runtime.capi.onnxruntime_pybind11_state
-    failures = (said.Fail, said.InvalidProtobuf, said.InvalidGraph, said.NoSuchFile)
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except failures as error:
+    except onnx_failures() as error:
         raise ValueError(f"{path} is no ONNX file that onnxruntime can run") from error
+
+
+def onnx_failures() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises: a dozen exceptions without a common name, and pybind's own."""
+    said = vars(require("onnxruntime").capi.onnxruntime_pybind11_state).values()
+    own = [each for each in said if isinstance(each, type) and issubclass(each, Exception)]
+    return (*own, RuntimeError, UnicodeDecodeError)
 
 
 def _eager(graph: Graph) -> Run:

@@ -9,7 +9,6 @@ the kinematic tree is a vertex of a small mesh that moves with it alone.
 from __future__ import annotations
 
 import importlib
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from posezoo.joint_maps import joint_map, map_joints
+from posezoo.npz_file import read_arrays
 from posezoo.skeleton import SKELETONS, Skeleton
 
 NUM_ROTATIONS = 24  # of the pelvis in the camera frame, then of 23 joints in their parents'
@@ -111,31 +111,26 @@ def read_body_model(path: Path) -> dict[str, NDArray[np.float64]]:
         ValueError: it is another kind of file, or an array is missing or of another shape.
     """
     how = "docs/body_models.md says how to make one of SMPL's own file"
-    if not zipfile.is_zipfile(path):
-        what = "is no .npz file" if path.is_file() else "is not there"
-        raise ValueError(f"body model {path} {what}; {how}")
+    try:
+        found = read_arrays(path, *_ARRAYS)
+    except ValueError as error:
+        raise ValueError(f"body model {error}; {how}") from error
     arrays, sizes = {}, {"S": NUM_SHAPE}
-    with np.load(path) as file:  # which refuses pickles
-        for name, wanted in _ARRAYS.items():
-            if name not in file:
-                raise ValueError(f"body model {path} has no array '{name}'; {how}")
-            try:
-                array = file[name]
-            except (ValueError, zipfile.BadZipFile) as error:  # objects; damaged
-                raise ValueError(f"body model {path}: '{name}' cannot be read; {how}") from error
-            if name == "v_template" and array.ndim:
-                sizes["V"] = len(array)
-            if name == "shapedirs" and array.ndim:
-                sizes["S"] = max(NUM_SHAPE, array.shape[-1])
-            expected = tuple(sizes.get(str(side), side) for side in wanted)
-            if array.shape != expected or array.dtype.kind not in "fiu":
-                raise ValueError(
-                    f"body model {path}: '{name}' is {array.dtype} {array.shape}, expected numbers "
-                    f"{expected}; {how}"
-                )
-            arrays[name] = array.astype(np.float64)
-            if not np.isfinite(arrays[name]).all():
-                raise ValueError(f"body model {path}: '{name}' has numbers that are not finite")
+    for name, wanted in _ARRAYS.items():
+        array = found[name]
+        if name == "v_template" and array.ndim:
+            sizes["V"] = len(array)
+        if name == "shapedirs" and array.ndim:
+            sizes["S"] = max(NUM_SHAPE, array.shape[-1])
+        expected = tuple(sizes.get(str(side), side) for side in wanted)
+        if array.shape != expected or array.dtype.kind not in "fiu":
+            raise ValueError(
+                f"body model {path}: '{name}' is {array.dtype} {array.shape}, expected numbers "
+                f"{expected}; {how}"
+            )
+        arrays[name] = array.astype(np.float64)
+        if not (np.abs(arrays[name]) < np.finfo(np.float32).max).all():
+            raise ValueError(f"body model {path}: '{name}' has numbers that are not finite")
     parents = arrays["kintree_table"][0, 1:]
     if not ((parents >= 0) & (parents < np.arange(1, NUM_ROTATIONS))).all():
         raise ValueError(f"body model {path}: 'kintree_table' has a joint before its parent")

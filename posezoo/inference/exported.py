@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from posezoo.camera import Camera
 from posezoo.contracts import PoseResult
-from posezoo.export.trial import onnx_session
+from posezoo.hints import shown
+from posezoo.inference.onnx_file import OnnxFile
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_pipeline
-from posezoo.skeleton import get_skeleton
+from posezoo.skeleton import Skeleton, get_skeleton
+
+_CAMERA = 10  # numbers of a camera
+_MOST_MARGIN = 10.0  # times a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,23 +39,31 @@ def read_exported(path: Path) -> Exported:
     Raises:
         ValueError: no file, onnxruntime is not installed, or the file is not of posezoo or not 3D.
     """
-    if not path.is_file():
-        raise ValueError(f"{path} is not there; posezoo export RUN --out {path} writes one")
-    session = onnx_session(path)
-    facts: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    file = OnnxFile(path)
+    facts = file.facts
     kind = facts.get("kind")
     if kind not in ("pipeline", "lifter"):
-        what = f"one {kind} of '{facts['spec']}'" if "spec" in facts else "not from posezoo export"
+        what = "not from posezoo export"
+        if "spec" in facts:
+            what = f"one {shown(kind)} of '{shown(facts['spec'])}'"
         raise ValueError(f"{path} is {what}: expected the file of a run or of a lifter")
-    if "joints3d_mm" not in {each.name for each in session.get_outputs()}:
+    if "joints3d_mm" not in file.outputs:
         raise ValueError(f"{path} gives 2D joints only: export a run that has a lifter")
     try:
         spec, skeleton = parse_pipeline(facts["spec"]), get_skeleton(facts["joint_set"])
-        head = _Head(session) if kind == "pipeline" else None
-        lifter = _lifter(session, facts) if kind == "lifter" else None
+        head = _head(file, facts, skeleton) if kind == "pipeline" else None
+        lifter = _lifter(file, facts, skeleton) if kind == "lifter" else None
         crop_px, margin = int(facts.get("image_px", 0)), float(facts.get("margin", 0))
+        if not 0 <= margin < _MOST_MARGIN:
+            raise ValueError(f"a margin of {margin}")
     except KeyError as error:
         raise ValueError(f"{path}: its metadata lack {error}; export it again") from error
+    except ValueError as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(
+            f"{path}: its metadata are damaged ({shown(error, 200)}); export it again"
+        ) from error
     pipeline = Pipeline(
         spec=spec, skeleton=skeleton, backbone=head and _Picture(), head=head, lifter=lifter
     )
@@ -66,21 +77,29 @@ class _Picture(nn.Module):
         return (image,)
 
 
+def _head(file: OnnxFile, facts: dict[str, str], skeleton: Skeleton) -> nn.Module:
+    side = int(facts["image_px"])
+    file.require((3, side, side), (_CAMERA,))
+    if "confidence" not in file.outputs:
+        raise ValueError("no output 'confidence'")
+    return _Head(file, skeleton.num_joints)
+
+
 class _Head(nn.Module):
     """See `posezoo.contracts.PoseHead`; its raw maps are the picture."""
 
     output = "joints3d"
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, file: OnnxFile, joints: int) -> None:
         super().__init__()
-        self.session = session
+        self.file, self.joints = file, joints
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         return features[-1]
 
     def decode(self, maps: Tensor, camera: Camera) -> PoseResult:
         picture = (255 * maps).round().to(torch.uint8)
-        outputs = _run(self.session, picture, camera.parameters)
+        outputs = self.file.run(picture, camera.parameters, joints=self.joints)
         joints2d = outputs.get("joints2d_px")
         return PoseResult(
             joints2d=None if joints2d is None else joints2d[:, None],
@@ -89,14 +108,19 @@ class _Head(nn.Module):
         )
 
 
-def _lifter(session: Any, facts: dict[str, str]) -> nn.Module:
+def _lifter(file: OnnxFile, facts: dict[str, str], skeleton: Skeleton) -> nn.Module:
     by_window = facts["answers"] == "window"
-    lifter = (_WindowLifter if by_window else _Lifter)(session)
+    lifter = (_WindowLifter if by_window else _Lifter)(file, skeleton.num_joints)
     lifter.frames, lifter.future = int(facts["frames"]), int(facts["future"])
     lifter.answer = lifter.frames - 1 - lifter.future if by_window else 0
-    lifter.takes_confidence = "confidence" in {each.name for each in session.get_inputs()}
-    if facts["joint_set_2d"] != facts["joint_set"]:
-        lifter.joints2d = facts["joint_set_2d"]
+    lifter.takes_confidence = "confidence" in file.inputs
+    seen = get_skeleton(facts["joint_set_2d"])
+    if seen != skeleton:
+        lifter.joints2d = seen.name
+    if not 0 <= lifter.future < lifter.frames:
+        raise ValueError(f"{lifter.future} of {lifter.frames} frames after the predicted one")
+    each = (lifter.frames, seen.num_joints)
+    file.require((*each, 2), (_CAMERA,), *[each] * lifter.takes_confidence)
     return lifter
 
 
@@ -109,9 +133,9 @@ class _Lifter(nn.Module):
     answer: int  # which of the frames that the graph gives is the predicted one
     joints2d = ""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, file: OnnxFile, joints: int) -> None:
         super().__init__()
-        self.session = session
+        self.file, self.joints = file, joints
 
     def forward(self, joints2d: Tensor, camera: Camera, *confidence: Tensor) -> Tensor:
         """Each frame with the frames around it, all at once: the graph takes `frames` of them."""
@@ -121,7 +145,7 @@ class _Lifter(nn.Module):
             for each in (joints2d, *confidence)
         ]
         cameras = camera.parameters.repeat_interleave(steps, 0)
-        outputs = _run(self.session, given[0], cameras, *given[1:])
+        outputs = self.file.run(given[0], cameras, *given[1:], joints=self.joints)
         return outputs["joints3d_mm"][:, self.answer].unflatten(0, (people, steps))
 
 
@@ -130,15 +154,5 @@ class _WindowLifter(_Lifter):
 
     def lift_window(self, joints2d: Tensor, camera: Camera, *confidence: Tensor) -> Tensor:
         """The whole window."""
-        return _run(self.session, joints2d, camera.parameters, *confidence)["joints3d_mm"]
-
-
-def _run(session: Any, *inputs: Tensor) -> dict[str, Tensor]:
-    """By their places; outputs by their names."""
-    names = [each.name for each in session.get_inputs()]
-    given = {name: each.contiguous().numpy() for name, each in zip(names, inputs, strict=True)}
-    outputs = session.run(None, given)
-    return {
-        each.name: torch.from_numpy(value)
-        for each, value in zip(session.get_outputs(), outputs, strict=True)
-    }
+        given = (joints2d, camera.parameters, *confidence)
+        return self.file.run(*given, joints=self.joints)["joints3d_mm"]

@@ -7,7 +7,6 @@ on the same batch, where HMR takes turns.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from posezoo.contracts import Learner
+from posezoo.npz_file import read_arrays
 
 _BODY = 21  # joints that SMPL shares with SMPL-H; its two hands follow, which are held still
 _JOINTS = 23
 _SHAPE = 10
+_LARGEST = 1e4  # rad, and standard deviations
 
 
 class RealBodies:
@@ -61,19 +62,15 @@ class RealBodies:
 
 def _read(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     wanted = "poses (N, 66 or more) and betas (10 or more) or (N, 10 or more), as AMASS has them"
-    if not zipfile.is_zipfile(path):
-        what = "is no .npz file" if path.is_file() else "is not there"
-        raise ValueError(f"prior={path} {what}; expected an .npz with {wanted}")
-    with np.load(path) as file:  # which refuses pickles
-        try:
-            poses, shapes = file["poses"], file["betas"]
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"prior={path}: expected {wanted}") from error
+    try:
+        poses, shapes = read_arrays(path, "poses", "betas").values()
+    except ValueError as error:
+        raise ValueError(f"prior={error}; expected an .npz with {wanted}") from error
     fits = (
         poses.ndim == 2 and poses.shape[1] >= 3 * (1 + _BODY) and len(poses),
         shapes.ndim in (1, 2) and shapes.shape[-1] >= _SHAPE,
         shapes.ndim == 1 or len(shapes) in (1, len(poses)),
-        all(array.dtype.kind == "f" and np.isfinite(array).all() for array in (poses, shapes)),
+        all(a.dtype.kind == "f" and (np.abs(a) < _LARGEST).all() for a in (poses, shapes)),
     )
     if not all(fits):
         raise ValueError(f"prior={path}: poses {poses.shape}, betas {shapes.shape}; needs {wanted}")

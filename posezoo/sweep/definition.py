@@ -158,12 +158,6 @@ class Sweep:
         """As the study keeps it."""
         return {**asdict(self), "axes": [_listed(axis) for axis in self.axes]}
 
-    @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        axes = [Axis(**{**axis, "values": tuple(axis["values"])}) for axis in kept["axes"]]
-        return cls(**{**kept, "axes": tuple(axes)})
-
 
 def difference(one: Sweep, other: Sweep) -> Sequence[str]:
     """Sentences on what two definitions say otherwise."""

@@ -18,10 +18,10 @@ from typing import Any, Self
 import filelock
 
 from posezoo.sweep.definition import Axis, Sweep, difference
+from posezoo.sweep.journal import definition, open_journal
 
 _LOSSES = 20  # so often may a process end while on a trial, without a checkpoint in between
 _LONGEST_NOTE = 500  # characters; failed.txt has all of it
-_STARTUP = 4  # finished trials before any is stopped for being worse
 
 
 class Study:
@@ -41,14 +41,14 @@ class Study:
         folder.mkdir(parents=True, exist_ok=True)
         self.lock = filelock.FileLock(folder / ".lock")  # of the folder, not of a trial
         with self.lock:
-            self._study = self._open(journal)
-            kept = self._study.user_attrs.get("sweep")
+            self.storage, self._study = open_journal(journal, self._optuna)
+            kept = definition(journal, self._study)
             if kept is None:
                 if sweep is None:
                     raise ValueError(f"{folder}: its study was never defined; give the pipeline")
-                kept = sweep.to_dict()
-                self._study.set_user_attr("sweep", kept)
-        self.sweep = Sweep.from_dict(kept)
+                kept = sweep
+                self._study.set_user_attr("sweep", sweep.to_dict())
+        self.sweep = kept
         if sweep is not None and (wrong := difference(sweep, self.sweep)):
             raise ValueError(
                 f"{folder} is the study of another sweep: {'; '.join(wrong)}. "
@@ -143,21 +143,6 @@ class Study:
             return kinds.IntDistribution(int(axis.low), int(axis.high), log=axis.log)
         return kinds.FloatDistribution(axis.low, axis.high, log=axis.log)
 
-    def _open(self, journal: Path) -> Any:
-        lock = filelock.FileLock(f"{journal}.lock")
-        with lock:
-            _mend(journal)
-        backend = self._optuna.storages.journal.JournalFileBackend(str(journal), lock_obj=lock)
-        self.storage = self._optuna.storages.JournalStorage(backend)
-        known = {
-            "storage": self.storage,
-            "study_name": "sweep",
-            "pruner": self._optuna.pruners.MedianPruner(n_startup_trials=_STARTUP),
-        }
-        if self.storage.get_all_studies():  # `load_if_exists` would write into the journal
-            return self._optuna.load_study(**known)
-        return self._optuna.create_study(**known)
-
 
 class Claim:
     """A trial and the right to work on it, until it is released or the process ends."""
@@ -250,15 +235,6 @@ def _in_a_line(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1:]
     place = "".join(f" at {Path(frame.filename).name}:{frame.lineno}" for frame in last)
     return f"{type(error).__name__}{place}: {text}"
-
-
-def _mend(journal: Path) -> None:
-    """Cut off a last line that a lost machine left half written; Optuna would trip over it."""
-    if journal.is_file():
-        content = journal.read_bytes()
-        if not content.endswith(b"\n"):
-            with journal.open("r+b") as file:
-                file.truncate(content.rfind(b"\n") + 1)
 
 
 def _optuna() -> ModuleType:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from posezoo.hints import shown
+from posezoo.npz_file import read_arrays
 from posezoo.weights.family import Config
 from posezoo.weights.importing import Imported, import_file
 from posezoo.weights.reading import Warn
@@ -98,19 +98,15 @@ def _run(imported: Imported, inputs: Mapping[str, Tensor], case: Path) -> Tensor
 
 
 def _read(case: Path) -> dict[str, Tensor]:
-    arrays: dict[str, Any] = {}
-    try:
-        with np.load(case) as opened:  # which refuses pickles
-            for name in opened.files:
-                array = opened[name]
-                if array.dtype.kind == "f":
-                    arrays[name] = torch.from_numpy(array.astype(np.float32))
-                elif array.dtype.kind in "iub":
-                    arrays[name] = torch.from_numpy(array)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise ValueError(f"{case}: not a readable .npz ({error})") from error
+    arrays: dict[str, Tensor] = {}
+    for name, array in read_arrays(case).items():
+        if array.dtype.kind == "f":
+            with np.errstate(over="ignore"):
+                arrays[name] = torch.from_numpy(array.astype(np.float32))
+        elif array.dtype.kind in "iub":
+            arrays[name] = torch.from_numpy(array)
     if lacking := {"input", "output"} - arrays.keys():
         raise ValueError(
-            f"{case}: lacks '{min(lacking)}'; it holds {', '.join(arrays) or 'nothing'}"
+            f"{case}: lacks '{min(lacking)}'; it holds {shown(', '.join(arrays) or 'nothing', 200)}"
         )
     return arrays

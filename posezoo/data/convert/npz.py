@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
-from numpy.lib import format as npy
 
 from posezoo.data.convert.plain_pickle import load_plain
 from posezoo.data.convert.recipe import understood
 from posezoo.hints import shown
+from posezoo.npz_file import LARGE, MOST_PACKED, check_declared, read_header
 
 _PIECE = 1 << 20
-_LARGE = 1 << 28  # bytes of a member from which its packing is looked at
-_MOST_PACKED = 100
 _LOCAL_HEADER = 30  # bytes before the name in a zip file's header of a member
 
 
@@ -38,12 +36,7 @@ def open_npz(path: Path, *keys: str, trust: bool) -> dict[str, Any]:
         for key in keys:
             if key not in names:
                 raise ValueError(f"lacks {key} (it has {shown(', '.join(names), 200)})")
-        declared = sum(archive.getinfo(f"{key}.npy").file_size for key in keys)
-        if declared > max(_LARGE, _MOST_PACKED * path.stat().st_size):
-            raise ValueError(
-                f"{path}: its arrays declare {declared:,} bytes; no poses pack so well. If they "
-                "are real, save them by np.savez, uncompressed"
-            )
+        check_declared(path, archive, [f"{key}.npy" for key in keys])
         return {key: _member(path, archive, f"{key}.npy", trust=trust) for key in keys}
 
 
@@ -60,7 +53,7 @@ def open_npy(path: Path, *, trust: bool) -> Any:
         OSError, ValueError: it is no whole .npy file, holds plain numbers, or comes without trust.
     """
     with path.open("rb") as stream:
-        _, _, dtype = _header(stream)
+        _, _, dtype = read_header(stream)
         if not dtype.hasobject:
             raise ValueError(f"{path}: holds plain numbers, expected an object array")
         _check_trust(path, "it", trust=trust)
@@ -71,7 +64,7 @@ def open_npy(path: Path, *, trust: bool) -> Any:
 def _member(path: Path, archive: zipfile.ZipFile, name: str, *, trust: bool) -> Any:
     info, called = archive.getinfo(name), shown(name.removesuffix(".npy"))
     with archive.open(info) as stream:
-        shape, in_columns, dtype = _header(stream)
+        shape, in_columns, dtype = read_header(stream)
         if dtype.hasobject:
             _check_trust(path, f"'{called}'", trust=trust)
             array = load_plain(stream, info.file_size - stream.tell())
@@ -82,7 +75,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, *, trust: bool) -> 
             raise ValueError(
                 f"{path}: '{called}' says {declared} bytes and has {info.file_size - stream.tell()}"
             )
-        if declared > _LARGE and declared > _MOST_PACKED * info.compress_size:
+        if declared > LARGE and declared > MOST_PACKED * info.compress_size:
             raise ValueError(
                 f"{path}: '{called}' is {declared} bytes in {info.compress_size} packed ones; no "
                 "poses pack so well. If they are real, save them by np.savez, uncompressed"
@@ -129,9 +122,3 @@ def _read_to_the_end(stream: IO[bytes]) -> None:
     """The checksum is compared at the end of a member, and only there."""
     while stream.read(_PIECE):
         pass
-
-
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = npy.read_magic(stream)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    return read(stream)

@@ -94,7 +94,12 @@ def add_detections(
     if cameras is not None:
         stations = read_cameras(Options(cameras=cameras, trust=ask.trust), "")
         views = {subject: [each.name for each in many] for subject, many in stations.items()}
-    found = match(file, source, views, ask.first_frame)
+    try:
+        found = match(file, source, views, ask.first_frame)
+    except ValueError as error:
+        if str(ask.path) in str(error):
+            raise
+        raise ValueError(f"{ask.path}: {error}") from error
     add_detection(
         store,
         out,

@@ -16,6 +16,7 @@ from posezoo.skeleton import Skeleton
 
 _FAR = 0.3  # of a person's size: no detector is so far off in half of all joints of a recording
 _FEWEST = 10  # joints of a recording to judge that by
+_MOST_PX = 1e6  # from a picture's corner
 
 Key = tuple[str, str, str]  # subject, sequence, view
 
@@ -139,6 +140,11 @@ def _place(
     found.short, found.short_in = found.short + short, found.short_in + (short > 0)
     frame = frame[there]
     px, sure = each.px[frame], each.confidence[frame]  # (M, P, K, 2), (M, P, K)
+    if (np.abs(px) > _MOST_PX).any():
+        raise ValueError(
+            f"{each.subject} {each.sequence}: joints {np.nanmax(np.abs(px)):.3g} px away from the "
+            "picture's corner; expected px of the pictures"
+        )
     far = np.stack(
         [_distances(px[:, p], joint_set, store, within) for p in range(px.shape[1])], 1
     )  # (M, P, J)
