@@ -16,15 +16,20 @@ from PIL import Image
 from benchmarks import fuzz_studio as studio
 from benchmarks.fuzz_studio import VIEW
 from benchmarks.fuzz_target import Target, converted, save_json
+from posezoo.assembly import build_dataset
 from posezoo.data.convert.conversion import convert, convert_motion
-from posezoo.data.convert.recipe import Options
+from posezoo.data.convert.conversion_cache import ConversionCache
+from posezoo.data.convert.formats import get_format
+from posezoo.data.convert.recipe import Options, Remarks
 from posezoo.data.inspect.diagnose import diagnose
 from posezoo.data.inspect.overview import overview
 from posezoo.data.keypoints.reading import read_keypoints
 from posezoo.data.mocap.mocap_file import Recording, write_mocap
+from posezoo.inference import view as page
 from posezoo.skeleton import H36M17, SKELETONS
 
 COCO = SKELETONS["coco17"]
+_PARTIAL = "out.h5.partial"
 
 
 def data_targets() -> dict[str, Target]:
@@ -32,7 +37,7 @@ def data_targets() -> dict[str, Target]:
     found = {
         "coco": Target(
             make=_people2d,
-            files=("coco.json",),
+            files=("coco.json", "images/a.jpg"),
             read=converted("coco", "coco.json", images="images"),
         ),
         "mpii": Target(
@@ -76,6 +81,15 @@ def data_targets() -> dict[str, Target]:
         ),
         "mocap": Target(make=_mocap, files=("a_poses17.h5",), read=_inspected("a_poses17.h5")),
         "store": Target(make=_store, files=("store.h5",), read=_inspected("store.h5")),
+        "store-pictures": Target(make=_filmed, files=("store.h5",), read=_looked_at),
+        "conversion-cache": Target(
+            make=_left, files=(f"{_PARTIAL}/000000.npz", f"{_PARTIAL}/cache.json"), read=_gone_on
+        ),
+        "cameras.pkl": Target(
+            make=_camera_pickle,
+            files=("cameras.pkl",),
+            read=converted("mmpose-h36m", "h36m.npz", trust=True, cameras="cameras.pkl"),
+        ),
         "bvh": Target(make=_motion_files, files=("walk.bvh",), read=_motion("bvh", "walk.bvh")),
         "asf-amc": Target(
             make=_motion_files, files=("01.asf", "01_01.amc"), read=_motion("asf-amc", ".")
@@ -216,7 +230,7 @@ def _own(folder: Path) -> None:
 
 def _people2d(folder: Path) -> None:
     (folder / "images").mkdir()
-    Image.new("RGB", (80, 60)).save(folder / "images" / "a.jpg")
+    Image.new("RGB", (640, 480)).save(folder / "images" / "a.jpg")
     _keypoint_files(folder)
     person = {"image": "a.jpg", "joints": [[11 + j, 21.5 + j] for j in range(16)],
               "joints_vis": [1] * 16, "center": [50, 50], "scale": 1.0}  # fmt: skip
@@ -343,6 +357,53 @@ def _mocap(folder: Path) -> None:
 def _store(folder: Path) -> None:
     _own(folder)
     convert("own", folder / "own.json", folder / "store.h5", options=Options())
+
+
+def _filmed(folder: Path) -> None:
+    """A store with a picture, which is 2D only."""
+    _people2d(folder)
+    given = Options(images=folder / "images")
+    convert("coco", folder / "coco.json", folder / "store.h5", options=given)
+
+
+def _looked_at(folder: Path, out: Path) -> None:
+    """As training, `posezoo view` and `posezoo data check --sheet` look at it."""
+    path = folder / "store.h5"
+    data = build_dataset(f"store:path={path},split=all", image_size=32)
+    for k in range(len(data)):
+        data[k]
+    page.view(path, out / "page.html", items=2)
+
+
+def _left(folder: Path) -> None:
+    """What a conversion that was broken off leaves."""
+    _own(folder)
+    reading, remarks = get_format("own").read(folder / "own.json", Options()), Remarks("own")
+    clips = reading.pieces[0].read(remarks)
+    ConversionCache(folder / _PARTIAL, {}, restart=False).put(0, clips, remarks.to_json())
+
+
+def _gone_on(folder: Path, out: Path) -> None:
+    del out
+    cache = ConversionCache(folder / _PARTIAL, {}, restart=False)
+    cache.head(0)
+    for clip in cache.sequences(1):
+        assert len(clip)
+
+
+def _camera_pickle(folder: Path) -> None:
+    _mmpose(folder)
+    content = {
+        ("S1", view): {
+            "R": studio.TURNS[view].T,
+            "T": studio.PLACES[view][:, None] / 1000,
+            **dict(zip("fckp", np.split(np.array(lens)[:, None], [2, 4, 7]), strict=True)),
+            "w": 1000,
+            "h": 1002,
+        }
+        for view, lens in studio.LENSES.items()
+    }
+    (folder / "cameras.pkl").write_bytes(pickle.dumps(content))
 
 
 def _inspected(name: str) -> Callable[[Path, Path], None]:

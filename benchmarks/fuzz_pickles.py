@@ -146,13 +146,13 @@ def _noise(rng: random.Random) -> bytes:
 
 def outcome(data: bytes) -> str:
     """ "read", "refused", or what went wrong."""
-    start = time.perf_counter()
+    start = time.process_time()  # other jobs do not count
     try:
         repr(load_plain(io.BytesIO(data), len(data)))  # whoever uses it walks it
         found = "read"
     except PlainPickleError:
         found = "refused"
-    return found if time.perf_counter() - start < SLOW_S else "slow"
+    return found if time.process_time() - start < SLOW_S else "slow"
 
 
 def _work(seeds: range, channel: Connection) -> None:

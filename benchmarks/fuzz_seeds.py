@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from benchmarks import fuzz_studio as studio
 from benchmarks.fuzz_data_seeds import data_targets
@@ -21,6 +23,7 @@ from posezoo.data.convert.bvh_names import read_map
 from posezoo.data.scene.views import Rig
 from posezoo.evaluation.bootstrap import Cells
 from posezoo.evaluation.compare import compare, read_score
+from posezoo.evaluation.curves import panels_of
 from posezoo.evaluation.detector_errors import DetectorErrors
 from posezoo.inference.boxes import read_boxes
 from posezoo.inference.ledger import FILE, Ledger
@@ -35,6 +38,8 @@ from posezoo.training.run_folder import RunFolder
 from posezoo.typed_files import typed
 from posezoo.weights import importing
 from posezoo.weights.config import read_config
+from posezoo.weights.hub import SCHEMA
+from posezoo.weights.named import own_of_hub
 from posezoo.weights.store import load_weights, save_weights, stored_weights
 
 PICTURES = tuple(f"a.{e}" for e in "jpg png gif bmp tiff webp ppm jp2 avif".split())
@@ -64,6 +69,18 @@ def targets() -> dict[str, Target]:
             ),
             "weights-card": Target(make=_card, files=("tiny.json",), read=_read_card),
             "weights-import": Target(make=martinez_weights, files=("weights.pth",), read=_import),
+            "pushed": Target(
+                make=_pushed,
+                files=("model.safetensors",),
+                read=lambda folder, out: own_of_hub(
+                    folder / "model.safetensors", str(folder / "model.safetensors")
+                ),
+            ),
+            "weights-folder": Target(
+                make=_folder_of_weights,
+                files=("model.safetensors", "config.json"),
+                read=_import_folder,
+            ),
             "config": Target(
                 make=json_maker("config.json", {"config": {"width": 3}, "a": [1, {"b": "c"}]}),
                 files=("config.json",),
@@ -154,6 +171,7 @@ def _read_run(folder: Path, out: Path) -> None:
     run.weights()
     run.require_same_data({"b": "c"})
     run.rewind(2)
+    panels_of(run.records())
 
 
 def _evaluation(folder: Path) -> None:
@@ -190,9 +208,8 @@ def _card(folder: Path) -> None:
 
 def _read_card(folder: Path, out: Path) -> None:
     del out
-    (stored_weights("tiny").path.parent / "tiny.json").write_bytes(
-        (folder / "tiny.json").read_bytes()
-    )
+    (kept,) = Path(os.environ["POSEZOO_CACHE"]).rglob("tiny-*.safetensors")
+    kept.with_name("tiny.json").write_bytes((folder / "tiny.json").read_bytes())
     load_weights("tiny")
 
 
@@ -213,6 +230,28 @@ def martinez_weights(folder: Path) -> None:
             state[f"{name}.{part}"] = torch.ones(8)
         state[f"{name}.num_batches_tracked"] = torch.tensor(3)
     torch.save({"state_dict": state, "epoch": 3}, folder / "weights.pth")
+
+
+def _pushed(folder: Path) -> None:
+    """As `posezoo weights push` writes it."""
+    pipeline = build_pipeline("martinez:width=4,blocks=1")
+    about = {"schema": SCHEMA, "spec": str(pipeline.spec), "joint_set": "h36m17", "licence": "MIT"}
+    save_file(pipeline.state_dict(), folder / "model.safetensors", about)
+
+
+def _folder_of_weights(folder: Path) -> None:
+    martinez_weights(folder)
+    state = torch.load(folder / "weights.pth", weights_only=True)["state_dict"]
+    save_file(state, folder / "model.safetensors")
+    save_json(folder / "config.json", {"linear_size": 8, "num_stage": 1})
+    (folder / "weights.pth").unlink()
+
+
+def _import_folder(folder: Path, out: Path) -> None:
+    del out
+    importing.import_file(
+        folder, spec="martinez", statistics="synthetic:items=8", warn=lambda text: None
+    )
 
 
 def _import(folder: Path, out: Path) -> None:

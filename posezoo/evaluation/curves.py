@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,7 @@ def draw_curves(run: RunFolder) -> Path | None:
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, and only drawing needs it
 
-    file = run.path / "metrics.jsonl"
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    panels = _panels([json.loads(line) for line in text.splitlines()])
+    panels = panels_of(run.records())
     if not panels:
         return None
     figure = Figure(figsize=(4.4 * len(panels), 3.3), layout="constrained")
@@ -49,17 +46,17 @@ def draw_curves(run: RunFolder) -> Path | None:
     return path
 
 
-def _panels(records: list[dict[str, Any]]) -> dict[str, dict[str, Points]]:
+def panels_of(records: list[dict[str, Any]]) -> dict[str, dict[str, Points]]:
     """Points by panel and name. The sum of losses is left out where it is one loss only."""
     found: dict[str, dict[str, Points]] = {}
     for record in records:
         step = record["step"]
-        for key, value in record.items():
+        for key, value in _numbers(record):
             if key == "loss" or key.startswith("loss_"):
                 found.setdefault("training loss", {}).setdefault(key[5:] or "sum", []).append(
                     (step, value)
                 )
-        for key, value in record.get("val", {}).items():
+        for key, value in _numbers(record.get("val")):
             if (metric := METRICS.get(key)) and metric.progress:
                 title = f"error on the val split, {metric.unit}"
                 found.setdefault(title, {}).setdefault(metric.name, []).append((step, value))
@@ -67,3 +64,9 @@ def _panels(records: list[dict[str, Any]]) -> dict[str, dict[str, Points]]:
     if len(losses) == 2:
         losses.pop("sum", None)
     return found
+
+
+def _numbers(record: Any) -> list[tuple[str, float]]:
+    """What of it can be drawn; of something that is no record, nothing."""
+    values = record.items() if isinstance(record, dict) else ()
+    return [(name, float(value)) for name, value in values if isinstance(value, int | float)]

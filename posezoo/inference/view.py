@@ -7,14 +7,12 @@ it; a store's or a motion-capture file's page shows the poses themselves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from posezoo.assembly import dataset_for
 from posezoo.camera import Camera
@@ -152,15 +150,9 @@ def _pose(evidence: Evidence, row: int) -> Prediction:
 
 
 def _stored_pictures(evidence: Evidence, rows: Iterable[int]) -> Iterator[tuple[int, Pixels]]:
-    if evidence.store is None or evidence.item is None or not len(evidence.store["pictures"]):
-        return
-    ends = evidence.store["picture_end"]
     for row in rows:
-        item = int(evidence.item[row])
-        data = evidence.store["pictures"][ends[item - 1] if item else 0 : ends[item]].tobytes()
-        if data:
-            with Image.open(BytesIO(data)) as picture:
-                yield row, np.asarray(picture.convert("RGB"))
+        if (picture := evidence.picture(row)) is not None:
+            yield row, picture
 
 
 def _of_run(path: Path, out: Path, count: int) -> int:

@@ -22,7 +22,7 @@ from posezoo.registry import NodeSpec, parse_node, parse_pipeline
 from posezoo.report.definition import Report, Row
 from posezoo.settings import Settings
 from posezoo.training.run_folder import RunFolder, write_atomically
-from posezoo.typed_files import decode, parse_json, read_text, typed
+from posezoo.typed_files import decode
 
 POSES = 300  # that measurements look at
 
@@ -62,13 +62,7 @@ class Trial:
 
     def records(self) -> list[dict[str, Any]]:
         """The lines of its log."""
-        path = self.run.path / "metrics.jsonl"
-        lines = read_text(path).splitlines()
-        return [
-            typed(parse_json(line, where=where, constant=float), dict[str, Any], where=where)
-            for number, line in enumerate(lines, 1)
-            if (where := f"{path}: line {number}")
-        ]
+        return self.run.records()
 
     def read(self, name: str) -> dict[str, Any]:
         """One of its JSON files: eval, seen, cost."""

@@ -190,6 +190,21 @@ class RunFolder:
         """Of the code that began the run."""
         return decode(self._run, _Run).environment.commit
 
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`, each with its step.
+
+        Raises:
+            ValueError: one of them is something else.
+        """
+        if not self._metrics.is_file():
+            return []
+        records = []
+        for number, line in enumerate(read_text(self._metrics).splitlines(), 1):
+            where = f"{self._metrics}: line {number}"
+            records.append(parse_json(line, where=where, constant=float))
+            typed(records[-1], _Line, where=where)
+        return records
+
     def rewind(self, step: int) -> None:
         """Drop what was logged after `step`, at which the run goes on from its checkpoint."""
         for path in (self._metrics, self._timing):

@@ -120,8 +120,11 @@ def _filled(
 ) -> Named:
     if lacking := {"spec", "joint_set"} - about.keys():
         raise ValueError(f"{origin}: its card lacks '{min(lacking)}'; import the weights again")
-    spec = parse_pipeline(about["spec"])
+    try:
+        spec, skeleton = parse_pipeline(about["spec"]), get_skeleton(about["joint_set"])
+    except ValueError as error:
+        raise ValueError(f"{origin}: its card is damaged ({error})") from error
     if spec.detector is not None:  # its weights are those that it is built with
         return Named(pipeline=build_pipeline(spec).eval(), sha256=digest, about=about)
-    pipeline = rebuild(spec, get_skeleton(about["joint_set"]), tensors, origin=origin)
+    pipeline = rebuild(spec, skeleton, tensors, origin=origin)
     return Named(pipeline=pipeline.eval(), sha256=digest, about=about)

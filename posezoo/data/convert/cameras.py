@@ -48,6 +48,7 @@ class Station:
         return world_to_camera(*numbers).numpy()
 
 
+_MOST = 1e9  # px and metres
 Stations: TypeAlias = dict[str, list[Station]]  # by subject, in the order of the file
 
 
@@ -217,6 +218,8 @@ def _pickled(content: dict[tuple[str, str], dict[str, Any]]) -> Stations:
     stations: Stations = {}
     for (subject, name), numbers in content.items():
         flat = {key: np.ravel(numbers[key]).astype(np.float64) for key in "RTcfkp"}
+        if not all((np.abs(values) < _MOST).all() for values in flat.values()):
+            raise ValueError(f"{shown(subject)} {shown(name)} has numbers that are no camera's")
         parameters = [*flat["f"], *flat["c"], *flat["k"], *flat["p"], 1.0]
         station = Station(
             str(name),

@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
 
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.npz_file import read_arrays
 from posezoo.typed_files import Count, parse_json, typed
+
+T = TypeVar("T")
+Arrays: TypeAlias = dict[str, np.ndarray]
 
 _ROWS = (
     *("joints2d_px", "joints3d_mm", "root_mm", "labelled2d", "labelled3d", "visible"),
@@ -83,26 +86,23 @@ class ConversionCache:
 
     def head(self, number: int) -> dict[str, Any]:
         """The names and lengths of a piece's `sequences`, and the `remarks` on it."""
-        return self._load(number, "head")[0]
+        return self._load(number, _head, "head")
 
     def sequences(self, count: int) -> Iterator[PoseSequence]:
         """The sequences of the first `count` pieces, in their order."""
         for number in range(count):
-            head, arrays = self._load(number, *_ROWS, "picture_end", "pictures")
-            yield from _read(head, arrays)
+            yield from self._load(number, lambda arrays: [*_read(_head(arrays), arrays)])
 
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _load(self, number: int, *names: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The head and, of the arrays of these names, those that are there."""
+    def _load(self, number: int, read: Callable[[Arrays], T], *names: str) -> T:
+        """What `read` makes of the arrays of these names; without any, of all."""
         path = self._path(number)
         try:
-            with np.load(path) as file:
-                head = typed(parse_json(file["head"].tobytes().decode(), where=""), _Head, where="")
-                return msgspec.to_builtins(head), {n: file[n] for n in names if n in file}
-        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
+            return read(read_arrays(path, *names))
+        except (ValueError, LookupError, TypeError) as error:
             raise ValueError(f"{path}: damaged; begin anew by --restart") from error
 
     def _path(self, number: int) -> Path:
@@ -132,7 +132,13 @@ class _Head(msgspec.Struct):
     remarks: list[dict[str, Any]]
 
 
-def _read(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Iterator[PoseSequence]:
+def _head(arrays: Arrays) -> dict[str, Any]:
+    text = arrays["head"].tobytes().decode()
+    found: dict[str, Any] = msgspec.to_builtins(typed(parse_json(text, where=""), _Head, where=""))
+    return found
+
+
+def _read(head: dict[str, Any], arrays: Arrays) -> Iterator[PoseSequence]:
     ends = [0, *arrays["picture_end"].tolist()]
     row = picture = 0
     for about in head["sequences"]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from posezoo.data.hdf5 import read_hdf5
 from posezoo.data.mocap.mocap_file import find_mocap_files, read_mocap
+from posezoo.data.store.pictures import whole_picture
 from posezoo.data.store.store_file import NAMED, StoreFile, open_store
 from posezoo.skeleton import H36M17, Skeleton
 
@@ -55,6 +56,21 @@ class Evidence:
         """Rows of a column of the store."""
         assert self.store is not None and self.item is not None
         return self.store[name][self.item[rows]]
+
+    def picture(self, row: int) -> NDArray[np.uint8] | None:  # (H, W, 3) RGB
+        """What was filmed; None: nothing was, or it was not kept.
+
+        Raises:
+            ValueError: it is no whole picture.
+        """
+        if self.store is None or self.item is None or not len(self.store["pictures"]):
+            return None
+        item, ends = int(self.item[row]), self.store["picture_end"]
+        data = self.store["pictures"][ends[item - 1] if item else 0 : ends[item]].tobytes()
+        try:
+            return whole_picture(data) if data else None
+        except ValueError as error:
+            raise ValueError(f"{self.path}: the picture of item {item} {error}") from error
 
     def where(self, rows: NDArray[np.int64]) -> str:
         """The places of some rows: one by one if they are few, else who, what and which camera."""

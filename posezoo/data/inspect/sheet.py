@@ -6,7 +6,6 @@ joints are hidden or outside the picture. Motion capture has no picture and is d
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,19 +109,12 @@ def _draw_cell(
 
 
 def _draw_2d(axes: Axes, evidence: Evidence, place: NDArray[np.int64]) -> None:
-    from PIL import Image  # noqa: PLC0415 - only drawing needs it
-
-    assert evidence.store is not None and evidence.item is not None
     px = evidence.column("joints2d_px", place)[0].astype(np.float64)
     known = evidence.column("labelled2d", place)[0] != 0
     visible = evidence.column("visible", place)[0] != 0
-    item = int(evidence.item[place[0]])
-    ends = evidence.store["picture_end"]
-    data = evidence.store["pictures"][ends[item - 1] if item else 0 : ends[item]].tobytes()
     axes.set_facecolor("#f4f4f4")
-    if data:
-        with Image.open(BytesIO(data)) as picture:
-            axes.imshow(np.asarray(picture.convert("RGB")))
+    if (picture := evidence.picture(int(place[0]))) is not None:
+        axes.imshow(picture)
     for start, end, colour in coloured_bones(evidence.skeleton):
         if known[start] and known[end]:
             axes.plot(*px[[start, end]].T, color="white", linewidth=3.0, alpha=0.6)
@@ -140,7 +132,7 @@ def _draw_2d(axes: Axes, evidence: Evidence, place: NDArray[np.int64]) -> None:
     if known.any():
         low, high = px[known].min(0), px[known].max(0)
         middle, half = (low + high) / 2, (high - low).max() * (0.5 + _ROOM) + 1
-        if data:  # as much of the picture as there is
+        if picture is not None:  # as much of the picture as there is
             size = evidence.column("size_px", place)[0]
             half = min(half, size.max() / 2)
             middle = np.where(size > 2 * half, middle.clip(half, size - half), size / 2) - 0.5

@@ -21,6 +21,8 @@ from posezoo.data.keypoints.keypoints import Ask, KeypointFile, KeypointFrame, p
 from posezoo.hints import shown
 from posezoo.typed_files import Count, parse_json, typed
 
+_MOST_JOINTS = 200
+_MOST_FRAMES = 1_000_000  # nine hours of video
 _MOST_PEOPLE = 100  # in one picture: more are frames, stacked in the wrong place
 
 
@@ -45,12 +47,18 @@ def read(ask: Ask) -> KeypointFile:
 
 
 def _own(ask: Ask, _: set[str]) -> KeypointFile:
-    names = ("about", "frame", "person", "score", "box_px", "detected_joints")
-    content = open_npz(ask.path, *names, "detected2d_px", "detected_confidence", trust=False)
+    keys = ("about", "frame", "person", "score", "box_px", "detected_joints")
+    content = open_npz(ask.path, *keys, "detected2d_px", "detected_confidence", trust=False)
     for name in ("frame", "person", "score", "box_px"):
         if (found := np.asarray(content[name]).dtype).kind not in "fiu":
             raise ValueError(f"{ask.path}: {name} is of {found}, expected numbers")
-    joints = by_names([str(name) for name in content["detected_joints"]], ask.path, ask.joints)
+    names = np.asarray(content["detected_joints"])
+    if names.dtype.kind != "U" or names.ndim != 1 or len(names) > _MOST_JOINTS:
+        raise ValueError(
+            f"{ask.path}: detected_joints is of {names.dtype} {names.shape}, expected "
+            f"{_MOST_JOINTS} names at most"
+        )
+    joints = by_names(names.tolist(), ask.path, ask.joints)
     count, people = len(joints.places), len(content["frame"])
     px = _checked(content["detected2d_px"], (people, count, 2), ask, missing=True)
     sure = _checked(content["detected_confidence"], (people, count), ask, missing=True)
@@ -67,6 +75,10 @@ def _own(ask: Ask, _: set[str]) -> KeypointFile:
         )
         frames.setdefault(int(content["frame"][row]), []).append(pose)
     last = max(frames, default=0)
+    if min(frames, default=0) < 0 or last > _MOST_FRAMES:
+        raise ValueError(
+            f"{ask.path}: has frames {min(frames)} to {last}, expected 0 to {_MOST_FRAMES:,}"
+        )
     return KeypointFile(
         tool="posezoo",
         skeleton=joints.skeleton,

@@ -11,6 +11,7 @@ from io import BytesIO
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
@@ -52,6 +53,19 @@ def check_picture(data: bytes) -> tuple[int, int]:
         except _BROKEN as error:
             raise ValueError(f"is damaged ({_why(error)})") from error
         return image.size
+
+
+def whole_picture(data: bytes) -> NDArray[np.uint8]:  # (H, W, 3) RGB
+    """Decode a picture.
+
+    Raises:
+        ValueError: the bytes are not a whole picture.
+    """
+    with _open(data) as image:
+        try:
+            return np.asarray(image.convert("RGB"))
+        except _BROKEN as error:
+            raise ValueError(f"is damaged ({_why(error)})") from error
 
 
 def crop_picture(
