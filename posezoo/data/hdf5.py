@@ -25,8 +25,14 @@ _MOST_PACKED = 100
 _BROKEN = (OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
-def read_hdf5(path: Path, read: Callable[[h5py.File], T], *, expected: str) -> T:
+def read_hdf5(path: Path, read: Callable[[h5py.File], T], *, expected: str, name: str = "") -> T:
     """What `read` makes of the file, which it is given opened: twice, first in a child process.
+
+    Args:
+        path: the file.
+        read: takes out of it what is wanted.
+        expected: what the file should be, for the error.
+        name: see `rehearse`.
 
     Raises:
         ValueError: no such file, no HDF5, or whatever went wrong inside, in one line.
@@ -38,7 +44,7 @@ def read_hdf5(path: Path, read: Callable[[h5py.File], T], *, expected: str) -> T
         with _one_line(path, expected), h5py.File(path) as file:
             return read(file)
 
-    rehearse(path, opened)
+    rehearse(path, opened, name=name)
     return opened()
 
 

@@ -22,17 +22,28 @@ _SECONDS, _BYTES_A_SECOND = 5, 20e6  # of the processor
 _TIMES_THE_CLOCK = 10  # on a busy machine, or from a slow disk
 _MEMORY, _TIMES_THE_FILE = 1 << 30, 32
 _NO_MEMORY = 3  # the child's exit code
+_tried: set[tuple[int, int, int, int, str]] = set()  # which ended well in this process
 
 
-def rehearse(path: Path, read: Callable[[], object]) -> None:
+def rehearse(path: Path, read: Callable[[], object], *, name: str = "") -> None:
     """Call `read` in a child. What it raises there is left to be raised by the reading here.
+
+    Args:
+        path: the file.
+        read: reads it.
+        name: of the reading, if it depends on nothing but the file: it is then tried once, for as
+            long as the file does not change.
 
     Raises:
         ValueError: it crashed, or took more time or memory than a file of that size may.
     """
     if sys.platform != "linux" or not path.is_file():
         return
-    size = path.stat().st_size
+    found = path.stat()
+    size = found.st_size
+    known = (found.st_dev, found.st_ino, size, found.st_mtime_ns, name)
+    if name and known in _tried:
+        return
     seconds, memory = int(_SECONDS + size / _BYTES_A_SECOND), _MEMORY + _TIMES_THE_FILE * size
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child calls none
@@ -50,6 +61,7 @@ def rehearse(path: Path, read: Callable[[], object]) -> None:
             f"{path}: its {size:,} bytes would take more than {memory >> 20:,} MiB of memory; "
             "no poses pack so well"
         )
+    _tried.add(known)
 
 
 def _child(read: Callable[[], object], memory: int, seconds: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 import torch
@@ -64,10 +64,12 @@ class Cells:
     def read(cls, table: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`.
 
+        What else the table holds is of another version, and left out.
+
         Raises:
-            TypeError: the table is of something else.
+            KeyError: the table is of something else.
         """
-        return cls(**table)
+        return cls(**{each.name: table[each.name] for each in fields(cls)})
 
     @classmethod
     def pooled(cls, runs: Sequence[Cells]) -> Cells:

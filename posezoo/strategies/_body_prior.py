@@ -69,7 +69,7 @@ def _read(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     fits = (
         poses.ndim == 2 and poses.shape[1] >= 3 * (1 + _BODY) and len(poses),
         shapes.ndim in (1, 2) and shapes.shape[-1] >= _SHAPE,
-        shapes.ndim == 1 or len(shapes) in (1, len(poses)),
+        shapes.ndim < 2 or len(shapes) in (1, len(poses)),
         all(a.dtype.kind == "f" and (np.abs(a) < _LARGEST).all() for a in (poses, shapes)),
     )
     if not all(fits):

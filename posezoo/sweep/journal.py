@@ -16,7 +16,7 @@ import msgspec
 
 from posezoo.hints import shown
 from posezoo.sweep.definition import Sweep
-from posezoo.typed_files import Count, typed
+from posezoo.typed_files import Count, parse_json, typed
 
 _STARTUP = 4  # finished trials before any is stopped for being worse
 # What Optuna raises on lines that it did not write.
@@ -35,6 +35,7 @@ def open_journal(path: Path, optuna: ModuleType) -> tuple[Any, Any]:
     lock = filelock.FileLock(f"{path}.lock")
     with lock:
         _mend(path)
+        _check_end(path)
     backend = optuna.storages.journal.JournalFileBackend(str(path), lock_obj=lock)
 
     def opened() -> tuple[Any, Any]:
@@ -97,6 +98,13 @@ def _understood(path: Path, read: Callable[[], Any], *broken: type[Exception]) -
         raise ValueError(
             f"{path}: damaged ({why}); begin the sweep anew with another --study"
         ) from error
+
+
+def _check_end(path: Path) -> None:
+    """Optuna forgives a last line that is no JSON, and trips over it once another one follows."""
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    if lines:
+        parse_json(lines[-1].decode(errors="replace"), where=f"{path}: line {len(lines)}")
 
 
 def _mend(path: Path) -> None:

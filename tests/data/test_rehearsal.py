@@ -62,6 +62,31 @@ def test_an_error_is_left_to_the_reading_itself(path):
     rehearse(path, wrong)
 
 
+def test_a_reading_with_a_name_is_tried_once_until_the_file_changes(path, tmp_path):
+    def read():
+        with (tmp_path / "tries").open("a") as file:
+            file.write("x")
+
+    def tries():
+        return len((tmp_path / "tries").read_text())
+
+    for _ in range(3):
+        rehearse(path, read, name="a")
+    assert tries() == 1
+    rehearse(path, read, name="b")
+    rehearse(path, read)
+    assert tries() == 3
+    path.write_bytes(b"other content")
+    rehearse(path, read, name="a")
+    assert tries() == 4
+
+
+def test_a_reading_that_ended_badly_is_tried_again(path):
+    for _ in range(2):
+        with pytest.raises(ValueError, match="crashed"):
+            rehearse(path, lambda: os.kill(os.getpid(), signal.SIGSEGV), name="a")
+
+
 def test_nothing_of_it_is_seen_here(path):
     found = []
     rehearse(path, lambda: found.append(1))

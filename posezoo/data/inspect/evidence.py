@@ -103,6 +103,7 @@ def is_store(path: str | Path) -> bool:
         Path(path),
         lambda file: "format" in file.attrs,
         expected="a store or motion capture, see docs/data.md",
+        name="kind",
     )
 
 

@@ -59,7 +59,7 @@ def read_mocap(path: Path) -> list[Recording]:
         ValueError: missing, cut, not HDF5, or poses that are not in the layout, joint order, unit
             and axes that the file must have.
     """
-    recordings = read_hdf5(path, lambda file: _read(path, file), expected=_LAYOUT)
+    recordings = read_hdf5(path, lambda file: _read(path, file), expected=_LAYOUT, name="mocap")
     if not recordings:
         raise ValueError(f"{path}: holds no trial; expected {_LAYOUT}")
     _check_numbers(path, np.concatenate([each.positions_mm for each in recordings]))

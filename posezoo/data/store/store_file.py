@@ -155,7 +155,10 @@ def open_store(path: str | Path) -> StoreFile:
             absent or of another shape or kind.
     """
     return read_hdf5(
-        Path(path), lambda file: _read_layout(str(path), file), expected="a store, see docs/data.md"
+        Path(path),
+        lambda file: _read_layout(str(path), file),
+        expected="a store, see docs/data.md",
+        name="store",
     )
 
 
