@@ -52,7 +52,7 @@ SLOW = {
     *("detections/hourglass", "detections/keypoints", "onnx/pictures", "verify-case", "lift"),
     *("store-pictures", "cameras.pkl", "body-model", "pushed", "plugin", "prediction", "video"),
 }
-_QUICKER = 10  # so many inputs of a quick format for one of a slow one
+_QUICKER = 20  # so many inputs of a quick format for one of a slow one
 _SAMPLE = (250, 10)  # inputs of a quick format and of a slow one
 READ, REFUSED = "read", "refused in one line"
 

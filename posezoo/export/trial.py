@@ -113,7 +113,7 @@ def onnx_session(path: Path) -> Any:
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it would print is in its exception
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except onnx_failures() as error:

@@ -36,7 +36,7 @@ class OnnxFile:
         if not path.is_file():
             raise ValueError(f"{path} is not there; posezoo export RUN --out {path} writes one")
         self.path = path
-        rehearse(path, lambda: _run_once(onnx_session(path)))
+        rehearse(path, lambda: _try(path), name="graph")
         self._session = onnx_session(path)
         try:
             self.facts: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -88,8 +88,22 @@ class OnnxFile:
         return {name: torch.from_numpy(array) for name, array in found.items()}
 
 
+def _try(path: Path) -> None:
+    """Open it and run it on zeros.
+
+    Raises:
+        MemoryError: in whatever words onnxruntime says so.
+    """
+    try:
+        _run_once(onnx_session(path))
+    except (ValueError, *onnx_failures()) as error:
+        if "alloc" in f"{error} {error.__cause__}":
+            raise MemoryError from error
+        raise
+
+
 def _run_once(session: Any) -> None:
-    """On zeros, one item."""
+    """One item."""
     given = {
         each.name: np.zeros(
             [side if isinstance(side, int) else 1 for side in each.shape], _KINDS[each.type]
