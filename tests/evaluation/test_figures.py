@@ -55,5 +55,16 @@ def test_curves_show_losses_and_errors_by_unit_and_large_spans_on_a_logarithm(dr
     assert mm.get_yscale() == "linear"
 
 
+def test_what_is_no_number_is_not_drawn_and_what_is_no_record_is_refused(drawn, tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    file.write_text('{"step": 1, "loss": "x", "val": [1]}\n{"step": 2, "loss": 0.5}\n')
+    draw_curves(RunFolder(tmp_path))
+    (line,) = drawn[0].axes[0].lines
+    assert line.get_xydata().tolist() == [[2, 0.5]]
+    file.write_text('{"step": 1, "loss": 1}\n{"step": "two"}\n')
+    with pytest.raises(ValueError, match=r"metrics\.jsonl: line 2: step is 'two'"):
+        draw_curves(RunFolder(tmp_path))
+
+
 def test_a_run_without_a_line_has_no_curves(tmp_path):
     assert draw_curves(RunFolder(tmp_path)) is None

@@ -224,6 +224,13 @@ def test_joints_that_are_nowhere_near_the_truth_are_refused(cpn, add, change, tm
     assert not (tmp_path / "found.h5").exists()
 
 
+def test_a_joint_beyond_every_picture_is_refused_and_the_file_named(cpn, add):
+    path = cpn(lambda found: each(found, lambda clip: np.where(clip > 600, 1e30, clip)))
+    with pytest.raises(ValueError, match=r"joints 1e\+30 px away from the picture's") as error:
+        add("videopose3d", path)
+    assert str(error.value).startswith(str(path))
+
+
 def test_the_camera_file_tells_the_order_of_cameras(cpn, add, tmp_path):
     lens = {"fx": 1000, "fy": 1000, "cx": 499.5, "cy": 499.5, "width": 1000, "height": 1000,
             "distortion_k1_k2_p1_p2_k3": [0, 0, 0, 0, 0]}  # fmt: skip

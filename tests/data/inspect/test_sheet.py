@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import struct
+import zlib
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -35,6 +40,20 @@ def test_a_sheet_has_a_cell_for_each_pose_and_both_sides_colours(store, tmp_path
     assert pixels.shape == (522, 1728, 3)  # two lines of 4 cells of 3.6 x 2.0 inches, and a title
     assert colour_share(pixels, (217, 95, 2)) > 0.001
     assert colour_share(pixels, (31, 120, 180)) > 0.001
+
+
+def test_a_picture_of_more_pixels_than_any_camera_has_is_not_decoded(store, tmp_path):
+    """A PNG that says 60,000 x 60,000: 10.8 GB of RGB."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    png += struct.pack(">I", zlib.crc32(chunk))
+    path = Path(shutil.copy(store, tmp_path))
+    with h5py.File(path, "r+") as file:
+        assert file["picture_end"][0] > len(png)
+        file["pictures"][: len(png)] = np.frombuffer(png, np.uint8)
+    with pytest.raises(ValueError, match=r"people\.h5: the picture of item 0 (has|is)") as error:
+        [load_store(path).picture(row) for row in range(12)]
+    assert str(error.value).isprintable()
 
 
 def test_people_come_in_turn(store):

@@ -458,6 +458,29 @@ def test_a_bad_npz_is_refused_in_one_line(tmp_path, arrays, words):
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"detected_joints": np.zeros(20_000_000, np.uint8)}, "expected 200 names at most"),
+        ({"frame": [2**62]}, "has frames 4611686018427387904 to 4611686018427387904"),
+        ({"frame": [-1]}, "has frames -1 to -1, expected 0 to 1,000,000"),
+    ],
+)
+def test_our_own_npz_of_more_than_a_video_holds_is_refused_at_once(tmp_path, changes, words):
+    rows = of(COCO)
+    arrays = {
+        "about": '{"width": 640, "height": 480}', "frame": [0], "person": [0], "score": [1.0],
+        "box_px": [[1, 2, 3, 4]], "detected_joints": list(COCO.joints),
+        "detected2d_px": rows[None, :, :2], "detected_confidence": rows[None, :, 2],
+    }  # fmt: skip
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert len(read_keypoints(tmp_path / "a.npz").frames) == 1
+    np.savez(tmp_path / "a.npz", **{**arrays, **changes})
+    with pytest.raises(ValueError, match=r"a\.npz: ") as error:
+        read_keypoints(tmp_path / "a.npz")
+    assert words in str(error.value)
+
+
 def test_an_npz_that_would_run_code_is_not_run(tmp_path):
     class Evil:
         def __reduce__(self):
