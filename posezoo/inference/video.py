@@ -91,7 +91,14 @@ class VideoFile:
         if not container.streams.video:
             container.close()
             raise ValueError(f"{self.path}: has no pictures, only sound or text")
-        return container.streams.video[0]
+        stream = container.streams.video[0]
+        if stream.width and stream.height:  # where the file says it, before a frame is decoded
+            try:
+                check_size(stream.width, stream.height)
+            except ValueError as error:
+                container.close()
+                raise ValueError(f"{self.path}: {error}") from error
+        return stream
 
 
 class LiveCamera:

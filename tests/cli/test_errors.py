@@ -18,6 +18,8 @@ def detector(tmp_path_factory, invoke):
         60,
         "--batch-size",
         8,
+        "--image-size",
+        128,
         "--out",
         out,
         "--workers",

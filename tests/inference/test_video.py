@@ -29,6 +29,15 @@ def test_frames_come_in_order_with_their_numbers_and_times(painted, tmp_path):
         np.testing.assert_array_equal(picture.pixels, frame)
 
 
+def test_frames_larger_than_any_camera_s_are_refused_before_one_is_decoded(
+    painted, tmp_path, monkeypatch
+):
+    path = painted.save_video(tmp_path / "clip.mov", FRAMES)
+    monkeypatch.setattr("posezoo.inference.picture.LONGEST_SIDE_PX", 40)
+    with pytest.raises(ValueError, match=r"clip\.mov: is 48 x 32 px, too large"):
+        VideoFile(path)
+
+
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_telephone_s_turned_video_is_upright(painted, tmp_path, quarters):
     """Stored turned clockwise, to be shown turned back: every quarter turn."""
