@@ -94,9 +94,10 @@ def _try(path: Path) -> None:
     Raises:
         MemoryError: in whatever words onnxruntime says so.
     """
+    broken: tuple[type[Exception], ...] = (ValueError, *onnx_failures())
     try:
         _run_once(onnx_session(path))
-    except (ValueError, *onnx_failures()) as error:
+    except broken as error:
         if "alloc" in f"{error} {error.__cause__}":
             raise MemoryError from error
         raise
