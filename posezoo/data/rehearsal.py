@@ -61,7 +61,8 @@ def rehearse(path: Path, read: Callable[[], object], *, name: str = "") -> None:
             f"{path}: its {size:,} bytes would take more than {memory >> 20:,} MiB of memory; "
             "no poses pack so well"
         )
-    _tried.add(known)
+    if name:
+        _tried.add(known)
 
 
 def _child(read: Callable[[], object], memory: int, seconds: int) -> None:
