@@ -53,7 +53,7 @@ SLOW = {
     *("store-pictures", "cameras.pkl", "body-model", "pushed", "plugin", "prediction", "video"),
 }
 _QUICKER = 20  # so many inputs of a quick format for one of a slow one
-_SAMPLE = (250, 10)  # inputs of a quick format and of a slow one
+_SAMPLE = (200, 8)  # inputs of a quick format and of a slow one
 READ, REFUSED = "read", "refused in one line"
 
 

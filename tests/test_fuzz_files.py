@@ -1,7 +1,7 @@
 """Files that no program wrote against everything that reads one.
 
 A sample of what `python -m benchmarks.fuzz_files --inputs 1000000` does, and trees of JSON that
-Hypothesis makes up. The 2,000 inputs of each format would take CI seven minutes of a core.
+Hypothesis makes up. The 2,000 inputs of each format would take CI forty minutes of a core.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def test_a_sample_of_changed_files_is_read_or_refused_in_one_line(monkeypatch):
     tallies = run(sample(targets()), lambda name, tally: None)
     assert {name: tally.faults for name, tally in tallies.items() if tally.faults} == {}
     whole = sum((tally.counts for tally in tallies.values()), Counter())
-    assert whole[READ] > 1500 and whole[REFUSED] > 5000
+    assert whole[READ] > 1000 and whole[REFUSED] > 3500
 
 
 @pytest.mark.parametrize("name", OF_JSON)

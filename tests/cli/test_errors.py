@@ -19,7 +19,7 @@ def detector(tmp_path_factory, invoke):
         "--batch-size",
         8,
         "--image-size",
-        128,
+        64,
         "--out",
         out,
         "--workers",
