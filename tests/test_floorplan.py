@@ -32,6 +32,7 @@ PLAN: dict[str, str] = {
     "hints": "",
     "limits": "",
     "losses": "ranks",
+    "onnx_session": "",
     "ops": "",
     "ranks": "",
     "registry": "hints limits",
@@ -46,7 +47,7 @@ PLAN: dict[str, str] = {
     "settings": "hints limits registry",
     # The kinds: none knows another, and none knows the registry.
     "backbones": "contracts limits",
-    "detectors": "contracts limits skeleton",
+    "detectors": "contracts limits onnx_session skeleton",
     "heads": "camera contracts geometry joint_maps limits losses ops skeleton",
     "lifters": "camera contracts limits normalisation skeleton",
     "strategies": "contracts evaluation limits skeleton",
@@ -64,7 +65,7 @@ PLAN: dict[str, str] = {
         "registry settings skeleton training typed_files"
     ),
     "inference": (
-        "assembly camera clips contracts data drawing export joint_maps pipeline posezoo "
+        "assembly camera clips contracts data drawing joint_maps onnx_session pipeline posezoo "
         "ranks registry skeleton training typed_files weights"
     ),
     "drawing": "skeleton",
@@ -81,11 +82,11 @@ PLAN: dict[str, str] = {
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry limits normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation export hints inference ops posezoo ranks registry report "
-        "sample scaffold settings skeleton sweep testing training typed_files weights"
+        "cores data evaluation export hints inference onnx_session ops posezoo ranks registry "
+        "report sample scaffold settings skeleton sweep testing training typed_files weights"
     ),
     "sample": "contracts data inference skeleton training",
-    "export": "assembly camera contracts data evaluation ops pipeline posezoo",
+    "export": "assembly camera contracts data evaluation onnx_session ops pipeline posezoo",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from posezoo.camera import Camera
 from posezoo.contracts import PoseResult
-from posezoo.export.trial import onnx_session
+from posezoo.onnx_session import onnx_session
 from posezoo.pipeline import Pipeline
 from posezoo.registry import parse_pipeline
 from posezoo.skeleton import get_skeleton
