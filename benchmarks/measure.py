@@ -186,6 +186,8 @@ def circumstances(device: torch.device) -> dict[str, Any]:
         "triton": _version("triton"),
         "numpy": _version("numpy"),
         "opencv": _version("opencv-python-headless"),
+        "kornia": _version("kornia"),
+        "dsntnn": _version("dsntnn"),
         "system": platform.platform(),
     }
 

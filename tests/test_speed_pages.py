@@ -6,10 +6,11 @@ import json
 import pytest
 import torch
 
-from benchmarks import page_blocks, plain_lifter
+from benchmarks import exports, page_blocks, plain_lifter, scale
 from posezoo.assembly import build_pipeline
 
 TABLES = {"lifter_training": page_blocks.SPEED, "lifter_bf16": page_blocks.SPEED}
+TABLES |= {"prediction": page_blocks.SPEED, "exports": exports.PAGE}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -42,3 +43,20 @@ def test_the_plain_loop_learns_and_takes_every_item_of_an_epoch_once() -> None:
     training.steps(3)
     assert len(training.order) == 16 and len(training.order.unique()) == 16
     assert all((a != b).any() for a, b in zip(before, training.model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", scale.TABLES)
+def test_the_page_of_scale_is_made_of_its_results(name: str) -> None:
+    results, lines = page_blocks.RESULTS / "scale.json", [page_blocks.NOT_YET]
+    if results.exists():
+        lines = [*scale.TABLES[name](json.loads(results.read_text(encoding="utf-8")))]
+    shown = page_blocks.read(page_blocks.SCALE, f"scale_{name}")
+    assert shown == "".join(f"{line}\n" for line in lines), "python -m benchmarks.scale --tables"
+
+
+def test_a_link_carries_twice_the_gradients_whatever_the_number_of_devices() -> None:
+    """1 GB/s and 250 million weights: 1 GB of gradients, of which 2 (n - 1) / n are sent."""
+    own = {"weights": 250_000_000, "flop_an_item": 1e12, "batch": 64, "gb_per_s": 1.0}
+    computing, sending = scale.modelled(devices=8, **own)
+    assert computing == pytest.approx(640) and sending == pytest.approx(1750)
+    assert scale.modelled(devices=64, **own)[1] == pytest.approx(1968.75)
