@@ -119,7 +119,7 @@ def _contender(
     return turn
 
 
-def posezoo_rate(batch: int, steps: int, settings: dict[str, str]) -> float:
+def posezoo_rate(batch: int, steps: int, settings: dict[str, str], *, device: str = "cpu") -> float:
     """Poses a second of a run's own log, without its first lines and its evaluation."""
     rates = _Rates()
     own = {"batch_size": str(batch), "steps": str(steps), "eval_every": str(steps)}
@@ -131,9 +131,9 @@ def posezoo_rate(batch: int, steps: int, settings: dict[str, str]) -> float:
             preset="none",
             changes=own,
             out=Path(folder) / "run",
-            device="cpu",
+            device=device,
         )
-        start(run, chosen, device="cpu", draw=False, loggers=[rates])
+        start(run, chosen, device=device, draw=False, loggers=[rates])
     return harmonic_mean(rates.found[1:])
 
 
