@@ -239,7 +239,7 @@ def _float32(tensor: Tensor) -> AbstractContextManager[Any]:
     """Geometry is no network: its products keep their digits under autocast."""
     kind = tensor.device.type
     # A context that changes nothing would still be written into an exported graph.
-    on = torch.is_autocast_enabled(kind)
+    on = kind != "meta" and torch.is_autocast_enabled(kind)  # which has no autocast to ask for
     return torch.autocast(kind, enabled=False) if on else nullcontext()
 
 
