@@ -119,7 +119,9 @@ class _Worker:
             workers=self.job.workers,
             ahead=self.job.workers + self.predictor.batch,
         )
-        self._pictures([*islice(pictures, 1)])  # whoever waits sees the first as soon as may be
+        if first := list(islice(pictures, 1)):  # alone: whoever waits sees it as soon as may be
+            self._pictures(first)
+            self._settle(0)
         while some := list(islice(pictures, self.predictor.batch)):
             self._pictures(some)
         self._settle(0)
