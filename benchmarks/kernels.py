@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import field as others
+from benchmarks import packages
 from posezoo.ops import (
     backend,
     decode,
@@ -68,7 +69,8 @@ def cases(
         | {
             "textbook": lambda: others.textbook_soft_argmax(leaf, inverse_temperature),
             "marginals": lambda: others.marginal_soft_argmax(leaf, inverse_temperature),
-        },
+        }
+        | packages.soft_argmax_ways(leaf, inverse_temperature),
         passes=3,
         leaf=(leaf,),
         tolerance=1e-3 if dtype == torch.float32 else 0.3,
@@ -134,7 +136,8 @@ def _planes(
     yield Case(
         operation="dsnt_loss js",
         ways=build(lambda: dsnt_loss(leaf, joints, sigma_cells=others.SIGMA))
-        | {"textbook": lambda: others.textbook_dsnt(leaf.float(), joints)},
+        | {"textbook": lambda: others.textbook_dsnt(leaf.float(), joints)}
+        | packages.dsnt_loss_ways(leaf, joints, others.SIGMA),
         passes=3,
         leaf=(leaf,),
         tolerance=1e-2,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from posezoo.cores import keep_freed_memory
 from posezoo.ops.dispatch import OPERATORS
 from posezoo.training.run_folder import processor_name
 
@@ -49,8 +48,7 @@ def interleaved(
     less, and freed memory is kept. On a GPU it is events around a run, with the L2 emptied before.
     """
     clock = _cuda_ms if device.type == "cuda" else _cpu_ms
-    if sys.platform == "linux":
-        keep_memory()
+    keep_freed_memory()
     samples: dict[str, list[float]] = {name: [] for name in ways}
     for function in ways.values():
         function()
@@ -62,19 +60,6 @@ def interleaved(
             samples[name] += [clock(function) for _ in range(burst)]
         done += 1
     return {name: _times(values) for name, values in samples.items()}
-
-
-def keep_memory() -> bool:
-    """Have glibc keep freed memory, as a caching allocator does: True if it will.
-
-    Otherwise it hands large blocks back to the system, and the page faults of the next allocation,
-    at random one formulation's or another's, cost more than the arithmetic.
-    """
-    if not hasattr(ctypes.CDLL(None), "mallopt"):
-        return False
-    trim_threshold, mmap_threshold, limit = -1, -3, 2**30
-    mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(trim_threshold, limit) and mallopt(mmap_threshold, limit))
 
 
 def _times(values: list[float]) -> Times:
@@ -201,6 +186,8 @@ def circumstances(device: torch.device) -> dict[str, Any]:
         "triton": _version("triton"),
         "numpy": _version("numpy"),
         "opencv": _version("opencv-python-headless"),
+        "kornia": _version("kornia"),
+        "dsntnn": _version("dsntnn"),
         "system": platform.platform(),
     }
 

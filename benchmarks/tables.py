@@ -35,6 +35,7 @@ BRIEF = ("operation", "shape", "type", "mode", "ours ms", "best other", "ms", "r
 LEGEND = (
     "ours ms: best time of posezoo's own path, its first of several; or a value and its unit.",
     "best other: the fastest other formulation that passed its gate, and its ms.",
+    "kornia's own, dsntnn's own: those packages (posezoo[bench]); all else is written anew.",
     "ratio: its time over ours; above 1, ours is faster.",
     "gate: equal to the reference within the stated tolerance; what is not is counted as wrong.",
     "--detail and --json: every formulation, spread, bandwidth, launches and memory.",

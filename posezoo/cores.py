@@ -12,6 +12,16 @@ import sys
 # Any of these set by the user: it is theirs to choose (OpenMP's own, GCC's, LLVM's).
 _WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 _MOST_WORKERS = 8
+# Likewise of glibc's allocator.
+_ALLOCATOR = (
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_TOP_PAD_",
+    "GLIBC_TUNABLES",
+    "LD_PRELOAD",
+)
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+_LARGEST_KEPT = 2**30  # bytes
 
 
 def cores() -> int:
@@ -29,6 +39,23 @@ def waiting() -> str:
     """How threads wait, in words: what was chosen, or that nothing was."""
     chosen = [f"{name}={os.environ[name]}" for name in _WAITING if name in os.environ]
     return ", ".join(chosen) or "as OpenMP does by itself"
+
+
+def keep_freed_memory() -> bool:
+    """Have glibc keep what is freed for the next tensor of that size: True if it will.
+
+    By itself it hands each large block back to the system, which clears the pages of the next one:
+    every step of a training pays that again for its gradients. What the user has set stays.
+    """
+    if sys.platform != "linux" or any(name in os.environ for name in _ALLOCATOR):
+        return False
+    import ctypes  # noqa: PLC0415 - `posezoo list` has no use for it
+
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallopt"):  # musl has none
+        return False
+    options = (_TRIM_THRESHOLD, _MMAP_THRESHOLD)
+    return all(library.mallopt(option, _LARGEST_KEPT) for option in options)
 
 
 def loader_workers(*, cpu: bool) -> int:

@@ -39,18 +39,29 @@ def draw_flat(
     width: float = 2.0,
 ) -> None:
     """A skeleton on a picture or as seen from one side."""
+    from matplotlib.collections import LineCollection  # noqa: PLC0415 - half a second
+    from matplotlib.colors import to_rgba_array  # noqa: PLC0415 - likewise
+
     known: Mask = np.all(np.isfinite(points), axis=-1)
+    if not known.any():
+        return
     sure = np.ones(len(points)) if confidence is None else np.nan_to_num(confidence)
     depth = np.zeros(len(points)) if order is None else order
     bones = [bone for bone in coloured_bones(skeleton) if known[bone[0]] and known[bone[1]]]
+    lines, colours, widths = [], [], []
     for start, end, colour in sorted(bones, key=lambda b: -(depth[b[0]] + depth[b[1]])):
         alpha = _FAINTEST + (1 - _FAINTEST) * float(min(sure[start], sure[end]))
-        line = points[[start, end]].T
-        axes.plot(*line, color="white", linewidth=1.9 * width, alpha=0.6 * alpha)
-        axes.plot(*line, color=colour, linewidth=width, alpha=alpha, solid_capstyle="round")
-    for (x, y), certain in zip(points[known], sure[known], strict=True):
-        alpha = _FAINTEST + (1 - _FAINTEST) * float(certain)
-        axes.plot(x, y, "o", color="black", markersize=2 * width, alpha=alpha, mew=0, zorder=3)
+        lines += [points[[start, end]]] * 2
+        colours += [("white", 0.6 * alpha), (colour, alpha)]
+        widths += [1.9 * width, width]
+    # One artist for all bones and one for all joints: matplotlib takes a millisecond for each.
+    collection = LineCollection(
+        lines, colors=to_rgba_array(colours), linewidths=widths, capstyle="round", zorder=2
+    )
+    axes.add_collection(collection)
+    x, y = points[known].T
+    dots = to_rgba_array([("black", _FAINTEST + (1 - _FAINTEST) * float(a)) for a in sure[known]])
+    axes.scatter(x, y, s=(2 * width) ** 2, c=dots, linewidths=0, zorder=3)
 
 
 def draw_solid(

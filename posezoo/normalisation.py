@@ -18,8 +18,9 @@ Statistics are buffers, so they travel in the state dict of the lifter that hold
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,8 @@ class Normalisation(nn.Module):
     ) -> tuple[Tensor, Tensor]:  # (B, T, inputs); (B, T, 3, 3) back to the camera frame
         """What a lifter is told, and each frame's matrix for `joints3d`."""
         focal = None if self.form.is_fitted else self.focal
-        inputs, to_camera = self.form.told(joints2d, camera, self.root2d, focal)
+        with _float32(joints2d):
+            inputs, to_camera = self.form.told(joints2d, camera, self.root2d, focal)
         inputs = (inputs - self.input_mean) / self.input_std
         if self.confidence:
             sure = joints2d.new_ones(joints2d.shape[:-1]) if confidence is None else confidence
@@ -117,6 +119,10 @@ class Normalisation(nn.Module):
         to_camera: Tensor,  # (B, T, 3, 3), of the same frames
     ) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
         """What a lifter's answer means."""
+        with _float32(outputs):
+            return self._meant(outputs, to_camera)
+
+    def _meant(self, outputs: Tensor, to_camera: Tensor) -> Tensor:
         joints = (outputs * self.output_std + self.output_mean).unflatten(-1, (-1, 3))
         if not self.form.is_seen:
             return root_relative(joints @ to_camera, self.root)
@@ -227,6 +233,14 @@ def _as_screen_25d(
     sight = inputs.unflatten(-1, (-1, 2))[..., root, :] / focal  # x/z, y/z of the root
     sight = torch.cat([sight, torch.ones_like(sight[..., :1])], -1)
     return inputs, torch.cat([same[..., :2, :], sight[..., None, :]], -2)
+
+
+def _float32(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Geometry is no network: its products keep their digits under autocast."""
+    kind = tensor.device.type
+    # A context that changes nothing would still be written into an exported graph.
+    on = kind != "meta" and torch.is_autocast_enabled(kind)  # which has no autocast to ask for
+    return torch.autocast(kind, enabled=False) if on else nullcontext()
 
 
 def _same(joints2d: Tensor) -> Tensor:  # (B, T, 3, 3)

@@ -108,7 +108,11 @@ class Pipeline(nn.Module):
         camera: Camera,  # parameters (B, 10)
         confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     ) -> Tensor:  # (B, T - frames + 1, J, 3) mm, camera frame, root exactly 0
-        """The lifter, always in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px."""
+        """The lifter, in float32: a bfloat16 coordinate is off by up to 1/4 px at 64 px.
+
+        Only a lifter alone that learns under autocast multiplies its matrices in bfloat16; what it
+        is told and what its answer means stays float32 then too (`posezoo.normalisation`).
+        """
         return self._lift(self.lifter, joints2d, camera, confidence)
 
     def lift_window(
@@ -157,7 +161,9 @@ class Pipeline(nn.Module):
         confidence: Tensor | None,  # (B, T, J), 0 to 1
     ) -> Tensor:
         inputs = lifter_inputs(self.lifter, joints2d.float(), camera, confidence)
-        with torch.autocast(joints2d.device.type, enabled=False):
+        kind = joints2d.device.type
+        learns = self.lifter.training and not self.has_image and torch.is_autocast_enabled(kind)
+        with torch.autocast(kind, torch.bfloat16, enabled=learns):
             return lift(*inputs)
 
     def predicted_frames(self, batch: Batch) -> Batch:

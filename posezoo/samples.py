@@ -109,6 +109,10 @@ class Batch:
         }
         return replace(self._map(lambda value: value[chosen]), **named)
 
+    def split(self, size: int) -> list[Self]:
+        """The same samples in their order, `size` to a batch, each in memory of its own."""
+        return [self.items(rows) for rows in torch.arange(len(self)).split(size)]
+
     @classmethod
     def join(cls, batches: Sequence[Batch]) -> Batch:
         """One batch after another; pictures only where every batch has them."""

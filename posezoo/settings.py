@@ -51,7 +51,8 @@ class Settings:
     grad_clip: NotNegative = 0.0  # largest gradient norm; 0: free
     ema: Dropout = 0.0  # decay of the averaged weights that are evaluated and kept; 0: none
     batch_norm: Literal["local", "sync"] = "local"  # over a rank's items, or the whole batch's
-    bf16: Literal["auto", "on", "off"] = "auto"  # auto: where the hardware computes in it
+    # auto: pictures, where the hardware computes in it; on: a lifter alone learns in it too
+    bf16: Literal["auto", "on", "off"] = "auto"
     eval_every: TimesOrNone = 0  # steps; 0: a fifth of all
     eval_samples: TimesOrNone = 1000  # of the val split, while training; 0: all, as the last one
     log_every: Times = 20  # steps

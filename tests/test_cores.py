@@ -53,3 +53,29 @@ def test_pictures_have_half_as_many_workers_as_cores(monkeypatch, here, workers)
 def test_a_gpu_leaves_all_cores_but_one_to_the_workers(monkeypatch):
     monkeypatch.setattr(cores, "cores", lambda: 6)
     assert cores.loader_workers(cpu=False) == 5
+
+
+def kept_memory(**variables):
+    """Whether glibc was told to keep what is freed, and what a process then takes and gives back.
+
+    64 MB are freed: by itself the allocator hands such a block back to the system at once.
+    """
+    program = (
+        "import ctypes; from posezoo.cores import keep_freed_memory; kept = keep_freed_memory()\n"
+        "free, malloc = (getattr(ctypes.CDLL(None), n) for n in ('free', 'malloc'))\n"
+        "malloc.restype, free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]\n"
+        "def mib(): return int(open('/proc/self/statm').read().split()[1]) * 4096 / 2**20\n"
+        "before, block = mib(), ctypes.c_void_p(malloc(64 << 20))\n"
+        "ctypes.memset(block, 1, 64 << 20); free(block)\n"
+        "print(kept, round(mib() - before))"
+    )
+    environment = {n: v for n, v in os.environ.items() if n not in cores._ALLOCATOR}
+    environment |= {"PYTHONPATH": os.pathsep.join(sys.path), **variables}
+    run = [sys.executable, "-c", program]
+    return subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the allocator is glibc's")
+def test_freed_memory_is_kept_for_the_next_tensor_unless_the_user_says_otherwise():
+    assert kept_memory().split() == ["True", "64"]
+    assert kept_memory(MALLOC_MMAP_THRESHOLD_="131072").split() == ["False", "0"]

@@ -47,7 +47,7 @@ PLAN: dict[str, str] = {
     "settings": "hints limits registry",
     # The kinds: none knows another, and none knows the registry.
     "backbones": "contracts limits",
-    "detectors": "contracts limits skeleton",
+    "detectors": "contracts limits onnx_session skeleton",
     "heads": "camera contracts geometry joint_maps limits losses npz_file ops skeleton",
     "lifters": "camera contracts limits normalisation skeleton",
     "strategies": "contracts evaluation limits npz_file skeleton",
@@ -67,8 +67,8 @@ PLAN: dict[str, str] = {
         "registry settings skeleton training typed_files"
     ),
     "inference": (
-        "assembly camera clips contracts data drawing export hints joint_maps pipeline posezoo "
-        "ranks registry skeleton training typed_files weights"
+        "assembly camera clips contracts data drawing hints joint_maps onnx_session pipeline "
+        "posezoo ranks registry skeleton training typed_files weights"
     ),
     "drawing": "skeleton",
     "weights": (
@@ -84,11 +84,12 @@ PLAN: dict[str, str] = {
     # What a third party writes: as the kinds themselves, and the tests of it.
     "scaffold": "camera contracts geometry limits normalisation ops registry skeleton testing",
     "cli": (
-        "cores data evaluation export hints inference ops posezoo ranks registry report "
-        "sample scaffold settings skeleton sweep testing training typed_files weights"
+        "cores data evaluation export hints inference onnx_session ops posezoo ranks registry "
+        "report sample scaffold settings skeleton sweep testing training typed_files weights"
     ),
     "sample": "contracts data inference skeleton training",
-    "export": "assembly camera contracts data evaluation ops pipeline posezoo",
+    "export": "assembly camera contracts data evaluation onnx_session ops pipeline posezoo",
+    "onnx_session": "",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {

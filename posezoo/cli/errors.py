@@ -54,7 +54,7 @@ def errors(
     from posezoo.cli.tables import print_table
     from posezoo.evaluation.detections import fit_errors
     from posezoo.ranks import here
-    from posezoo.training.runs import pick_device
+    from posezoo.training.devices import pick_device
 
     with Bar("detecting") as bar:
         model, found = fit_errors(

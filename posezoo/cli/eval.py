@@ -66,7 +66,7 @@ def evaluate(
     from posezoo.cli.console import print_evaluation, print_inputs
     from posezoo.evaluation.attribution import attribute_run
     from posezoo.evaluation.evaluate import Evaluation, evaluate_inputs
-    from posezoo.training.runs import pick_device
+    from posezoo.training.devices import pick_device
 
     where = pick_device(device)
     result: Evaluation | Attribution

@@ -54,6 +54,7 @@ def export(
     from posezoo.cli.tables import print_table
     from posezoo.export import graphs_of, items_for, quantise, too_far, try_out, write
     from posezoo.inference.loading import open_pipeline
+    from posezoo.onnx_session import graph_path
 
     loaded = open_pipeline(what)
     graphs = graphs_of(
@@ -64,7 +65,7 @@ def export(
     )
     wrong = []
     for graph in graphs:
-        path = _path(out, what, format_, graph.name)
+        path = graph_path(out or Path(f"{Path(what).name}.{format_}"), graph.name)
         program = write(graph, path, format=format_, opset=opset)
         inputs = items_for(graph, what)
         if int8:
@@ -80,11 +81,6 @@ def export(
     if wrong:
         click.echo(f"error: {'; '.join(wrong)}", err=True)
         click.get_current_context().exit(1)
-
-
-def _path(out: Path | None, what: str, format_: str, name: str) -> Path:
-    path = out or Path(f"{Path(what).name}.{format_}")
-    return path.with_name(f"{path.stem}-{name}{path.suffix}") if name else path
 
 
 def _headings(trials: list[Trial]) -> tuple[str, ...]:

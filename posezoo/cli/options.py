@@ -10,8 +10,16 @@ from typing import Any
 import click
 
 from posezoo.cli.devices import devices_option
+from posezoo.cores import keep_freed_memory
 
 MOST_WORKERS = 256  # processes; far more than any machine feeds a network with
+
+
+def _computes(context: click.Context, option: click.Parameter, device: str) -> str:
+    """A command that asks for a device will need memory again and again."""
+    keep_freed_memory()
+    return device
+
 
 device_option = click.option(
     "--device",
@@ -19,6 +27,7 @@ device_option = click.option(
     show_default=True,
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="Where to compute.",
+    callback=_computes,
 )
 workers_option = click.option(
     "--workers",

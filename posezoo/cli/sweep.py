@@ -61,7 +61,7 @@ def sweep(
     from posezoo.sweep.study import Study
     from posezoo.sweep.table import write_report
     from posezoo.sweep.work import work, work_together
-    from posezoo.training.runs import pick_device
+    from posezoo.training.devices import pick_device
 
     if pipeline:
         named = ("trials", "seeds", "prune", "strategy", "data", "preset", "epochs")

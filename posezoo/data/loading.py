@@ -72,18 +72,47 @@ def training_batches(
     workers: int,
     pin: bool,
     share: slice = _ALL,
-) -> DataLoader[Batch]:
-    """The batches of steps `first` (included) to `last` (not included), or a share of each."""
+    steps_at_once: int = 1,
+) -> Iterable[Batch]:
+    """The batches of steps `first` (included) to `last` (not included), or a share of each.
+
+    The items of `steps_at_once` steps are asked of the dataset together, which is cheaper where an
+    item costs little. Which steps those are does not depend on the first, so that a run that goes
+    on has the same batches to the last bit: items beside others may differ by a rounding.
+    """
+    begin = first - first % steps_at_once
     sampler = StepSampler(
         length=len(dataset),
         limit=limit,
         batch_size=batch_size,
         seed=seed,
-        first=first,
+        first=begin,
         last=last,
         share=share,
     )
-    return _loader(dataset, sampler, workers=workers, pin=pin)
+    if steps_at_once == 1:
+        return _loader(dataset, sampler, workers=workers, pin=pin)
+    together = _loader(dataset, _Together(sampler, steps_at_once), workers=workers)
+    batches = _apart(together, len(range(batch_size)[share]), pin)
+    return islice(batches, first - begin, None)
+
+
+class _Together(Sampler[list[int]]):
+    """The indices of several steps as one list."""
+
+    def __init__(self, steps: StepSampler, at_once: int) -> None:
+        self.steps, self.at_once = steps, at_once
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = iter(self.steps)
+        while group := [*islice(batches, self.at_once)]:
+            yield [index for batch in group for index in batch]
+
+
+def _apart(groups: Iterable[Batch], size: int, pin: bool) -> Iterator[Batch]:
+    for group in groups:
+        for batch in group.split(size):
+            yield batch.pin_memory() if pin else batch
 
 
 def ordered_batches(

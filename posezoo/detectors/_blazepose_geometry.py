@@ -90,22 +90,49 @@ def sample(
 ) -> Tensor:  # (N, 3, size, size) whole numbers from 0 to 255, float32
     """The crops, by bilinear interpolation; outside is black, or what the border is."""
     height, width = picture.shape[:2]
-    index = torch.arange(size) / size
-    grid = torch.stack(torch.meshgrid(index, index, indexing="xy"), -1).view(1, -1, 2)
-    places = crops.to_px(grid.expand(len(crops), -1, -1))
-    corner = places.floor()
-    share = places - corner
-    seen = torch.zeros(len(crops), size * size, 3)
-    for step in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        near = torch.tensor(step)
-        weight = torch.where(near.bool(), share, 1 - share).prod(-1, keepdim=True)
-        column, row = (corner + near).unbind(-1)
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        if outside == "black":
-            weight = weight * inside[..., None]
-        column, row = column.clamp(0, width - 1).long(), row.clamp(0, height - 1).long()
-        seen += weight * picture[row, column]
-    return seen.round().transpose(1, 2).reshape(-1, 3, size, size)
+    x, y = _places(crops, size)
+    left, top = x.floor(), y.floor()
+    columns = [_axis(left + step, x - left, step, width, outside) for step in (0, 1)]
+    rows = [_axis(top + step, y - top, step, height, outside) for step in (0, 1)]
+    colours = _packed(picture)
+    seen = torch.zeros(len(crops), 3, size, size)
+    for row, above in rows:
+        for column, beside in columns:
+            near = colours.index_select(0, (row * width + column).flatten()).view_as(x)
+            weight = beside * above
+            for channel in range(3):
+                seen[:, channel] += weight * ((near >> 8 * channel) & 255).float()
+    return seen.round_()
+
+
+def _places(crops: Crops, size: int) -> tuple[Tensor, Tensor]:  # twice (N, size, size) px
+    """Where the points of a crop lie: `Crops.to_px` of a grid, x and y apart."""
+    along = (torch.arange(size) / size - 0.5) * crops.side[:, None]
+    across, down = along[:, None, :], along[:, :, None]
+    cos, sin = crops.angle.cos()[:, None, None], crops.angle.sin()[:, None, None]
+    x, y = crops.centre[:, :, None, None].unbind(1)
+    return x + (cos * across - sin * down), y + (sin * across + cos * down)
+
+
+def _axis(
+    place: Tensor,  # (...) px, whole numbers
+    share: Tensor,  # (...) how far the point lies from the lower neighbour
+    step: int,  # 0: that neighbour, 1: the upper one
+    length: int,  # px of the picture
+    outside: Literal["black", "border"],
+) -> tuple[Tensor, Tensor]:
+    """Where to look along one axis, int32, and how much it counts."""
+    weight = share if step else 1 - share
+    if outside == "black":
+        weight = weight * ((place >= 0) & (place < length))
+    return place.clamp(0, length - 1).int(), weight
+
+
+def _packed(
+    picture: Tensor,  # (H, W, 3) uint8
+) -> Tensor:  # (H * W,) int32: red, and from bits 8 and 16 on green and blue
+    """One number a pixel: reading three bytes at a time took half of all the time."""
+    return pad(picture, (0, 1)).view(torch.int32).view(-1)
 
 
 @cache

@@ -109,9 +109,12 @@ def _given(node: NodeSpec, joints2d: str, pipeline: Pipeline) -> NodeSpec:
 
 
 def computes_in_bf16(settings: Settings, pipeline: Pipeline, device: torch.device) -> bool:
-    """Whether the convolutions run in bfloat16: by default where the hardware computes in it."""
+    """Whether to compute in bfloat16: by default convolutions where the hardware does.
+
+    A lifter alone learns in it on request only, and predicts in float32 whatever is said.
+    """
     if settings.bf16 != "auto" or not pipeline.has_image:
-        return settings.bf16 == "on" and pipeline.has_image
+        return settings.bf16 == "on"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     able = torch.cpu.get_capabilities()

@@ -14,7 +14,8 @@ from typing import Any
 
 from torch import Tensor
 
-from posezoo.export.writing import quiet, require
+from posezoo.export.writing import quiet
+from posezoo.onnx_session import require
 
 _CONVOLUTIONS = ["Conv", "ConvTranspose"]
 _PRODUCTS = ["MatMul", "Gemm"]

@@ -6,19 +6,17 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
 from posezoo.export.graphs import Graph
-from posezoo.export.writing import Format, quiet, require
-
-Run: TypeAlias = Callable[[Sequence[Tensor]], list[Tensor]]
+from posezoo.export.writing import Format, quiet
+from posezoo.onnx_session import Run, onnx_runner
 
 TORCH, ALONE = "torch", "torch, one at a time"
 _MOST_MM = 1e-3  # that a graph in float32 may be off by, of poses of 2 m
@@ -86,45 +84,6 @@ def too_far(trials: Sequence[Trial], output: str = "joints3d_mm") -> str:
         for name, value in off.items()
         if not value <= allowed  # NaN too
     )
-
-
-def onnx_runner(path: Path) -> Run:
-    """A function of an ONNX file's inputs, in their order.
-
-    Raises:
-        ValueError: onnxruntime is not installed, or cannot read the file.
-    """
-    session = onnx_session(path)
-    names = [each.name for each in session.get_inputs()]
-
-    def run(inputs: Sequence[Tensor]) -> list[Tensor]:
-        given = {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
-        return [torch.from_numpy(each) for each in session.run(None, given)]
-
-    return run
-
-
-def onnx_session(path: Path) -> Any:
-    """An onnxruntime session with as many threads as torch has.
-
-    Raises:
-        ValueError: as `onnx_runner`.
-    """
-    runtime = require("onnxruntime")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4  # what it would print is in its exception
-    try:
-        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except onnx_failures() as error:
-        raise ValueError(f"{path} is no ONNX file that onnxruntime can run") from error
-
-
-def onnx_failures() -> tuple[type[Exception], ...]:
-    """What onnxruntime raises: a dozen exceptions without a common name, and pybind's own."""
-    said = vars(require("onnxruntime").capi.onnxruntime_pybind11_state).values()
-    own = [each for each in said if isinstance(each, type) and issubclass(each, Exception)]
-    return (*own, RuntimeError, UnicodeDecodeError)
 
 
 def _eager(graph: Graph) -> Run:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from posezoo.export.graphs import Graph
+from posezoo.onnx_session import require
 from posezoo.ops.dispatch import opened
 
 Format = Literal["onnx", "pt2"]
@@ -72,18 +72,6 @@ def write(
     finally:
         part.unlink(missing_ok=True)
     return program
-
-
-def require(package: str) -> Any:
-    """An optional package.
-
-    Raises:
-        ValueError: it is not installed.
-    """
-    try:
-        return importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"ONNX needs {package}: pip install 'posezoo[onnx]'") from error
 
 
 @contextmanager

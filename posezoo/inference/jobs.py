@@ -1,13 +1,16 @@
 """Many sources into a folder of results: read ahead, predicted in batches, written, gone on with.
 
+Threads read what comes next and write what is done while networks look at what is there.
+
 What cannot be read is reported in a line, and the rest goes on.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -21,7 +24,7 @@ from posezoo.inference.ledger import Ledger
 from posezoo.inference.people import Prediction, VideoPrediction
 from posezoo.inference.picture import Picture, read_picture
 from posezoo.inference.predictor import Predictor
-from posezoo.inference.results import overwritten, result_files, write_results
+from posezoo.inference.results import get_ready, overwritten, result_files, write_results
 from posezoo.inference.smoothing import Filter
 from posezoo.inference.sources import Source
 from posezoo.inference.video import LiveCamera, VideoFile
@@ -51,7 +54,7 @@ class Job:
     track: bool = True
     smooth: Filter | None = None
     restart: bool = False
-    workers: int = 2  # threads that read pictures ahead; 0: none
+    workers: int = 2  # threads that read pictures ahead, beside one that writes; 0: none at all
 
 
 @dataclass(slots=True)
@@ -98,20 +101,33 @@ class _Worker:
             "smooth": job.smooth,
         }
         self.ledger = Ledger(job.out, settings)
+        self.pool: ThreadPoolExecutor | None = None
+        self.writing: deque[_Written] = deque()  # in the order of the sources
 
     def __call__(self, sources: Sequence[Source]) -> Tally:
+        with ThreadPoolExecutor(1) if self.job.workers else nullcontext() as self.pool:
+            if self.pool:
+                self.pool.submit(get_ready, self.job.kinds)
+            self._predict(sources)
+            self._settle(0)
+        return self.tally
+
+    def _predict(self, sources: Sequence[Source]) -> None:
         todo = [source for source in sources if not self._done_before(source)]
         pictures = _read_ahead(
             [source for source in todo if source.kind == "picture"],
             workers=self.job.workers,
             ahead=self.job.workers + self.predictor.batch,
         )
+        if first := list(islice(pictures, 1)):  # alone: whoever waits sees it as soon as may be
+            self._pictures(first)
+            self._settle(0)
         while some := list(islice(pictures, self.predictor.batch)):
             self._pictures(some)
+        self._settle(0)
         for source in todo:
             if source.kind != "picture":
                 self._video(source)
-        return self.tally
 
     def _done_before(self, source: Source) -> bool:
         files = result_files(self.job.out, source, self.job.kinds)
@@ -174,13 +190,27 @@ class _Worker:
     ) -> None:
         self.tally.sources += 1
         self.tally.people += people
-        try:
-            write_results(prediction, self.job.out, source, self.job.kinds, picture)
-        except ValueError as error:  # a format that cannot hold it; JSON, the first, is there
-            self._failed(f"{source.name}: {error}")
-        else:
-            self.ledger.add(source.stem, self._made_of(source), people)
-        self.listener.done(source, prediction)
+        given = prediction, self.job.out, source, self.job.kinds, picture
+        done = self.pool.submit(write_results, *given) if self.pool else _now(write_results, *given)
+        self.writing.append(_Written(source, prediction, people, done))
+        self._settle(self.predictor.batch if self.pool else 0)
+
+    def _settle(self, most: int) -> None:
+        """Say what was written, until no more than so many are still to be.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        while self.writing and (len(self.writing) > most or self.writing[0].done.done()):
+            written = self.writing.popleft()
+            source = written.source
+            try:
+                written.done.result()
+            except ValueError as error:  # a format that cannot hold it; JSON, the first, is there
+                self._failed(f"{source.name}: {error}")
+            else:
+                self.ledger.add(source.stem, self._made_of(source), written.people)
+            self.listener.done(source, written.prediction)
 
     def _failed(self, problem: ValueError | str) -> None:
         self.tally.failed += 1
@@ -197,6 +227,28 @@ class _Worker:
             stat = Path(source.name).stat()
             facts += [stat.st_size, stat.st_mtime_ns]
         return facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A prediction whose files are being written."""
+
+    source: Source
+    prediction: Prediction | VideoPrediction
+    people: int
+    done: Future[None]
+
+
+def _now(function: Callable[..., None], *given: Any) -> Future[None]:
+    """As a pool's `submit`, but at once."""
+    done: Future[None] = Future()
+    try:
+        function(*given)
+    except ValueError as error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)
+    return done
 
 
 def _read_ahead(

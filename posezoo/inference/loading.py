@@ -22,7 +22,7 @@ from posezoo.inference.finding import ByCrops, ByDetector, Finder
 from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, PipelineSpec, parse_node, parse_pipeline
 from posezoo.training import checkpoint
-from posezoo.training.runs import pick_device
+from posezoo.training.devices import pick_device
 from posezoo.typed_files import Count, typed
 from posezoo.weights.index import KnownWeights, known_weights, weights_of
 from posezoo.weights.named import is_name, open_named, spec_of

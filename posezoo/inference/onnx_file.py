@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from posezoo.data.rehearsal import rehearse
-from posezoo.export.trial import onnx_failures, onnx_session
 from posezoo.hints import shown
+from posezoo.onnx_session import onnx_failures, onnx_session
 
 _KINDS = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 

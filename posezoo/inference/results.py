@@ -56,6 +56,12 @@ def write_results(
             write_overlay(((p.pixels, each) for p, each in frames), path, fps=prediction.fps)
 
 
+def get_ready(kinds: Iterable[str]) -> None:
+    """Load what drawing needs, half a second of imports."""
+    if "png" in kinds:
+        import matplotlib.figure  # noqa: F401, PLC0415
+
+
 def write_lifted(
     prediction: Prediction | VideoPrediction, path: Path, kinds: Sequence[str]
 ) -> None:

@@ -8,6 +8,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+_LEVELS = 2**16  # of a random number in `FastDropout`
+
+
+class FastDropout(nn.Dropout):
+    """Dropout whose masks cost little in bfloat16 on a CPU: 16 random bits a number.
+
+    torch draws 32 for each, one at a time, which was a third of a training step in bfloat16. The
+    share that is dropped is then a multiple of 2^-16. In float32 it is torch's own, to the bit.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(...) to the same."""
+        if x.dtype != torch.bfloat16 or x.device.type != "cpu" or not self.training:
+            return super().forward(x)
+        dropped = round(self.p * _LEVELS)
+        if dropped in (0, _LEVELS):
+            return super().forward(x)
+        four_each = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        bits = four_each.view(torch.int16)[: x.numel()].view_as(x)  # -2^15 to 2^15 - 1, evenly
+        return (x * (bits >= dropped - _LEVELS // 2)) * (_LEVELS / (_LEVELS - dropped))
+
 
 class Attention(nn.Module):
     """Every token listens to all tokens, in `heads` shares of the channels."""

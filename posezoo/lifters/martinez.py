@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from posezoo.camera import Camera
 from posezoo.contracts import Batch
+from posezoo.lifters._blocks import FastDropout
 from posezoo.limits import Dropout, Layers, NotNegative, Width
 from posezoo.normalisation import InputForm, LossForm, Normalisation
 from posezoo.skeleton import Skeleton
@@ -73,7 +74,7 @@ class Martinez(nn.Module):
 
         def layer(fan_in: int) -> nn.Sequential:
             return nn.Sequential(
-                linear(fan_in, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)
+                linear(fan_in, width), nn.BatchNorm1d(width), nn.ReLU(), FastDropout(dropout)
             )
 
         seen = torch.arange(self.normalisation.num_inputs)

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from posezoo.camera import Camera
 from posezoo.contracts import Batch
+from posezoo.lifters._blocks import FastDropout
 from posezoo.lifters._windows import require_frames
 from posezoo.limits import Dropout, Frames, Length, Width
 from posezoo.normalisation import InputForm, LossForm, Normalisation
@@ -134,7 +135,7 @@ class _Layer(nn.Module):
         super().__init__()
         self.linear = nn.Linear(fan_in, width, bias=False)
         self.norm = nn.BatchNorm1d(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FastDropout(dropout)
 
     def forward(self, taps: Tensor) -> Tensor:
         """(B, T, kernel, C) to (B, T, width)."""

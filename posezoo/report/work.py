@@ -20,10 +20,11 @@ from posezoo.report.cost import measure
 from posezoo.report.trials import Trial, Trials
 from posezoo.settings import Settings
 from posezoo.training.checkpoint import load_pipeline
+from posezoo.training.devices import pick_device
 from posezoo.training.loggers import Logger
 from posezoo.training.processes import run_in_processes
 from posezoo.training.run_folder import RunFolder, write_atomically
-from posezoo.training.runs import pick_device, start
+from posezoo.training.runs import start
 
 _SEEN_SAMPLES = 400  # poses of people trained on, for the gap
 _FIT_SAMPLES = 2000  # poses for the error model

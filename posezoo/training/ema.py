@@ -19,11 +19,11 @@ class Ema:
         """Take a step towards the module; the first are longer, so that the start is forgotten."""
         self.updates += 1
         weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for name, value in module.state_dict().items():
-            if value.is_floating_point():
-                self.state[name].lerp_(value, weight)
-            else:
-                self.state[name].copy_(value)
+        now = module.state_dict()
+        moving = [name for name, value in now.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.state[n] for n in moving], [now[n] for n in moving], weight)
+        for name in now.keys() - moving:
+            self.state[name].copy_(now[name])
 
     def restore(self, state: dict[str, Tensor], updates: int) -> None:
         """Go on from saved averages."""

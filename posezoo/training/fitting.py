@@ -7,10 +7,12 @@ What a file says it is may ask for any size of model. So the model is built with
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 
 from posezoo.assembly import build_pipeline
 from posezoo.hints import shown
@@ -20,6 +22,7 @@ from posezoo.skeleton import Skeleton
 
 _FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}  # are each other's weights
 _DROPPED = 5_000_000  # numbers; ImageNet's classifier on 2048 channels has 2 million
+_DRAWING = ("normal_", "uniform_", "kaiming_uniform_")  # of tensors, and of torch.nn.init
 _SHOWN = 5  # of tensors that are wrong
 
 
@@ -48,7 +51,7 @@ def rebuild(
 
     hook = register_module_parameter_registration_hook(count)
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             require_fit(
                 build_pipeline(spec, skeleton=skeleton).state_dict(), weights, origin=origin
             )
@@ -62,6 +65,18 @@ def rebuild(
     pipeline = build_pipeline(spec, skeleton=skeleton)
     load_weights(pipeline, weights, origin=origin)
     return pipeline
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no first weights: without memory there are none, and torch takes 1.6 s to find out."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in _DRAWING:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def load_weights(module: torch.nn.Module, weights: Mapping[str, Tensor], *, origin: str) -> None:

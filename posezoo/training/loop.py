@@ -47,6 +47,8 @@ from posezoo.training.run_folder import RunFolder
 from posezoo.training.signals import Stopped, StopRequest
 from posezoo.typed_files import typed
 
+_POSES_AT_ONCE = 512  # made together, where there are no pictures
+
 
 class Training:
     """One run: what it trains, on what, and how far it has come."""
@@ -258,10 +260,18 @@ class Training:
             workers=self.workers,
             pin=self.device.type == "cuda",
             share=self.own,
+            steps_at_once=self._steps_at_once(),
         )
         if self.settings.overfit_one_batch:
             return repeat(next(iter(batches)), last - self.step)
         return batches
+
+    def _steps_at_once(self) -> int:
+        """Poses cost mostly their Python, so many are made together; pictures are work enough."""
+        if self.pipeline.has_image or self.settings.overfit_one_batch:
+            return 1
+        poses = self.settings.batch_size * self.pipeline.lifter.frames
+        return max(1, _POSES_AT_ONCE // poses)
 
     def _set_mode(self, stage: Stage) -> None:
         """Training mode for the parts that learn; the others predict as they will at test time."""

@@ -41,6 +41,7 @@ from posezoo.settings import (
     with_changes,
 )
 from posezoo.training.checkpoint import naming
+from posezoo.training.devices import pick_device
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
@@ -49,27 +50,6 @@ from posezoo.weights.starting import starting_weights
 
 _LONGEST = 120  # characters of a run's name
 _Epochs = Annotated[float, Range(0, 10**6, above=True)]
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" is the GPU where there is one.
-
-    Raises:
-        ValueError: the device is not there.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch finds no GPU here (posezoo env says why); use cpu")
-    ranks = here()
-    if name == "cpu" or ranks.local_size == 1:
-        return torch.device(name)
-    if ranks.local_size > (gpus := torch.cuda.device_count()):
-        raise ValueError(
-            f"{ranks.local_size} processes here and {gpus} GPU(s): start one for each GPU "
-            "(--nproc-per-node, --devices), or take --device cpu"
-        )
-    return torch.device(name, ranks.local)
 
 
 def plan(

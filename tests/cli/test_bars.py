@@ -6,7 +6,7 @@ import rich.console
 
 from posezoo.cli import bars
 from posezoo.evaluation.evaluate import evaluate_run
-from posezoo.training.runs import pick_device
+from posezoo.training.devices import pick_device
 
 
 def on_a_terminal(monkeypatch):

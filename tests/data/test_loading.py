@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from posezoo.contracts import Batch
@@ -54,3 +55,33 @@ def test_ordered_batches_end_with_a_short_one():
     data = Synthetic(image_size=0, items=7)
     sizes = [len(b) for b in ordered_batches(data, indices=range(7), batch_size=3)]
     assert sizes == [3, 3, 1]
+
+
+@pytest.mark.parametrize("share", [slice(None), slice(1, 3)])
+@pytest.mark.parametrize("first", [0, 2, 4, 5])
+def test_batches_of_steps_that_are_asked_for_together_are_the_same(first, share):
+    data = Synthetic(image_size=0, items=21)
+    options = {"batch_size": 4, "seed": 3, "limit": 0, "workers": 0, "pin": False, "share": share}
+    alone = list(training_batches(data, first=first, last=9, **options))
+    together = list(training_batches(data, first=first, last=9, steps_at_once=4, **options))
+    assert len(alone) == len(together) == 9 - first
+    for a, b in zip(alone, together, strict=True):
+        assert torch.equal(a.joints3d, b.joints3d) and torch.equal(a.joints2d, b.joints2d)
+        assert torch.equal(a.camera.parameters, b.camera.parameters)
+        assert (a.subject, a.action, a.sequence) == (b.subject, b.action, b.sequence)
+
+
+def test_which_steps_are_asked_for_together_does_not_depend_on_the_first():
+    asked = []
+
+    class Asked(Synthetic):
+        def __getitems__(self, indices):
+            asked.append(tuple(indices))
+            return super().__getitems__(indices)
+
+    data = Asked(image_size=0, items=21)
+    options = {"batch_size": 2, "seed": 0, "limit": 0, "workers": 0, "pin": False, "last": 8}
+    list(training_batches(data, first=0, steps_at_once=4, **options))
+    whole, asked[:] = [*asked], []
+    list(training_batches(data, first=7, steps_at_once=4, **options))
+    assert [len(group) for group in whole] == [8, 8] and asked == whole[1:]

@@ -266,3 +266,27 @@ def test_without_weights_it_says_what_to_type(tmp_path, monkeypatch):
 def test_with_its_weights_it_finds_nobody_in_noise():
     noise = torch.randint(0, 256, (200, 300, 3), dtype=torch.uint8)
     assert build_detector("blazepose:tiles=1")(noise) == []
+
+
+def test_its_networks_may_run_in_onnxruntime(tmp_path):
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
+    shapes = {"points": [1, 39, 5], "flag": [1], "heatmaps": [1, 39, 64, 64], "world_m": [1, 39, 3]}
+    for name, outputs in (("person", {"boxes": [1, 1]}), ("landmarks", shapes)):
+        nodes = []
+        for output, shape in outputs.items():
+            value = helper.make_tensor(output, number, shape, [7.0] * math.prod(shape))
+            nodes.append(helper.make_node("Constant", [], [output], value=value))
+        given = [helper.make_tensor_value_info("picture", number, [1, 3, None, None])]
+        taken = [helper.make_tensor_value_info(o, number, s) for o, s in outputs.items()]
+        model = helper.make_model(
+            helper.make_graph(nodes, name, given, taken),
+            opset_imports=[helper.make_opsetid("", 18)], ir_version=9,
+        )  # fmt: skip
+        onnx.save(model, tmp_path / f"it-{name}.onnx")
+    exported = BlazePose(onnx=str(tmp_path / "it.onnx"))
+    look = exported._read(torch.zeros(1, 3, 256, 256))
+    assert float(look.flag) == 7 and look.world.shape == (39, 3) and (look.world == 7).all()
+    with pytest.raises(ValueError, match="is no ONNX file"):
+        BlazePose(onnx=str(tmp_path / "other.onnx"))

@@ -13,10 +13,11 @@ from posezoo.camera import Camera
 from posezoo.cli import main
 from posezoo.clips import lift_clip
 from posezoo.export import graphs_of, items_for, quantise, too_far, try_out, write
-from posezoo.export.trial import ALONE, Trial, onnx_runner
+from posezoo.export.trial import ALONE, Trial
 from posezoo.export.writing import FACTS, traced
 from posezoo.inference.exported import read_exported
 from posezoo.inference.loading import load_for_prediction, open_pipeline
+from posezoo.onnx_session import onnx_runner
 from posezoo.testing.examples import people
 
 onnx = pytest.importorskip("onnx")

@@ -5,6 +5,7 @@ from posezoo.lifters._blocks import (
     Attention,
     Block,
     DropPath,
+    FastDropout,
     Mix,
     drop_path_shares,
     over_frames,
@@ -68,3 +69,34 @@ def test_tokens_are_joints_or_frames():
 
     assert over_joints(mean, x)[0, :, :, 0].tolist() == [[0.5] * 2, [10.5] * 2, [20.5] * 2]
     assert over_frames(mean, x)[0, :, :, 0].tolist() == [[10, 11]] * 3
+
+
+def test_dropout_in_bfloat16_drops_the_share_it_says_and_keeps_the_mean():
+    torch.manual_seed(0)
+    ones = torch.ones(1000, 999, dtype=torch.bfloat16)  # no multiple of the four numbers of a draw
+    for share in (0.05, 0.5):
+        y = FastDropout(share)(ones)
+        # 999,000 numbers: four standard deviations of the dropped share are 0.002.
+        assert abs(float((y == 0).float().mean()) - share) < 0.002
+        kept = y[y != 0].unique()
+        assert kept.tolist() == [float(torch.tensor(1 / (1 - share)).bfloat16())]
+    columns = (FastDropout(0.5)(ones) == 0).float().mean(0)
+    assert (columns - 0.5).abs().max() < 0.1  # each of the four numbers of a draw, too
+
+
+def test_dropout_in_float32_or_without_training_is_torch_s_own():
+    x = torch.randn(50, 7)
+    torch.manual_seed(0)
+    expected = torch.nn.functional.dropout(x, 0.3)
+    torch.manual_seed(0)
+    assert torch.equal(FastDropout(0.3)(x), expected)
+    half = x.bfloat16()
+    assert torch.equal(FastDropout(0.3).eval()(half), half)
+    assert not FastDropout(1.0)(half).any() and torch.equal(FastDropout(0.0)(half), half)
+
+
+def test_the_gradient_of_dropout_passes_where_a_number_was_kept():
+    x = torch.ones(64, 64, dtype=torch.bfloat16, requires_grad=True)
+    y = FastDropout(0.25)(x)
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())

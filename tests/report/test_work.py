@@ -11,7 +11,7 @@ from posezoo.report.merging import merged
 from posezoo.report.page import write_page
 from posezoo.report.table import read_lines
 from posezoo.report.trials import Trials
-from posezoo.training.runs import pick_device
+from posezoo.training.devices import pick_device
 
 DATA = "synthetic:people=6,items=32"
 
