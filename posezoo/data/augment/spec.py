@@ -14,6 +14,7 @@ from typing import Any
 
 from posezoo.data.augment.augmentation import Augmentation
 from posezoo.data.augment.background import Background
+from posezoo.data.augment.detected import Detected
 from posezoo.data.augment.framing import Aim, Mirror, Pan, Roll, Shift, Undistort, Zoom
 from posezoo.data.augment.miscalibrate import Miscalibrate
 from posezoo.data.augment.occlusion import Occlude
@@ -25,7 +26,7 @@ from posezoo.skeleton import Skeleton
 CHANGES: dict[str, Any] = {
     change.__name__.lower(): change
     for change in (
-        *(Mirror, Roll, Zoom, Shift, Pan, Aim, Undistort, Miscalibrate, Body, Viewpoint),
+        *(Mirror, Roll, Zoom, Shift, Pan, Aim, Undistort, Miscalibrate, Body, Viewpoint, Detected),
         *(Colour, Blur, Noise, Jpeg, Occlude, Background),
     )
 }

@@ -23,7 +23,7 @@ from posezoo.data.mocap.clips import Clips
 from posezoo.data.mocap.mocap_file import Recording, find_mocap_files, read_mocap
 from posezoo.data.people import balanced_items, parts_of_one_person, split_people
 from posezoo.data.scene.scene import Scene
-from posezoo.data.scene.views import Rig
+from posezoo.data.scene.views import Kind, Rig
 from posezoo.limits import Dropout, Frames, ImageSize, Range, Seed, Share
 from posezoo.skeleton import H36M17, Skeleton
 
@@ -48,8 +48,9 @@ class Mocap:
         pictures: draw the picture; without, 2D is still in px of the crop.
         seed: of every draw.
         cameras: a JSON file of cameras; empty: invented ones, as `views` says.
-        views: invented cameras of a "studio" about the size of Human3.6M's, or "held" by somebody:
-            any distance, pitch and roll.
+        views: invented cameras of a "studio" about the size of Human3.6M's; "held" by somebody, at any
+            distance, pitch and roll; or "any": also wide and tele, from the floor and overhead,
+            from 1 to 12 m, people off the middle and cut by the picture's edges.
         trunk: "captured": spine, thorax, neck and head as the file has them; "from_limbs": where
             the joint maps put them that make them of a detector's shoulders, hips and head.
         val: people held out, their names between "/"; empty: about a fifth of them, by a hash.
@@ -80,7 +81,7 @@ class Mocap:
         pictures: bool = True,
         seed: Seed = 0,
         cameras: str = "",
-        views: Literal["studio", "held"] = "studio",
+        views: Kind = "studio",
         trunk: Literal["captured", "from_limbs"] = "captured",
         val: str = "",
         without: str = "",
