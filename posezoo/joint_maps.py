@@ -72,8 +72,8 @@ for _side in ("left", "right"):
             ("big_toe", "foot_index"),
         )
     }
-# The places of `places31`: what other families put there. Hips and shoulders are centres of joints in
-# motion capture, points on the skin in COCO's family and MPII, and BlazePose's hips lie lower still.
+# The places of `places31`: what other families put there. Hips and shoulders are centres of joints
+# in motion capture, points on the skin in COCO's family and MPII; BlazePose's hips lie lower still.
 _CENTRES = ("h36m", "cmu", "smpl", "3dhp", "humaneva")
 _PLACES: dict[str, tuple[str, ...]] = {
     "head_top": ("coco head_top", "mpii head_top", "3dhp head_top", "smpl head_top"),
@@ -259,14 +259,13 @@ class _Maker:
     estimate: bool
 
     def rule(self, joint: str) -> JointRule:
-        quality, weights = self.formula(joint)
+        at_place = self.target.family == "places" != self.source.family
+        quality, weights = (self.at_place if at_place else self.formula)(joint)
         shares = {self.source.joints.index(name): weight for name, weight in weights.items()}
         return JointRule(joint, quality, tuple(shares), tuple(shares.values()))
 
     def formula(self, joint: str) -> tuple[Quality, dict[str, float]]:
         """How sure a joint of the target is, and joints of the source with their weights."""
-        if self.target.family == "places" != self.source.family:
-            return self.at_place(joint)
         same_family = self.source.family == self.target.family
         if same_family and joint in self.source.joints:
             return "exact", {joint: 1.0}

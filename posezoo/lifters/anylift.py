@@ -1,8 +1,8 @@
 """Whatever joints are known, from whatever camera: a transformer whose tokens are joints.
 
-Ours; a single stream of joint tokens as in Zheng et al. 2021, "3D human pose estimation with spatial
-and temporal transformers", arXiv:2103.10455, with attention over joints and over frames by turns
-(Zhang et al. 2022, arXiv:2203.00859). A token says where its joint is seen, or that it is not:
+Ours; a stream of joint tokens as in Zheng et al. 2021, "3D human pose estimation with spatial and
+temporal transformers", arXiv:2103.10455, with attention over joints and over frames by turns (Zhang
+et al. 2022, arXiv:2203.00859). A token says where its joint is seen, or that it is not:
 
 - of 31 places (joint set `places31`) it is told those that there are. Sets share what is the same
   point of the body (COCO's wrist and Human3.6M's), and not what is not (their hips). The 17 joints
@@ -37,10 +37,12 @@ from posezoo.limits import Frames, Heads, Layers, Ratio, Width
 from posezoo.skeleton import H36M17, Skeleton, get_skeleton
 
 _PLACES = get_skeleton("places31")  # its first joints are those of H36M17
+_ROOT = H36M17.root
 _STD = math.sqrt(12)  # of that density, over its scale: the root mean square distance in 3D
 _TOLD = 3  # numbers of a token: x, y, confidence
 _SHARED = 4  # numbers of a person: the mean ray, its size, how much of them is known
 _BETA = 0.5
+_LOG_SCALES = (math.log(0.5), math.log(1000.0))  # mm
 _WEIGHTS = {"joints": 0.01, "scale": 0.1, "root": 0.3}  # of the loss's terms; joints are in mm
 
 
@@ -157,9 +159,10 @@ class AnyLift(nn.Module):
         joints2d, confidence = _all_places(joints2d, confidence)
         view = _look(joints2d, camera, confidence > 0)
         joints, log_scale, root = self._read(self.network(view, confidence), view)
+        std = _STD * log_scale.exp()
         return PoseResult(
             joints3d=root_relative(joints @ view.turn),
-            std_mm=_STD * log_scale.exp(),
+            std_mm=std.where(torch.arange(std.shape[-1], device=std.device) != _ROOT, 0),
             root_mm=(root[..., None, :] @ view.turn)[..., 0, :],
         )
 
@@ -200,6 +203,8 @@ class AnyLift(nn.Module):
         turned = view.turn.transpose(-1, -2)
         error = losses.distances(joints, batch.joints3d @ turned)
         counts = batch.labelled3d & (view.known.sum(-1) >= self.fewest)[..., None]
+        root_counts = counts.all(-1)
+        counts = counts & (torch.arange(counts.shape[-1], device=counts.device) != _ROOT)
         surprise = 3 * log_scale + error.detach() * (-log_scale).exp()
         weight = (-_BETA * log_scale.detach()).exp() * counts
         weight = weight / losses.mean_of(weight, counts)
@@ -208,7 +213,7 @@ class AnyLift(nn.Module):
         terms = {
             "joints": losses.mean_of(weight * error, counts),
             "scale": losses.mean_of(surprise, counts),
-            "root": losses.mean_of(off, counts.all(-1)),
+            "root": losses.mean_of(off, root_counts),
         }
         return torch.stack([weight * terms[name] for name, weight in _WEIGHTS.items()]).sum()
 
@@ -248,7 +253,7 @@ class AnyLift(nn.Module):
         mean, std = self.distance
         z = (log * std + mean).exp() / view.size[..., None]
         root = torch.cat([x_y * z * view.size[..., None], z], -1)
-        return joints, said[..., 3] + math.log(10.0), root
+        return joints, (said[..., 3] + math.log(10.0)).clamp(*_LOG_SCALES), root
 
     def _through_time(self, number: int, x: Tensor, there: Tensor) -> Tensor:
         """Every token hears itself in the frames that there are."""

@@ -24,7 +24,7 @@ from posezoo.data.augment.random_stream import RandomStream
 from posezoo.data.crop import inside
 from posezoo.data.places import DRAWN, PLACES, to_places
 from posezoo.evaluation.detector_errors import person_size
-from posezoo.joint_maps import joint_map
+from posezoo.joint_maps import JointRule, joint_map, map_confidence, map_joints, map_labels
 from posezoo.limits import Range, Share
 from posezoo.skeleton import Skeleton, get_skeleton
 
@@ -49,19 +49,23 @@ class Detected:
     errors: Annotated[float, Range(0, 10)] = 1.0  # times the size of those measured
     exact: Share = 0.3  # of the items: no errors and full confidence
     missing: Share = 0.05  # of the joints, and of the limbs
+    lost: Annotated[int, Range(0, 1000)] = 0  # joints of each frame, besides those
     lower: Share = 0.1  # of the items: hips, knees and ankles are not there
     swaps: Share = 0.02  # of the items, the arms, and of the legs: left and right exchanged
     outside: Share = 1.0  # of the items: what lies outside the picture is not found
     guessed: Share = 0.3  # of the items: the focal length is wrong, the lens thought perfect
     by: Annotated[float, Range(0, 0.9)] = 0.2  # of the focal length, at most
+    told: str = ""  # what the lifter is told, if not that set; empty: its own
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
-        """The changed batch, its 2D joints of the set `places31`."""
+        """The changed batch, its 2D joints of the set that the lifter is told."""
         absolute = batch.joints3d + batch.root_mm[:, :, None]
         places = to_places(absolute, _normal(stream, DRAWN, "body"))
         true = batch.camera.project(places.flatten(1, 2)).unflatten(1, places.shape[1:3])
         known = self._known(batch, true, stream)
         found, confidence = self._found(true, known, stream)
+        if self.told != PLACES.name:
+            found, known, confidence = self._as_told(found, known, confidence)
         return replace(
             batch,
             joints2d=found.where(known[..., None], 0),
@@ -92,6 +96,9 @@ class Detected:
         seen = inside(true, 2 * batch.camera.centre + 1)
         seen |= (stream.uniform(1, "outside") >= self.outside)[..., None]
         known = has & kept & seen
+        if self.lost:
+            order = stream.uniform(has[0].numel(), "lost").view(has.shape).where(known, 2)
+            known = known & (order.argsort(-1).argsort(-1) >= self.lost)
         return torch.where(known.sum(-1, keepdim=True) < _FEWEST, has, known)
 
     def _found(
@@ -129,6 +136,20 @@ class Detected:
                                torch.where(which, other, px[..., places, :]))  # fmt: skip
         return px
 
+    def _as_told(
+        self, found: Tensor, known: Tensor, confidence: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the joint set that they stand for, as another."""
+        source, target = get_skeleton(self.joints), get_skeleton(self.told)
+        rules = {rule.sources[0]: place for place, rule in _rules(self.joints) if rule.sources}
+        order = [rules.get(joint, 0) for joint in range(source.num_joints)]
+        there = known[..., order] & torch.tensor(
+            [joint in rules for joint in range(source.num_joints)], device=known.device
+        )
+        joints, _ = map_joints(found[..., order, :], source, target, estimate=True)
+        sure = map_confidence(confidence[..., order], source, target, estimate=True)
+        return joints, map_labels(there, source, target, estimate=True), sure
+
     def _claimed(self, camera: Camera, stream: RandomStream) -> Camera:
         """The camera that the lifter is told of."""
         guessed = stream.happens(self.guessed)[:, None]
@@ -146,8 +167,12 @@ def _normal(stream: RandomStream, count: int, name: str) -> Tensor:  # (B, count
 @cache
 def _sets(name: str) -> Tensor:  # (sets, 31) bool: which places they have
     names = _ANY if name == "any" else (name,)
-    rules = [joint_map(get_skeleton(each), PLACES).rules for each in names]
-    return torch.tensor([[bool(rule.sources) for rule in each] for each in rules])
+    return torch.tensor([[bool(rule.sources) for _, rule in _rules(each)] for each in names])
+
+
+def _rules(name: str) -> list[tuple[int, JointRule]]:
+    """Each place, and which joint of the set stands there."""
+    return list(enumerate(joint_map(get_skeleton(name), PLACES).rules))
 
 
 @cache

@@ -9,7 +9,7 @@ In the order in which they are written; a change may stand there more than once.
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from posezoo.data.augment.augmentation import Augmentation
@@ -20,6 +20,7 @@ from posezoo.data.augment.miscalibrate import Miscalibrate
 from posezoo.data.augment.occlusion import Occlude
 from posezoo.data.augment.person import Body, Viewpoint
 from posezoo.data.augment.pixels import Blur, Colour, Jpeg, Noise
+from posezoo.data.places import PLACES
 from posezoo.hints import did_you_mean
 from posezoo.skeleton import Skeleton
 
@@ -33,8 +34,8 @@ CHANGES: dict[str, Any] = {
 _PLUS = re.compile(r"\+(?=[A-Za-z])")  # not that of 1e+1
 
 
-def parse_augment(text: str, skeleton: Skeleton) -> Augmentation:
-    """Read an augmentation.
+def parse_augment(text: str, skeleton: Skeleton, *, told: Skeleton | None = None) -> Augmentation:
+    """Read an augmentation of data of that skeleton, for a lifter that is told `told`.
 
     Raises:
         ValueError: unknown names, or numbers that do not fit, all of them together.
@@ -43,7 +44,7 @@ def parse_augment(text: str, skeleton: Skeleton) -> Augmentation:
     for part in _PLUS.split(text):
         name, _, params = part.partition(":")
         try:
-            changes.append(_change(name, params))
+            changes.append(_for(told or skeleton, _change(name, params)))
         except ValueError as error:
             problems.append(f"{name}: {error}")
     if problems:
@@ -73,6 +74,18 @@ def _change(name: str, params: str) -> Any:
                 f"{parameter} is '{value}', expected {_WORDS[kinds[parameter]]}"
             ) from None
     return CHANGES[name](**given)
+
+
+def _for(told: Skeleton, made: Any) -> Any:
+    """The change, with what it must know of the lifter."""
+    if not isinstance(made, Detected) or made.told:
+        return made
+    if made.joints == "any" and told != PLACES:
+        raise ValueError(
+            f"the lifter is told joints of {told.name}, and joints=any are for one that takes any "
+            "set: write joints=coco17 or another set"
+        )
+    return replace(made, told=told.name)
 
 
 _WORDS = {int: "a whole number", float: "a number"}

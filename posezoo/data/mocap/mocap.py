@@ -48,8 +48,8 @@ class Mocap:
         pictures: draw the picture; without, 2D is still in px of the crop.
         seed: of every draw.
         cameras: a JSON file of cameras; empty: invented ones, as `views` says.
-        views: invented cameras of a "studio" about the size of Human3.6M's; "held" by somebody, at any
-            distance, pitch and roll; or "any": also wide and tele, from the floor and overhead,
+        views: invented cameras of a "studio" about the size of Human3.6M's; "held" by somebody, at
+            any distance, pitch and roll; or "any": also wide and tele, from the floor and overhead,
             from 1 to 12 m, people off the middle and cut by the picture's edges.
         trunk: "captured": spine, thorax, neck and head as the file has them; "from_limbs": where
             the joint maps put them that make them of a detector's shoulders, hips and head.

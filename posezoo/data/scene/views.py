@@ -68,8 +68,8 @@ _HELD_EXTRINSICS = np.array([
 _HELD_ROLL = math.radians(12)  # standard deviation
 
 
-# Whatever takes pictures: from a wide phone at arm's length to a telephoto lens across a court, from
-# the floor or from overhead, the person anywhere in the picture and beyond its edges.
+# Whatever takes pictures: from a wide phone at arm's length to a telephoto lens across a court,
+# from the floor or from overhead, the person anywhere in the picture and beyond its edges.
 _ANY_EXTRINSICS = np.array([
     (-math.pi, math.pi),  # azimuth of the camera, rad
     (math.log(1000.0), math.log(12000.0)),  # logarithm of the distance from the person, mm
