@@ -124,14 +124,17 @@ class Pipeline(nn.Module):
             return PoseResult(joints3d=self.lift(joints2d, camera, confidence))
         return self._lift(self.lifter.answer, joints2d, camera, confidence)
 
-    def lift_window(
+    def lifted_window(
         self,
         joints2d: Tensor,  # (B, frames, J, 2) px
         camera: Camera,  # parameters (B, 10)
         confidence: Tensor | None = None,  # (B, frames, J), 0 to 1; None: true joints, so 1
-    ) -> Tensor:  # (B, frames, J, 3) mm, camera frame, root exactly 0
+    ) -> PoseResult:
         """All frames of one window, of a lifter that predicts them at once; float32 as `lift`."""
-        return self._lift(self.lifter.lift_window, joints2d, camera, confidence)
+        if hasattr(self.lifter, "answer_window"):
+            return self._lift(self.lifter.answer_window, joints2d, camera, confidence)
+        joints3d = self._lift(self.lifter.lift_window, joints2d, camera, confidence)
+        return PoseResult(joints3d=joints3d)
 
     def lift_loss(
         self,
@@ -159,7 +162,7 @@ class Pipeline(nn.Module):
             own: Tensor = self.lifter.loss_of_joints(*inputs, batch)
             return own
         if hasattr(self.lifter, "lift_window") and joints2d.shape[1] == self.lifter.frames:
-            joints3d = self.lift_window(joints2d, batch.camera, confidence)
+            joints3d = self.lifted_window(joints2d, batch.camera, confidence).joints3d
         else:
             joints3d = self.lift(joints2d, batch.camera, confidence)
             batch = self.predicted_frames(batch)

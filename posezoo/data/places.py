@@ -19,13 +19,14 @@ import torch
 from torch import Tensor
 
 from posezoo.skeleton import H36M17, get_skeleton
+from posezoo.trunk import SKULL
 
 PLACES = get_skeleton("places31")
 DRAWN = 19  # numbers for each person
 
 _AT = H36M17.joints.index
 _MM = {"hips": 15.0, "shoulders": 15.0, "face": 8.0}  # spread of the places
-_SKULL, _EARS = 1.42, 0.775  # of the way from the middle of the shoulders to CMU's head
+_EARS = 0.775  # of the way from the middle of the shoulders to CMU's head
 _YAW = math.radians(25)
 # Of the face, mm: forwards from between the ears, upwards, and to its left.
 _FACE = {
@@ -57,7 +58,7 @@ def to_places(
     at["middle_of_hips"] = (at["left_skin_hip"] + at["right_skin_hip"]) / 2
     at["middle_of_shoulders"] = (at["left_skin_shoulder"] + at["right_skin_shoulder"]) / 2
     to_head = at["head"] - shoulders
-    at["head_top"] = shoulders + (_SKULL + 0.04 * next(draws)) * to_head
+    at["head_top"] = shoulders + (SKULL + 0.04 * next(draws)) * to_head
     _face(at, shoulders, to_head, lambda: next(draws))
     return torch.stack([at[name] for name in PLACES.joints], -2)
 

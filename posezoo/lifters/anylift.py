@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ from posezoo.lifters._blocks import attention_block, over_frames
 from posezoo.lifters._windows import require_frames
 from posezoo.limits import Frames, Heads, Layers, Ratio, Width
 from posezoo.skeleton import H36M17, Skeleton, get_skeleton
+from posezoo.trunk import trunk_from_limbs
 
 _PLACES = get_skeleton("places31")  # its first joints are those of H36M17
 _ROOT = H36M17.root
@@ -57,6 +58,9 @@ class AnyLift(nn.Module):
         heads: of every attention.
         mlp_ratio: hidden units of a perceptron, per channel.
         causal: look at no later frame.
+        trunk: answer with pelvis, spine, thorax, neck and head as the training data have them
+            ("captured"), or where detectors and Human3.6M see them (`posezoo.trunk`), which is
+            for networks trained on CMU's.
     """
 
     takes_confidence = True
@@ -80,11 +84,13 @@ class AnyLift(nn.Module):
         heads: Heads = 4,
         mlp_ratio: Ratio = 2.0,
         causal: bool = False,
+        trunk: Literal["captured", "from_limbs"] = "captured",
     ) -> None:
         super().__init__()
         if skeleton != H36M17:
             raise ValueError(f"anylift finds the joints of {H36M17.name}, not of {skeleton.name}")
         self.frames, self.future = frames, 0 if causal else (frames - 1) // 2
+        self.trunk = trunk
         self.causal, joints, places = causal, skeleton.num_joints, _PLACES.num_joints
         self.embed = nn.Parameter(torch.empty(places, _TOLD, width))
         self.seen = nn.Parameter(torch.empty(places, width))
@@ -105,9 +111,10 @@ class AnyLift(nn.Module):
         self.register_buffer("output_mean", torch.zeros(joints, 3))
         self.register_buffer("output_std", torch.full((joints, 3), 1000.0))
         self.register_buffer("distance", torch.tensor([math.log(500.0), 1.0]))
-        for block in self.over_frames or ():  # at first each frame is as if it were alone
-            nn.init.zeros_(block.mixer.proj.weight)
-            nn.init.zeros_(block.mlp.fc2.weight)
+        if self.over_frames is not None:  # at first each frame is as if it were alone
+            for name, weights in self.over_frames.named_parameters():
+                if name.endswith(("proj.weight", "fc2.weight")):
+                    nn.init.zeros_(weights)
         for weights in (self.embed, self.seen, self.not_seen):
             nn.init.trunc_normal_(weights, std=0.3 if weights is self.embed else 0.02)
         nn.init.zeros_(self.root.weight)
@@ -135,7 +142,7 @@ class AnyLift(nn.Module):
         joints2d: Tensor,  # (B, T, 31 or 17, 2) px, T >= frames
         camera: Camera,  # parameters (B, 10)
         confidence: Tensor | None = None,  # (B, T, 31 or 17), 0 to 1; 0: not known; None: sure
-    ) -> PoseResult:  # joints3d, std_mm and root_mm of T - frames + 1 frames
+    ) -> PoseResult:  # joints3d, sigma_mm and root_mm of T - frames + 1 frames
         """All that it says of every frame that has all frames around it."""
         require_frames(joints2d, self.frames)
         if self.frames == 1:
@@ -145,7 +152,7 @@ class AnyLift(nn.Module):
             seen = slice(first, first + self.frames)
             sure = None if confidence is None else confidence[:, seen]
             parts.append(self.answer_window(joints2d[:, seen], camera, sure))
-        names = ("joints3d", "std_mm", "root_mm")
+        names = ("joints3d", "sigma_mm", "root_mm")
         values = {n: torch.stack([getattr(p, n)[:, present] for p in parts], 1) for n in names}
         return PoseResult(**values)
 
@@ -154,15 +161,19 @@ class AnyLift(nn.Module):
         joints2d: Tensor,  # (B, T, 31 or 17, 2) px, T <= frames
         camera: Camera,  # parameters (B, 10)
         confidence: Tensor | None = None,  # (B, T, 31 or 17), 0 to 1; 0: not known; None: sure
-    ) -> PoseResult:  # joints3d, std_mm and root_mm
+    ) -> PoseResult:  # joints3d, sigma_mm and root_mm
         """All that it says of every frame of one window."""
         joints2d, confidence = _all_places(joints2d, confidence)
         view = _look(joints2d, camera, confidence > 0)
         joints, log_scale, root = self._read(self.network(view, confidence), view)
-        std = _STD * log_scale.exp()
+        sigma = _STD * log_scale.exp()
+        joints = root_relative(joints)
+        if self.trunk == "from_limbs":
+            joints = trunk_from_limbs(joints)
+        root = joints[..., _ROOT, :] + root
         return PoseResult(
             joints3d=root_relative(joints @ view.turn),
-            std_mm=std.where(torch.arange(std.shape[-1], device=std.device) != _ROOT, 0),
+            sigma_mm=sigma.where(torch.arange(sigma.shape[-1], device=sigma.device) != _ROOT, 0),
             root_mm=(root[..., None, :] @ view.turn)[..., 0, :],
         )
 
@@ -178,13 +189,15 @@ class AnyLift(nn.Module):
         unseen = torch.cat([self.not_seen, self.seen.new_zeros(len(places) - 17, x.shape[-1])])
         x = torch.where(known[..., places, None], x, unseen)
         x = x + self.shared(view.person)[..., None, :]
+        if self.frame_position is not None:
+            x = x + self.frame_position[: x.shape[1]]
         heard = known[..., places].flatten(0, 1)
         heard[:, :17] = True
         mask = None if len(places) == 17 else heard[:, None, None]
         for number, block in enumerate(self.over_joints):
             x = block(x.flatten(0, 1), mask).unflatten(0, x.shape[:2])
             if self.over_frames is not None:
-                x = self._through_time(number, x, known.any(-1))
+                x = self._through_time(self.over_frames[number], x, known.any(-1))
         joints: Tensor = self.norm(x[:, :, :17])
         return joints
 
@@ -255,19 +268,21 @@ class AnyLift(nn.Module):
         root = torch.cat([x_y * z * view.size[..., None], z], -1)
         return joints, (said[..., 3] + math.log(10.0)).clamp(*_LOG_SCALES), root
 
-    def _through_time(self, number: int, x: Tensor, there: Tensor) -> Tensor:
+    def _through_time(
+        self,
+        block: nn.Module,
+        x: Tensor,  # (B, T, tokens, width)
+        there: Tensor,  # (B, T) bool: anything is known
+    ) -> Tensor:  # (B, T, tokens, width)
         """Every token hears itself in the frames that there are."""
-        assert self.over_frames is not None and self.frame_position is not None
         frames = x.shape[1]
         heard = there[:, None].expand(-1, frames, -1) | torch.eye(frames, dtype=torch.bool).to(
             there
         )
         if self.causal:
             heard = heard.tril()
-        if number == 0:
-            x = x + self.frame_position[:frames]
         mask = heard[:, None].repeat_interleave(x.shape[2], 0)
-        return over_frames(lambda tokens: self.over_frames[number](tokens, mask), x)
+        return over_frames(lambda tokens: block(tokens, mask), x)
 
 
 def _joints(result: PoseResult) -> Tensor:

@@ -100,7 +100,7 @@ def test_a_file_is_a_pipeline_that_predicts(pictures, lifter):
     assert load_for_prediction(path).crop_px == 32
     with torch.no_grad():
         flipped = [
-            lift_clip(p, batch.joints2d, batch.camera)
+            lift_clip(p, batch.joints2d, batch.camera).joints3d
             for p in (lifter[0], open_pipeline(lifter[1]).pipeline)
         ]
     assert (flipped[0] - flipped[1]).abs().max() < 1e-3
@@ -113,7 +113,7 @@ def test_a_lifter_of_clips_is_given_windows_and_answers_for_each_frame(tmp_path)
     exported = read_exported(tmp_path / "tcn.onnx").pipeline
     assert (exported.lifter.frames, exported.lifter.future) == (3, 1)
     clip = people(2, size=32, frames=7)
-    mine, its = (lift_clip(p, clip.joints2d, clip.camera) for p in (pipeline, exported))
+    mine, its = (lift_clip(p, clip.joints2d, clip.camera).joints3d for p in (pipeline, exported))
     assert its.shape == (2, 7, 17, 3)
     assert (mine - its).abs().max() < 1e-3
 

@@ -26,9 +26,8 @@ from posezoo.data.scene.scene import Scene
 from posezoo.data.scene.views import Kind, Rig
 from posezoo.limits import Dropout, Frames, ImageSize, Range, Seed, Share
 from posezoo.skeleton import H36M17, Skeleton
+from posezoo.trunk import trunk_from_limbs
 
-_SKULL = 1.42  # shoulders to the top of the head, over shoulders to where CMU's head ends
-_NECK = 0.6  # of the way from shoulders to the top of the head
 _REACH_MM = 1300.0  # how far a joint may be from its pelvis and still be in front of a camera
 
 
@@ -106,7 +105,7 @@ class Mocap:
         lengths = [len(each) for each in poses]
         self._poses = torch.from_numpy(np.concatenate(poses))
         if trunk == "from_limbs":
-            self._poses = trunk_from_limbs(self._poses, self.skeleton)
+            self._poses = trunk_from_limbs(self._poses)
         trial = np.repeat(np.arange(len(kept)), lengths)
         self._sequence = np.array([f"{each.subject}/{each.trial}" for each in kept])[trial]
         self._frame = np.concatenate([each.frame[::stride] for each in kept])
@@ -196,26 +195,3 @@ def mirrored(
 ) -> Tensor:  # (..., J, 3) mm
     """The same person in a mirror: x changes sign, and left and right change names."""
     return joints_world[..., list(skeleton.mirror), :] * joints_world.new_tensor([-1.0, 1.0, 1.0])
-
-
-def trunk_from_limbs(
-    joints: Tensor,  # (..., 17, 3) mm, Human3.6M-17
-    skeleton: Skeleton,
-) -> Tensor:  # (..., 17, 3) mm
-    """The trunk as it can be made of what 2D detectors find: limbs and the top of the head.
-
-    Pelvis and thorax are the middles of hips and shoulders, the spine the middle of those. The
-    head is lengthened, since motion capture ends it inside the skull; the neck follows it.
-    """
-    at = skeleton.joints.index
-    moved = joints.clone()
-    moved[..., at("pelvis"), :] = (
-        joints[..., at("left_hip"), :] + joints[..., at("right_hip"), :]
-    ) / 2
-    thorax = (joints[..., at("left_shoulder"), :] + joints[..., at("right_shoulder"), :]) / 2
-    head = thorax + _SKULL * (joints[..., at("head"), :] - thorax)
-    moved[..., at("thorax"), :] = thorax
-    moved[..., at("spine"), :] = (moved[..., at("pelvis"), :] + thorax) / 2
-    moved[..., at("head"), :] = head
-    moved[..., at("neck"), :] = thorax + _NECK * (head - thorax)
-    return moved
