@@ -113,7 +113,7 @@ class AnyLift(nn.Module):
         self.register_buffer("distance", torch.tensor([math.log(500.0), 1.0]))
         if self.over_frames is not None:  # at first each frame is as if it were alone
             for name, weights in self.over_frames.named_parameters():
-                if name.endswith(("proj.weight", "fc2.weight")):
+                if name.rpartition(".")[0].endswith(("proj", "fc2")):
                     nn.init.zeros_(weights)
         for weights in (self.embed, self.seen, self.not_seen):
             nn.init.trunc_normal_(weights, std=0.3 if weights is self.embed else 0.02)
@@ -321,7 +321,7 @@ def _look(
     turn = rotation_to_optical_axis(mean)
     turned = torch.cat([rays, torch.ones_like(weight)], -1) @ turn.transpose(-1, -2)
     xy = turned[..., :2] / turned[..., 2:].clamp_min(0.1) * weight
-    size = (xy.square().sum((-1, -2)) / count[..., 0]).sqrt().clamp_min(1e-3)
+    size = (xy.square().sum((-1, -2)) / count[..., 0]).clamp_min(1e-6).sqrt()
     person = torch.cat([mean, size.log()[..., None], known.to(rays).mean(-1, keepdim=True)], -1)
     return _View(xy / size[..., None, None], known, turn, size, person)
 

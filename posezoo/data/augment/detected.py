@@ -36,7 +36,6 @@ _HARDER = {"ankle": 1.25, "knee": 1.25, "hip": 1.4, "wrist": 1.2, "eye": 0.7, "n
 _TOGETHER = 0.015  # of a size: all joints of a person in common
 _LOST, _LOST_BY = 0.015, 0.4  # the share of joints that lie anywhere, and how far off
 _UNSURE = 0.25  # of a size: who errs so much may have no confidence at all
-_FEWEST = 5  # joints that stay
 _MIDDLE = ("pelvis", "middle_of_hips")
 _ARM, _LEG = ("elbow", "wrist"), ("hip", "knee", "ankle")
 
@@ -45,7 +44,7 @@ _ARM, _LEG = ("elbow", "wrist"), ("hip", "knee", "ankle")
 class Detected:
     """The 2D joints of a batch as a detector of some joint set has them, true or wrong or not."""
 
-    joints: str = "any"  # a joint set; "any": another one for each item
+    joints: str = "any"  # a joint set; "any": of those that the lifter takes, by item
     errors: Annotated[float, Range(0, 10)] = 1.0  # times the size of those measured
     exact: Share = 0.3  # of the items: no errors and full confidence
     missing: Share = 0.05  # of the joints, and of the limbs
@@ -99,7 +98,7 @@ class Detected:
         if self.lost:
             order = stream.uniform(has[0].numel(), "lost").view(has.shape).where(known, 2)
             known = known & (order.argsort(-1).argsort(-1) >= self.lost)
-        return torch.where(known.sum(-1, keepdim=True) < _FEWEST, has, known)
+        return known
 
     def _found(
         self,

@@ -22,7 +22,7 @@ from posezoo.data.augment.person import Body, Viewpoint
 from posezoo.data.augment.pixels import Blur, Colour, Jpeg, Noise
 from posezoo.data.places import PLACES
 from posezoo.hints import did_you_mean
-from posezoo.skeleton import Skeleton
+from posezoo.skeleton import Skeleton, get_skeleton
 
 CHANGES: dict[str, Any] = {
     change.__name__.lower(): change
@@ -80,11 +80,10 @@ def _for(told: Skeleton, made: Any) -> Any:
     """The change, with what it must know of the lifter."""
     if not isinstance(made, Detected) or made.told:
         return made
-    if made.joints == "any" and told != PLACES:
-        raise ValueError(
-            f"the lifter is told joints of {told.name}, and joints=any are for one that takes any "
-            "set: write joints=coco17 or another set"
-        )
+    if made.joints != "any":
+        get_skeleton(made.joints)
+    elif told != PLACES:
+        made = replace(made, joints=told.name)
     return replace(made, told=told.name)
 
 
