@@ -23,7 +23,7 @@ from posezoo.data.augment.change import change
 from posezoo.data.augment.random_stream import RandomStream
 from posezoo.data.crop import inside
 from posezoo.data.places import DRAWN, PLACES, to_places
-from posezoo.evaluation.detector_errors import person_size
+from posezoo.geometry import person_size
 from posezoo.joint_maps import JointRule, joint_map, map_confidence, map_joints, map_labels
 from posezoo.limits import Range, Share
 from posezoo.skeleton import Skeleton, get_skeleton
@@ -54,10 +54,15 @@ class Detected:
     outside: Share = 1.0  # of the items: what lies outside the picture is not found
     guessed: Share = 0.3  # of the items: the focal length is wrong, the lens thought perfect
     by: Annotated[float, Range(0, 0.9)] = 0.2  # of the focal length, at most
-    told: str = ""  # what the lifter is told, if not that set; empty: its own
+    told: str = ""  # the set that the lifter is told; empty: its own
 
     def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
         """The changed batch, its 2D joints of the set that the lifter is told."""
+        told = self.told or skeleton.name
+        joints = told if self.joints == "any" and told != PLACES.name else self.joints
+        return replace(self, told=told, joints=joints)._found_in(batch, stream)
+
+    def _found_in(self, batch: Batch, stream: RandomStream) -> Batch:
         absolute = batch.joints3d + batch.root_mm[:, :, None]
         places = to_places(absolute, _normal(stream, DRAWN, "body"))
         true = batch.camera.project(places.flatten(1, 2)).unflatten(1, places.shape[1:3])

@@ -20,7 +20,6 @@ from posezoo.data.augment.miscalibrate import Miscalibrate
 from posezoo.data.augment.occlusion import Occlude
 from posezoo.data.augment.person import Body, Viewpoint
 from posezoo.data.augment.pixels import Blur, Colour, Jpeg, Noise
-from posezoo.data.places import PLACES
 from posezoo.hints import did_you_mean
 from posezoo.skeleton import Skeleton, get_skeleton
 
@@ -44,7 +43,7 @@ def parse_augment(text: str, skeleton: Skeleton, *, told: Skeleton | None = None
     for part in _PLUS.split(text):
         name, _, params = part.partition(":")
         try:
-            changes.append(_for(told or skeleton, _change(name, params)))
+            changes.append(_for(told, _change(name, params)))
         except ValueError as error:
             problems.append(f"{name}: {error}")
     if problems:
@@ -76,15 +75,13 @@ def _change(name: str, params: str) -> Any:
     return CHANGES[name](**given)
 
 
-def _for(told: Skeleton, made: Any) -> Any:
+def _for(told: Skeleton | None, made: Any) -> Any:
     """The change, with what it must know of the lifter."""
-    if not isinstance(made, Detected) or made.told:
+    if not isinstance(made, Detected):
         return made
     if made.joints != "any":
         get_skeleton(made.joints)
-    elif told != PLACES:
-        made = replace(made, joints=told.name)
-    return replace(made, told=told.name)
+    return made if told is None or made.told else replace(made, told=told.name)
 
 
 _WORDS = {int: "a whole number", float: "a number"}

@@ -7,7 +7,7 @@ import torch
 from posezoo.camera import Camera
 from posezoo.data.augment import parse_augment
 from posezoo.data.places import PLACES
-from posezoo.evaluation.detector_errors import person_size
+from posezoo.geometry import person_size
 from posezoo.joint_maps import map_joints
 from posezoo.skeleton import H36M17, get_skeleton
 from posezoo.testing.examples import people
