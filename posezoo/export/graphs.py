@@ -91,6 +91,8 @@ def _of_lifter(pipeline: Pipeline, facts: dict[str, str]) -> Graph:
         "future": str(lifter.future),
         "answers": "window" if window else "frame",
     }
+    if hasattr(lifter, "joint_sets"):
+        facts |= {"joint_sets": " ".join(lifter.joint_sets), "fewest": str(lifter.fewest)}
     lift = pipeline.lifted_window if window else pipeline.lifted
     return Graph(
         name="",

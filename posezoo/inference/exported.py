@@ -93,10 +93,12 @@ def _lifter(session: Any, facts: dict[str, str]) -> nn.Module:
     by_window = facts["answers"] == "window"
     lifter = (_WindowLifter if by_window else _Lifter)(session)
     lifter.frames, lifter.future = int(facts["frames"]), int(facts["future"])
-    lifter.answer = lifter.frames - 1 - lifter.future if by_window else 0
+    lifter.present = lifter.frames - 1 - lifter.future if by_window else 0
     lifter.takes_confidence = "confidence" in {each.name for each in session.get_inputs()}
     if facts["joint_set_2d"] != facts["joint_set"]:
         lifter.joints2d = facts["joint_set_2d"]
+    if sets := facts.get("joint_sets", ""):
+        lifter.joint_sets, lifter.fewest = tuple(sets.split()), int(facts["fewest"])
     return lifter
 
 
@@ -106,7 +108,7 @@ class _Lifter(nn.Module):
     frames: int
     future: int
     takes_confidence: bool
-    answer: int  # which of the frames that the graph gives is the predicted one
+    present: int  # which of the frames that the graph gives is the predicted one
     joints2d = ""
 
     def __init__(self, session: Any) -> None:
@@ -122,7 +124,7 @@ class _Lifter(nn.Module):
         ]
         cameras = camera.parameters.repeat_interleave(steps, 0)
         outputs = _run(self.session, given[0], cameras, *given[1:])
-        return outputs["joints3d_mm"][:, self.answer].unflatten(0, (people, steps))
+        return outputs["joints3d_mm"][:, self.present].unflatten(0, (people, steps))
 
 
 class _WindowLifter(_Lifter):

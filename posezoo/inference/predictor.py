@@ -196,9 +196,10 @@ class Predictor:
     def _as_told(self, found: Found) -> Found:
         """The person with the joints that the lifter is told, where it predicts others."""
         told, joints = self.pipeline.skeleton2d, found.joints
-        if told == self.pipeline.skeleton:
+        source, pipeline = self.finder.joint_set, self.pipeline
+        mapped = pipeline.takes(pipeline.skeleton) and not pipeline.takes(source)
+        if told == pipeline.skeleton or mapped:
             return found
-        source = self.finder.joint_set
         scale, offset = joints.scale, joints.offset
         joints = in_joint_set(found.detected, source, told, scale=scale, offset=offset)
         return replace(found, joints=joints)
@@ -253,6 +254,7 @@ class Predictor:
             skeleton,
             box_px=box,
             score=detected.score,
+            lifted=pose is not None,
             sides_unsure=bool(detected.extras.get("sides_unsure", False)),
             width=prediction.width,
             height=prediction.height,
