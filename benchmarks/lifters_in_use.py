@@ -3,9 +3,9 @@
     python -m benchmarks.lifters_in_use RUN... --data mocap:path=cmu,val=... --other mocap:path=...
 
 evaluates trained lifters (folders of runs) under the protocols of virtual cameras, on people held
-out (`--data`) and on another laboratory's (`--other`), writes benchmarks/results/lifters_in_use.json
-and the tables of docs/lifting.md: errors by protocol, the curve over missing joints, and whether
-the claimed sigma is honest.
+out (`--data`) and on another laboratory's (`--other`), and writes
+benchmarks/results/lifters_in_use.json and the tables of docs/lifting.md: errors by protocol, the
+curve over missing joints, and whether the claimed sigma is honest.
 """
 
 from __future__ import annotations
@@ -130,9 +130,10 @@ def tables(report: dict[str, Any]) -> str:
     """What stands between the page's markers."""
     where, rows = report["circumstances"], report["results"]
     lines = [
-        f"{where['date'][:10]}, commit {where['commit']}, {where['device']}, torch {where['torch']}. "
-        "MPJPE / PA-MPJPE, mm; in brackets the shares of errors within what 68 % and 95 % should be "
-        "within.",
+        f"{where['date'][:10]}, commit {where['commit']}, {where['device']}, "
+        f"torch {where['torch']}. "
+        "MPJPE / PA-MPJPE, mm; in brackets the shares of errors within what 68 % and 95 % should "
+        "be within.",
         "",
         f"| lifter, people | {' | '.join(f'`{key}`' for key in PROTOCOLS)} | mean pose |",
         f"|---|{'--:|' * (len(PROTOCOLS) + 1)}",
