@@ -38,7 +38,7 @@ def build_pipeline(spec: PipelineSpec | str, *, skeleton: Skeleton = H36M17) -> 
     if "lifter" in chosen:
         lifter = chosen["lifter"].build(skeleton=skeleton)
     if head is not None and lifter is not None:
-        _check_fit(spec, head, lifter)
+        _check_fit(spec, head, lifter, skeleton)
     return Pipeline(
         spec=spec,
         skeleton=skeleton,
@@ -85,6 +85,8 @@ def dataset_for(
     """
     choice = registry.resolve("dataset", spec)
     told = pipeline.skeleton2d if pipeline.skeleton2d != pipeline.skeleton else None
+    if pipeline.takes(pipeline.skeleton) and not choice.params.get("joints2d"):
+        told = None  # it takes the joints of its skeleton too, as the data have them
     if told is not None and "joints2d" not in choice.entry.parameters():
         raise ValueError(
             f"'{pipeline.spec}' is told joints of {told.name}, and data has 2D joints of "
@@ -150,10 +152,11 @@ def _with_weights(choice: Choice) -> Detector:
     return cast(Detector, detector)
 
 
-def _check_fit(spec: PipelineSpec, head: Any, lifter: Any) -> None:
+def _check_fit(spec: PipelineSpec, head: Any, lifter: Any, skeleton: Skeleton) -> None:
     if head.output == "joints3d":
         raise ValueError(f"'{spec}': this head gives 3D by itself; leave out +{spec.lifter}")
-    if told := getattr(lifter, "joints2d", ""):
+    told = getattr(lifter, "joints2d", "")
+    if told and skeleton.name not in getattr(lifter, "joint_sets", ()):
         raise ValueError(
             f"'{spec}': the lifter is told joints of {told}, and the head finds those that it "
             "predicts; leave out joints2d="

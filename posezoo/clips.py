@@ -9,12 +9,16 @@ person and the mirrored person, the mean is taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from posezoo.camera import Camera
+from posezoo.contracts import PoseResult
 from posezoo.geometry import mirrored
 from posezoo.pipeline import Pipeline
+from posezoo.skeleton import Skeleton
 
 _AT_ONCE = 64  # predictions of a window each: what is computed side by side
 
@@ -27,7 +31,7 @@ def lift_clip(
     confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
     *,
     flip: bool = True,
-) -> Tensor:  # (B, T, J, 3) mm, camera frame, root exactly 0
+) -> PoseResult:  # of (B, T, J): joints3d in mm, and sigma_mm of a lifter that gives it
     """Every frame of the clip, with `flip` averaged with the mirrored person's.
 
     Computed in float32 where the pipeline is.
@@ -35,31 +39,42 @@ def lift_clip(
     device = pipeline.mean_pose.device
     joints2d, camera = joints2d.float().to(device), camera.to(torch.float32).to(device)
     confidence = None if confidence is None else confidence.float().to(device)
-    joints3d = _lift(pipeline, joints2d, camera, confidence)
+    result = _lift(pipeline, joints2d, camera, confidence)
     if not flip:
-        return joints3d
-    order, middle = pipeline.skeleton2d.mirror, camera.centre[:, 0]
+        return result
+    told, middle = list(pipeline.set_of(joints2d).mirror), camera.centre[:, 0]
     other = _lift(
         pipeline,
-        mirrored(joints2d, order, middle),
+        mirrored(joints2d, told, middle),
         camera.mirrored(),
-        None if confidence is None else confidence[..., list(order)],
+        None if confidence is None else confidence[..., told],
     )
-    other = mirrored(other, pipeline.skeleton.mirror, torch.zeros_like(middle))
-    return (joints3d + other) / 2
+    return mean_with_mirrored(result, other, pipeline.skeleton)
+
+
+def mean_with_mirrored(one: PoseResult, other: PoseResult, skeleton: Skeleton) -> PoseResult:
+    """The 3D of a person, and that of the mirrored person brought back, averaged."""
+    order = list(skeleton.mirror)
+    joints3d, sigma = one.joints3d, one.sigma_mm
+    if joints3d is not None and other.joints3d is not None:
+        back = mirrored(other.joints3d, order, joints3d.new_zeros(len(joints3d)))
+        joints3d = (joints3d + back) / 2
+    if sigma is not None and other.sigma_mm is not None:
+        sigma = (sigma + other.sigma_mm[..., order]) / 2
+    return PoseResult(joints3d=joints3d, sigma_mm=sigma)
 
 
 def _lift(
     pipeline: Pipeline, joints2d: Tensor, camera: Camera, confidence: Tensor | None
-) -> Tensor:
+) -> PoseResult:
     """Without the mirrored person."""
-    by_window = hasattr(pipeline.lifter, "lift_window")
+    by_window = hasattr(pipeline.lifter, "lift_window") and pipeline.lifter.frames > 1
     return (_by_window if by_window else _by_frame)(pipeline, joints2d, camera, confidence)
 
 
 def _by_frame(
     pipeline: Pipeline, joints2d: Tensor, camera: Camera, confidence: Tensor | None
-) -> Tensor:
+) -> PoseResult:
     future, steps = pipeline.lifter.future, joints2d.shape[1]
     past = pipeline.lifter.frames - 1 - future
     frame = torch.arange(-past, steps + future).clamp(0, steps - 1)
@@ -67,23 +82,37 @@ def _by_frame(
     for first in range(0, steps, _AT_ONCE):
         seen = frame[first : first + _AT_ONCE + past + future]
         sure = None if confidence is None else confidence[:, seen]
-        parts.append(pipeline.lift(joints2d[:, seen], camera, sure))
-    return torch.cat(parts, 1)
+        parts.append(pipeline.lifted(joints2d[:, seen], camera, sure))
+    return _map(lambda *each: torch.cat(each, 1), *parts)
 
 
 def _by_window(
     pipeline: Pipeline, joints2d: Tensor, camera: Camera, confidence: Tensor | None
-) -> Tensor:
+) -> PoseResult:
     steps, frames = joints2d.shape[1], pipeline.lifter.frames
     last = max(steps - frames, 0)
     starts = sorted({*range(0, last, max(frames // 2, 1)), last})
-    total = joints2d.new_zeros(*joints2d.shape[:2], pipeline.skeleton.num_joints, 3)
-    times = joints2d.new_zeros(steps, 1, 1)
+    parts = []
+    times = joints2d.new_zeros(steps)
     for start in starts:
         frame = torch.arange(start, start + frames).clamp(max=steps - 1)
         sure = None if confidence is None else confidence[:, frame]
-        joints3d = pipeline.lift_window(joints2d[:, frame], camera, sure)
-        seen = slice(start, start + frames)
-        total[:, seen] += joints3d[:, : steps - start]
-        times[seen] += 1
-    return total / times
+        parts.append(pipeline.lifted_window(joints2d[:, frame], camera, sure))
+        times[start : start + frames] += 1
+
+    def mean(*each: Tensor) -> Tensor:
+        total = each[0].new_zeros(len(each[0]), steps, *each[0].shape[2:])
+        for start, values in zip(starts, each, strict=True):
+            total[:, start : start + frames] += values[:, : steps - start]
+        return total / times.view(-1, *(1 for _ in total.shape[2:]))
+
+    return _map(mean, *parts)
+
+
+def _map(change: Callable[..., Tensor], *parts: PoseResult) -> PoseResult:
+    """What is made of the joints of all parts, and of their sigmas where they have them."""
+    has_sigma = parts[0].sigma_mm is not None
+    return PoseResult(
+        joints3d=change(*(part.joints3d for part in parts)),
+        sigma_mm=change(*(part.sigma_mm for part in parts)) if has_sigma else None,
+    )

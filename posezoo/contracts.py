@@ -158,9 +158,14 @@ class Lifter(Protocol):
     """2D joints to 3D joints. Owns its normalisation, as buffers in its state dict.
 
     Built with `skeleton: Skeleton`, then its own parameters.
-    One that has `joints2d`, the name of a joint set, is told those and not the skeleton's.
+    One that has `joints2d`, the name of a joint set, is told those and not the skeleton's. One that
+    has `joint_sets` too, names of sets, takes any part of any of them: as joints of `joints2d`, or
+    of the skeleton if that is among them, with confidence 0 where they are not known. It answers
+    from `fewest` known joints on.
     One that predicts a whole window at once has `lift_window`, called as the lifter itself with
-    exactly `frames` frames, which gives them all: it then learns from all of them.
+    exactly `frames` frames, which gives them all: it then learns from all of them. One that says
+    more than joints has `answer` and `answer_window`, the same with a `PoseResult`; one whose loss
+    needs more has `loss_of_joints(joints2d, camera, confidence, batch)` of a window.
     """
 
     frames: int  # how many frames it must see to predict one; 1 for a single picture

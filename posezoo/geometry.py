@@ -130,6 +130,18 @@ def procrustes_align(
     return (scale * (a @ rotation) + mean_target).where(finite, torch.nan)
 
 
+def person_size(
+    joints2d: Tensor,  # (..., J, 2) px
+    labelled: Tensor | None = None,  # (..., J) bool: those that are known; None: all
+) -> Tensor:  # (..., 1) px
+    """Root mean square distance of a person's joints from their mean."""
+    known = torch.ones_like(joints2d[..., :1]) if labelled is None else labelled[..., None]
+    count = known.sum(-2).clamp_min(1)  # (..., 1)
+    joints2d = joints2d.where(known > 0, 0)
+    centred = (joints2d - (joints2d.sum(-2) / count)[..., None, :]).where(known > 0, 0)
+    return (centred.square().sum((-1, -2))[..., None] / count).sqrt().clamp_min(1e-6)
+
+
 def at_least_float32(values: Tensor) -> Tensor:  # any shape
     """In float32, or as they are if that is finer."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -72,6 +72,25 @@ for _side in ("left", "right"):
             ("big_toe", "foot_index"),
         )
     }
+# The places of `places31`: what other families put there. Hips and shoulders are centres of joints
+# in motion capture, points on the skin in COCO's family and MPII; BlazePose's hips lie lower still.
+_CENTRES = ("h36m", "cmu", "smpl", "3dhp", "humaneva")
+_PLACES: dict[str, tuple[str, ...]] = {
+    "head_top": ("coco head_top", "mpii head_top", "3dhp head_top", "smpl head_top"),
+    "middle_of_shoulders": ("coco neck", "mpii thorax"),
+    "middle_of_hips": ("coco hip", "mpii pelvis"),
+    "nose": ("coco nose", "blazepose nose"),
+}
+for _side in ("left", "right"):
+    for _part in ("eye", "ear"):
+        _PLACES[f"{_side}_{_part}"] = tuple(
+            f"{family} {_side}_{_part}" for family in ("coco", "blazepose")
+        )
+    _PLACES[f"{_side}_skin_shoulder"] = tuple(
+        f"{family} {_side}_shoulder" for family in ("coco", "mpii", "blazepose")
+    )
+    _PLACES[f"{_side}_skin_hip"] = tuple(f"{family} {_side}_hip" for family in ("coco", "mpii"))
+    _PLACES[f"{_side}_low_hip"] = (f"blazepose {_side}_hip",)
 # Target family and joint: on the line from one place to another, at that share of the way; above 1
 # beyond the second. A place is a joint of the target, or the middle of two of the source. Measured
 # on one man in twelve pictures (docs/detectors.md): good to some 2 cm, for other bodies unknown.
@@ -240,7 +259,8 @@ class _Maker:
     estimate: bool
 
     def rule(self, joint: str) -> JointRule:
-        quality, weights = self.formula(joint)
+        at_place = self.target.family == "places" != self.source.family
+        quality, weights = (self.at_place if at_place else self.formula)(joint)
         shares = {self.source.joints.index(name): weight for name, weight in weights.items()}
         return JointRule(joint, quality, tuple(shares), tuple(shares.values()))
 
@@ -262,6 +282,18 @@ class _Maker:
                 return "estimated", _sum((start, 1 - share), (end, share))
         if name in _ROUGH and (weights := self.stand_in(_ROUGH[name])):
             return "approximate", weights
+        return "impossible", {}
+
+    def at_place(self, joint: str) -> tuple[Quality, dict[str, float]]:
+        """The joint that stands there, and nothing that stands close by."""
+        for candidate in _PLACES.get(joint, ()):
+            if weights := self.stand_in(candidate):
+                return "exact", weights
+        hinge = joint.endswith(("_knee", "_ankle", "_elbow", "_wrist"))
+        centre = joint == "pelvis" or joint in _LIMBS
+        meant = hinge or self.source.family in (_CENTRES if centre else _CENTRES[:2])
+        if meant and joint in self.source.joints and joint not in _PLACES:
+            return "exact", {joint: 1.0}
         return "impossible", {}
 
     def judged(self, weights: dict[str, float]) -> tuple[Quality, dict[str, float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from posezoo.camera import Camera
 from posezoo.contracts import Batch, Detector, Lifter, PoseResult
 from posezoo.registry import PipelineSpec
 from posezoo.skeleton import Skeleton, get_skeleton
+
+Said = TypeVar("Said", Tensor, PoseResult)
 
 
 class Pipeline(nn.Module):
@@ -115,14 +117,28 @@ class Pipeline(nn.Module):
         """
         return self._lift(self.lifter, joints2d, camera, confidence)
 
-    def lift_window(
+    def lifted(
+        self,
+        joints2d: Tensor,  # (B, T, J, 2) px
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None = None,  # (B, T, J), 0 to 1; None: true joints, so 1
+    ) -> PoseResult:  # of T - frames + 1 frames
+        """`lift` with whatever else the lifter says, such as how sure it is."""
+        if not hasattr(self.lifter, "answer"):
+            return PoseResult(joints3d=self.lift(joints2d, camera, confidence))
+        return self._lift(self.lifter.answer, joints2d, camera, confidence)
+
+    def lifted_window(
         self,
         joints2d: Tensor,  # (B, frames, J, 2) px
         camera: Camera,  # parameters (B, 10)
         confidence: Tensor | None = None,  # (B, frames, J), 0 to 1; None: true joints, so 1
-    ) -> Tensor:  # (B, frames, J, 3) mm, camera frame, root exactly 0
+    ) -> PoseResult:
         """All frames of one window, of a lifter that predicts them at once; float32 as `lift`."""
-        return self._lift(self.lifter.lift_window, joints2d, camera, confidence)
+        if hasattr(self.lifter, "answer_window"):
+            return self._lift(self.lifter.answer_window, joints2d, camera, confidence)
+        joints3d = self._lift(self.lifter.lift_window, joints2d, camera, confidence)
+        return PoseResult(joints3d=joints3d)
 
     def lift_loss(
         self,
@@ -145,8 +161,12 @@ class Pipeline(nn.Module):
             joints2d = joints2d.masked_fill(missing[..., None], 0)[place]
             labelled3d = batch.labelled3d & whole[:, None, None]
             batch = replace(batch, labelled3d=labelled3d, camera=batch.camera[place])
+        if hasattr(self.lifter, "loss_of_joints"):
+            inputs = lifter_inputs(self.lifter, joints2d.float(), batch.camera, confidence)
+            own: Tensor = self.lifter.loss_of_joints(*inputs, batch)
+            return own
         if hasattr(self.lifter, "lift_window") and joints2d.shape[1] == self.lifter.frames:
-            joints3d = self.lift_window(joints2d, batch.camera, confidence)
+            joints3d = self.lifted_window(joints2d, batch.camera, confidence).joints3d
         else:
             joints3d = self.lift(joints2d, batch.camera, confidence)
             batch = self.predicted_frames(batch)
@@ -155,11 +175,11 @@ class Pipeline(nn.Module):
 
     def _lift(
         self,
-        lift: Callable[..., Tensor],
+        lift: Callable[..., Said],
         joints2d: Tensor,  # (B, T, J, 2) px
         camera: Camera,  # parameters (B, 10)
         confidence: Tensor | None,  # (B, T, J), 0 to 1
-    ) -> Tensor:
+    ) -> Said:
         inputs = lifter_inputs(self.lifter, joints2d.float(), camera, confidence)
         kind = joints2d.device.type
         learns = self.lifter.training and not self.has_image and torch.is_autocast_enabled(kind)
@@ -176,10 +196,9 @@ class Pipeline(nn.Module):
     def predict(self, batch: Batch) -> PoseResult:
         """What the pipeline makes of a batch: of its pictures, or of its 2D joints."""
         if not self.has_image:
-            joints3d = self.lift(batch.known2d, batch.camera, batch.confidence)
-            return PoseResult(joints2d=self.predicted_frames(batch).joints2d, joints3d=joints3d)
-        result: PoseResult = self(batch.image, batch.camera)
-        return result
+            result = self.lifted(batch.known2d, batch.camera, batch.confidence)
+            return replace(result, joints2d=self.predicted_frames(batch).joints2d)
+        return cast(PoseResult, self(batch.image, batch.camera))
 
     def to_device(self, device: torch.device) -> Self:
         """Itself on the device, with the memory layout that convolutions like best."""
@@ -200,6 +219,18 @@ class Pipeline(nn.Module):
         """The joints that a lifter is told: those of the skeleton, unless it says otherwise."""
         name = getattr(self.lifter, "joints2d", "")
         return get_skeleton(name) if name else self.skeleton
+
+    def takes(self, joint_set: Skeleton) -> bool:
+        """Whether the lifter says that it can be told any part of that joint set."""
+        return joint_set.name in getattr(self.lifter, "joint_sets", ())
+
+    def set_of(
+        self,
+        joints2d: Tensor,  # (..., J, 2) px
+    ) -> Skeleton:
+        """Whose joints those are: the skeleton's, if the lifter takes them as they are."""
+        own = joints2d.shape[-2] == self.skeleton.num_joints and self.takes(self.skeleton)
+        return self.skeleton if own else self.skeleton2d
 
     @property
     def has_image(self) -> bool:

@@ -62,7 +62,7 @@ def clip(steps):
 @pytest.mark.parametrize(("future", "first"), [(1, 10 / 3), (0, 0), (2, 10)])
 def test_the_first_and_last_frame_are_repeated_for_those_that_look_around(future, first):
     """Of three frames at x = 0 0 10, or 0 0 0, or 0 10 20: their mean is said of the first."""
-    joints3d = lift_clip(pipeline(Frames(3, future)), *clip(4), flip=False)
+    joints3d = lift_clip(pipeline(Frames(3, future)), *clip(4), flip=False).joints3d
     assert joints3d.shape == (2, 4, 17, 3)
     assert joints3d[0, 0, 0, 0].item() == pytest.approx(first)
     assert joints3d[0, :, 0, 1].tolist() == [0, 10, 20, 30]
@@ -71,13 +71,13 @@ def test_the_first_and_last_frame_are_repeated_for_those_that_look_around(future
 
 def test_a_long_clip_is_computed_in_parts_that_fit_together():
     lifter = Frames(3, 1)
-    joints3d = lift_clip(pipeline(lifter), *clip(150), flip=False)
+    joints3d = lift_clip(pipeline(lifter), *clip(150), flip=False).joints3d
     assert lifter.clips == [66, 66, 24]
     assert_equal_up_to_rounding(joints3d[0, 1:-1, 0, 0], 10.0 * torch.arange(1, 149), terms=4)
 
 
 def test_what_is_linear_in_a_frame_keeps_its_value_when_windows_are_averaged():
-    joints3d = lift_clip(pipeline(Windows()), *clip(12), flip=False)
+    joints3d = lift_clip(pipeline(Windows()), *clip(12), flip=False).joints3d
     assert torch.equal(joints3d[0, :, 3, 0], 10.0 * torch.arange(12))
     assert_equal_up_to_rounding(joints3d[1, :, 3, 2], torch.arange(12) / 100, terms=4)
 
@@ -85,7 +85,7 @@ def test_what_is_linear_in_a_frame_keeps_its_value_when_windows_are_averaged():
 def test_windows_lie_half_over_each_other_and_the_last_at_the_clip_s_end():
     """Windows at 0, 2, 4, 6, 7 of 12 frames; frame 6 is their 4th, 2nd and 0th: (4 + 2 + 0) / 3."""
     lifter = Windows()
-    joints3d = lift_clip(pipeline(lifter), *clip(12), flip=False)
+    joints3d = lift_clip(pipeline(lifter), *clip(12), flip=False).joints3d
     assert [window[0] for window in lifter.seen] == [0, 20, 40, 60, 70]
     assert joints3d[0, :, 0, 1].tolist() == pytest.approx(
         [0, 1, 1, 2, 2, 2, 2, (3 + 1 + 0) / 3, (4 + 2 + 1) / 3, 2.5, 3.5, 4]
@@ -94,7 +94,7 @@ def test_windows_lie_half_over_each_other_and_the_last_at_the_clip_s_end():
 
 def test_a_clip_shorter_than_a_window_has_its_last_frame_repeated():
     lifter = Windows()
-    joints3d = lift_clip(pipeline(lifter), *clip(3), flip=False)
+    joints3d = lift_clip(pipeline(lifter), *clip(3), flip=False).joints3d
     assert lifter.seen == [[0, 10, 20, 20, 20]]
     assert joints3d.shape == (2, 3, 17, 3)
 
@@ -105,7 +105,7 @@ def test_the_mirrored_person_is_mirrored_back(lifter):
     joints2d, camera, sure = clip(6)
     joints2d = joints2d + torch.arange(17.0)[:, None]
     sure = sure + torch.arange(17) / 100
-    joints3d = lift_clip(pipeline(lifter), joints2d, camera, sure)
+    joints3d = lift_clip(pipeline(lifter), joints2d, camera, sure).joints3d
     middle = camera.centre[0, 0]
     expected = joints2d[..., 0] - middle
     assert_equal_up_to_rounding(joints3d[..., 0], expected, terms=8, magnitude=1000.0)
@@ -128,7 +128,7 @@ def test_other_joints_are_mirrored_by_their_own_set():
 def test_it_is_what_a_real_lifter_says_inside_the_clip(make_tcn):
     lifter = make_tcn(frames=3)
     batch = people(2, frames=6)
-    whole = lift_clip(pipeline(lifter), batch.joints2d, batch.camera, flip=False)
+    whole = lift_clip(pipeline(lifter), batch.joints2d, batch.camera, flip=False).joints3d
     with torch.no_grad():
         inner = lifter(batch.joints2d, batch.camera)
     assert_equal_up_to_rounding(whole[:, 1:-1], inner, terms=1024)  # of all layers together

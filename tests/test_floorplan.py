@@ -41,6 +41,7 @@ PLAN: dict[str, str] = {
     "skeleton": "hints",
     "typed_files": "hints",
     "joint_maps": "skeleton",
+    "trunk": "skeleton",
     "contracts": "camera samples skeleton",
     "metrics": "geometry skeleton",
     "normalisation": "camera contracts geometry losses skeleton",
@@ -49,13 +50,14 @@ PLAN: dict[str, str] = {
     "backbones": "contracts limits",
     "detectors": "contracts limits onnx_session skeleton",
     "heads": "camera contracts geometry joint_maps limits losses npz_file ops skeleton",
-    "lifters": "camera contracts limits normalisation skeleton",
+    "lifters": "camera contracts geometry limits losses normalisation skeleton trunk",
     "strategies": "contracts evaluation limits npz_file skeleton",
     "data": (
-        "camera contracts drawing geometry hints joint_maps limits npz_file skeleton typed_files"
+        "camera contracts drawing geometry hints joint_maps limits npz_file skeleton trunk "
+        "typed_files"
     ),
     # Parts put together, and what is done with the whole.
-    "clips": "camera geometry pipeline",
+    "clips": "camera contracts geometry pipeline skeleton",
     "pipeline": "camera contracts registry skeleton",
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
@@ -63,7 +65,7 @@ PLAN: dict[str, str] = {
         "registry safetensors_file settings skeleton typed_files weights"
     ),
     "evaluation": (
-        "assembly camera contracts data drawing geometry hints metrics pipeline ranks "
+        "assembly camera clips contracts data drawing geometry hints metrics pipeline ranks "
         "registry settings skeleton training typed_files"
     ),
     "inference": (

@@ -91,6 +91,8 @@ def test_a_setting_says_its_limits_and_what_it_takes_can_be_trained(name, tmp_pa
 @pytest.mark.parametrize("name", CHANGES)
 def test_an_augmentation_says_its_limits(name):
     for parameter, annotation in get_type_hints(CHANGES[name], include_extras=True).items():
+        if annotation is str:  # the name of a joint set
+            continue
         assert limits(annotation), parameter
         for number in (-1, 1e300, float("inf"), float("nan")):
             with pytest.raises(ValueError, match=f"{parameter} is .*, expected "):

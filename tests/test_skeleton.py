@@ -21,6 +21,7 @@ COUNTS = {
     "coco23": 23,
     "body25": 25,
     "openpose18": 18,
+    "places31": 31,
 }
 
 

@@ -24,6 +24,7 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
+from posezoo.geometry import person_size
 from posezoo.hints import shown
 from posezoo.skeleton import Skeleton
 from posezoo.training.run_folder import write_atomically
@@ -207,18 +208,6 @@ class DetectorErrors:
         low = place.long().clamp_max(_LEVELS - 2)[..., None]
         low_value, high_value = own.gather(-1, low)[..., 0], own.gather(-1, low + 1)[..., 0]
         return low_value + (place - low[..., 0]) * (high_value - low_value)
-
-
-def person_size(
-    joints2d: Tensor,  # (..., J, 2) px
-    labelled: Tensor | None = None,  # (..., J) bool: those that are known; None: all
-) -> Tensor:  # (..., 1) px
-    """Root mean square distance of a person's joints from their mean."""
-    known = torch.ones_like(joints2d[..., :1]) if labelled is None else labelled[..., None]
-    count = known.sum(-2).clamp_min(1)  # (..., 1)
-    joints2d = joints2d.where(known > 0, 0)
-    centred = (joints2d - (joints2d.sum(-2) / count)[..., None, :]).where(known > 0, 0)
-    return (centred.square().sum((-1, -2))[..., None] / count).sqrt().clamp_min(1e-6)
 
 
 def _covariance(errors: Tensor) -> Tensor:  # (N, 2) -> (2, 2)

@@ -193,7 +193,9 @@ def evaluate_run(
     """
     rules = find_protocol(protocol)
     joints2d = rules.joints2d or joints2d
-    run = open_run(path, data=data, device=device, with_lead=True, joints2d=joints2d)
+    run = open_run(
+        path, data=data, device=device, with_lead=True, joints2d=joints2d, protocol=rules
+    )
     return evaluate(
         run.pipeline,
         run.dataset,
@@ -244,11 +246,16 @@ def _errors(
             "mean_pose_mpjpe_mm": metrics.mpjpe(mean_pose, true, root),
             "symmetry_mm": metrics.symmetry_error(predicted, skeleton),
         }
+        if result.sigma_mm is not None:
+            in_3d |= metrics.within_claims(error, result.sigma_mm.double())
         errors |= {name: each.where(labelled, torch.nan) for name, each in in_3d.items()}
         known = true.where(labelled[..., None], torch.nan)
         errors["bone_length_mm"] = metrics.bone_length_error(predicted, known, skeleton)
         if with_velocity:
             errors["mpjve_mm"] = _velocity_error(predicted, known, truth)
+    if result.root_mm is not None:
+        off = (result.root_mm.double() - truth.root_mm.double()).norm(dim=-1)
+        errors["root_mm"] = off[..., None].expand(truth.labelled3d.shape)
     return errors
 
 
@@ -259,6 +266,6 @@ def _velocity_error(
 ) -> Tensor:  # (B, T, J) mm a frame
     """NaN at the first frame, and where the start of a sequence is repeated before itself."""
     error = metrics.mpjve(predicted, true, fps=1)
-    repeated = (truth.joints2d.diff(dim=1) == 0).all((-1, -2))
+    repeated = (truth.joints3d.diff(dim=1) == 0).all((-1, -2))
     error = error.masked_fill(repeated[..., None], torch.nan)
     return torch.cat([torch.full_like(error[:, :1], torch.nan), error], 1)

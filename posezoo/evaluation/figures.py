@@ -86,7 +86,7 @@ def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path:
     for row, axes in enumerate(grid):
         true2d = batch.joints2d[row, 0]
         _draw_picture(axes[0], None if batch.image is None else batch.image[row])
-        _draw_pose(axes[0], true2d, coloured_bones(pipeline.skeleton2d), _TRUE)
+        _draw_pose(axes[0], true2d, coloured_bones(pipeline.set_of(true2d)), _TRUE)
         axes[0].set_xlabel("2D, true", fontsize=8)
         if pipeline.has_image and result.joints2d is not None:
             predicted2d = result.joints2d[row, 0].cpu()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from posezoo.clips import mean_with_mirrored
 from posezoo.contracts import Batch, PoseResult
 from posezoo.geometry import mirrored
 from posezoo.pipeline import Pipeline
@@ -20,7 +21,7 @@ def predict_with_flip(pipeline: Pipeline, batch: Batch) -> PoseResult:
     (`decode_flipped`) reads one pose off the mean of both pictures' maps, which the lifter is then
     given, and its mirror image; other heads' joints are averaged. Gives no maps.
     """
-    order, told = pipeline.skeleton.mirror, pipeline.skeleton2d.mirror
+    order, told = pipeline.skeleton.mirror, pipeline.set_of(batch.joints2d).mirror
     middle = batch.camera.centre[:, 0]  # (B,) px
     if batch.image is not None:
         middle = torch.full_like(middle, (batch.image.shape[-1] - 1) / 2)
@@ -36,14 +37,13 @@ def predict_with_flip(pipeline: Pipeline, batch: Batch) -> PoseResult:
         one, other = _from_mean_of_maps(pipeline, batch, flipped, middle)
     else:
         one, other = pipeline.predict(batch), pipeline.predict(flipped)
-    joints2d, joints3d, confidence = one.joints2d, one.joints3d, one.confidence
+    joints2d, confidence = one.joints2d, one.confidence
     if joints2d is not None and other.joints2d is not None:
         joints2d = (joints2d + mirrored(other.joints2d, told, middle)) / 2
-    if joints3d is not None and other.joints3d is not None:
-        joints3d = (joints3d + mirrored(other.joints3d, order, torch.zeros_like(middle))) / 2
     if confidence is not None and other.confidence is not None:
         confidence = (confidence + other.confidence[:, list(order)]) / 2
-    return PoseResult(joints2d=joints2d, joints3d=joints3d, confidence=confidence)
+    result = mean_with_mirrored(one, other, pipeline.skeleton)
+    return replace(result, joints2d=joints2d, confidence=confidence)
 
 
 def _from_mean_of_maps(

@@ -49,6 +49,10 @@ METRICS = {
         # Of the bone that ends in each joint: against the true one, and left against right.
         Metric(key="bone_length_mm", name="bone length error", unit="mm", **_ASIDE),
         Metric(key="symmetry_mm", name="left-right difference", unit="mm", **_ASIDE),
+        # Of a lifter that says how sure it is, and how far the root is.
+        Metric(key="within_68", name="errors within what 68 % should", unit="", **_ASIDE),
+        Metric(key="within_95", name="within what 95 % should", unit="", **_ASIDE),
+        Metric(key="root_mm", name="root position error", unit="mm", **_ASIDE),
         # Of data with sequences, seen by a lifter alone.
         Metric(key="mpjve_mm", name="MPJVE", unit="mm/frame", **_ASIDE),
     )

@@ -10,7 +10,10 @@ import torch
 from posezoo import registry
 from posezoo.assembly import dataset_for
 from posezoo.contracts import Batch, Dataset
+from posezoo.data.augment import Augmented, parse_augment
+from posezoo.data.complete import complete
 from posezoo.data.loading import ordered_batches
+from posezoo.evaluation.protocol import Protocol
 from posezoo.pipeline import Pipeline
 from posezoo.registry import NodeSpec, parse_node
 from posezoo.settings import Settings
@@ -47,12 +50,14 @@ def open_run(
     device: torch.device = _CPU,
     with_lead: bool = False,
     joints2d: str | None = None,
+    protocol: Protocol | None = None,
 ) -> OpenRun:
     """The best checkpoint of a run, with its own val split or `data`.
 
     `with_lead` asks for one frame more before each clip, for errors of velocity, where the data has
     sequences and the pipeline is a lifter alone. `joints2d` names the detection that a lifter is
-    given, "" the truth; None leaves it to the data.
+    given, "" the truth; None leaves it to the data. `protocol` may say of what cameras the data are
+    to be, and what is to be done to them.
 
     Raises:
         ValueError: no run there, damaged files, or unusable data, such as without that detection.
@@ -63,12 +68,20 @@ def open_run(
     node = node or parse_node(settings.data).with_params(split="val")
     if joints2d is not None:
         node = _given(node, joints2d, pipeline)
+    if protocol and protocol.views:
+        node = _seen(node, protocol)
     lead = 0
     if with_lead and not pipeline.has_image:
         lead = int("frames" in registry.resolve("dataset", node).entry.parameters())
     dataset = dataset_for(
         pipeline, node, image_size=settings.image_size, lead=lead, split="val", seed=0
     )
+    if protocol and protocol.augment:
+        told = pipeline.skeleton2d
+        changes = parse_augment(protocol.augment, pipeline.skeleton, told=told)
+        dataset = Augmented(dataset, changes, seed=0)
+        if not pipeline.lifter.takes_confidence:
+            dataset = complete(dataset, lead=lead, skeleton2d=told)
     return OpenRun(
         settings=settings,
         pipeline=pipeline,
@@ -106,6 +119,19 @@ def _given(node: NodeSpec, joints2d: str, pipeline: Pipeline) -> NodeSpec:
             f"'{node}': expected joints2d={joints2d}, which the protocol says; leave it out"
         )
     return node.with_params(joints2d=joints2d)
+
+
+def _seen(node: NodeSpec, protocol: Protocol) -> NodeSpec:
+    """The same data seen by the cameras that the protocol names."""
+    if "views" not in registry.resolve("dataset", node).entry.parameters():
+        raise ValueError(
+            f"'{node}' has its own cameras, and protocol {protocol.key} is of virtual ones: give "
+            "motion capture (--data mocap:path=FILE)"
+        )
+    kept = node.params
+    if protocol.views != "studio":  # a studio may be one of real cameras
+        kept = {name: value for name, value in kept.items() if name != "cameras"}
+    return replace(node, params=kept).with_params(views=protocol.views)
 
 
 def computes_in_bf16(settings: Settings, pipeline: Pipeline, device: torch.device) -> bool:

@@ -27,13 +27,16 @@ class Protocol:
     drop: tuple[str, ...] = ()  # sequences that do not count
     aggregate: Aggregate = "poses"  # mean over poses, or of group means
     joints2d: str = ""  # the detection that a lifter is given; empty: what the data say
+    views: str = ""  # of what cameras, where data invent them; empty: what the data say
+    augment: str = ""  # what is done to the items (docs/augmentation.md), by seed 0
 
     @property
     def hash(self) -> str:
         """Ten hex digits of everything that changes a number; the wording does not."""
         facts = {k: v for k, v in asdict(self).items() if k not in ("key", "summary")}
-        if not self.joints2d:  # so that the hashes of older numbers stay what they were
-            del facts["joints2d"]
+        for name in ("joints2d", "views", "augment"):
+            if not facts[name]:  # so that the hashes of older numbers stay what they were
+                del facts[name]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_dict(self) -> dict[str, Any]:

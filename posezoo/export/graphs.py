@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import posezoo
 from posezoo.camera import Camera
+from posezoo.contracts import PoseResult
 from posezoo.pipeline import Pipeline
 
 _NUMBERS = 10  # of a camera
@@ -90,7 +91,9 @@ def _of_lifter(pipeline: Pipeline, facts: dict[str, str]) -> Graph:
         "future": str(lifter.future),
         "answers": "window" if window else "frame",
     }
-    lift = pipeline.lift_window if window else pipeline.lift
+    if hasattr(lifter, "joint_sets"):
+        facts |= {"joint_sets": " ".join(lifter.joint_sets), "fewest": str(lifter.fewest)}
+    lift = pipeline.lifted_window if window else pipeline.lifted
     return Graph(
         name="",
         module=_Lifter(pipeline, lift),
@@ -145,7 +148,7 @@ class _Pictures(nn.Module):
 
 
 class _Lifter(nn.Module):
-    def __init__(self, pipeline: Pipeline, lift: Callable[..., Tensor]) -> None:
+    def __init__(self, pipeline: Pipeline, lift: Callable[..., PoseResult]) -> None:
         super().__init__()
         self.pipeline, self.lift = pipeline, lift
 
@@ -155,4 +158,6 @@ class _Lifter(nn.Module):
         camera: Tensor,  # (B, 10)
         confidence: Tensor | None = None,  # (B, frames, J)
     ) -> Tensor:  # (B, 1 or frames, J, 3) mm
-        return self.lift(joints2d, Camera(camera), confidence)
+        joints3d = self.lift(joints2d, Camera(camera), confidence).joints3d
+        assert joints3d is not None
+        return joints3d

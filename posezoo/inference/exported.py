@@ -112,11 +112,14 @@ def _lifter(file: OnnxFile, facts: dict[str, str], skeleton: Skeleton) -> nn.Mod
     by_window = facts["answers"] == "window"
     lifter = (_WindowLifter if by_window else _Lifter)(file, skeleton.num_joints)
     lifter.frames, lifter.future = int(facts["frames"]), int(facts["future"])
-    lifter.answer = lifter.frames - 1 - lifter.future if by_window else 0
+    lifter.present = lifter.frames - 1 - lifter.future if by_window else 0
     lifter.takes_confidence = "confidence" in file.inputs
     seen = get_skeleton(facts["joint_set_2d"])
     if seen != skeleton:
         lifter.joints2d = seen.name
+    if sets := facts.get("joint_sets", ""):  # the graph itself takes one number of joints only
+        lifter.joint_sets = tuple(name for name in sets.split() if name != skeleton.name)
+        lifter.fewest = int(facts["fewest"])
     if not 0 <= lifter.future < lifter.frames:
         raise ValueError(f"{lifter.future} of {lifter.frames} frames after the predicted one")
     each = (lifter.frames, seen.num_joints)
@@ -130,7 +133,7 @@ class _Lifter(nn.Module):
     frames: int
     future: int
     takes_confidence: bool
-    answer: int  # which of the frames that the graph gives is the predicted one
+    present: int  # which of the frames that the graph gives is the predicted one
     joints2d = ""
 
     def __init__(self, file: OnnxFile, joints: int) -> None:
@@ -146,7 +149,7 @@ class _Lifter(nn.Module):
         ]
         cameras = camera.parameters.repeat_interleave(steps, 0)
         outputs = self.file.run(given[0], cameras, *given[1:], joints=self.joints)
-        return outputs["joints3d_mm"][:, self.answer].unflatten(0, (people, steps))
+        return outputs["joints3d_mm"][:, self.present].unflatten(0, (people, steps))
 
 
 class _WindowLifter(_Lifter):

@@ -87,8 +87,11 @@ def lift_keypoints(
     predictor = Predictor(
         pipeline, lens=lens, device=device, finder=lambda loaded: FromFile(file, loaded)
     )
-    mapped = joint_map(file.skeleton, predictor.pipeline.skeleton, estimate=True)
-    notes = (f"{file.tool}: {len(file.frames)} pictures", *file.notes, mapped.describe())
+    lifter = predictor.pipeline
+    mapped = joint_map(file.skeleton, lifter.skeleton, estimate=True).describe()
+    if lifter.takes(file.skeleton):
+        mapped = f"{file.skeleton.name}: the lifter takes these joints as they are"
+    notes = (f"{file.tool}: {len(file.frames)} pictures", *file.notes, mapped)
     if file.video:
         frames = predictor.video(pictures, smooth=smooth).frames
     elif smooth is not None:

@@ -27,6 +27,14 @@ _FEWEST_RAYS = 3  # joints that place a root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pose:
+    """One person in 3D, root-relative, camera frame."""
+
+    joints3d: Floats  # (J, 3) mm
+    sigma_mm: Floats | None = None  # (J,), from a lifter that gives it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Joints2d:
     """Joints of the pipeline's set, and the picture that the lifter is to think of."""
 
@@ -85,7 +93,8 @@ def sees_cameras(pipeline: Pipeline) -> bool:
     large = camera.resampled(torch.tensor(2.0), torch.zeros(2))
     one = lift_clip(pipeline, px, Camera.stack([camera]), sure, flip=False)
     other = lift_clip(pipeline, 2 * px, Camera.stack([large]), sure, flip=False)
-    return bool((one - other).abs().max() < _SAME_MM)
+    assert one.joints3d is not None and other.joints3d is not None
+    return bool((one.joints3d - other.joints3d).abs().max() < _SAME_MM)
 
 
 def root_position(

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from posezoo.camera import Camera
 from posezoo.clips import lift_clip
+from posezoo.contracts import PoseResult
 from posezoo.inference.finding import Finder, Found
 from posezoo.inference.lens import Lens
-from posezoo.inference.lifting import in_joint_set, root_position, sees_cameras
+from posezoo.inference.lifting import Pose, in_joint_set, root_position, sees_cameras
 from posezoo.inference.loading import Loaded, finder_of, load_for_prediction, load_lifter
 from posezoo.inference.people import Person, Prediction, VideoPrediction
 from posezoo.inference.picture import Picture, as_picture
@@ -76,6 +77,8 @@ class Predictor:
         self.finder: Finder = (
             finder_of(self.loaded, batch=batch) if finder is None else finder(self.loaded)
         )
+        every = self.pipeline.skeleton2d.num_joints
+        self._fewest = int(getattr(self.pipeline.lifter, "fewest", every))
         # On crops a lifter sees what it was trained on; behind a detector it must take any camera.
         lifts_any = self.pipeline.lifter is not None and not self.loaded.crop_px
         self._caution = _OWN_CAMERAS if lifts_any and not sees_cameras(self.pipeline) else ""
@@ -116,9 +119,8 @@ class Predictor:
         for prediction, people in zip(empty, found, strict=True):
             known = []
             for number, person in enumerate(people):
-                (joints3d,) = next(lifted)
-                root = self.root(person, joints3d, prediction)
-                known.append((number, person, joints3d, root))
+                (pose,) = next(lifted)
+                known.append((number, person, pose, self.root(person, pose, prediction)))
             predictions.append(self.filled(prediction, known))
         return predictions
 
@@ -150,9 +152,9 @@ class Predictor:
         self,
         clips: Sequence[Sequence[Found]],  # each one person's, frame after frame
         cameras: Sequence[Camera],  # of each clip
-    ) -> list[list[Floats | None]]:  # (J, 3) mm of each frame
-        """3D of people whose joints are all known; None for the others."""
-        result: list[list[Floats | None]] = [
+    ) -> list[list[Pose | None]]:  # of each frame
+        """3D of people of whom the lifter is told enough; None for the others."""
+        result: list[list[Pose | None]] = [
             [self._pose_of_head(each, camera) for each in clip]
             for clip, camera in zip(clips, cameras, strict=True)
         ]
@@ -161,7 +163,7 @@ class Predictor:
         clips = [[self._as_told(each) for each in clip] for clip in clips]
         by_length: dict[int, list[tuple[int, int]]] = {}
         for number, clip in enumerate(clips):
-            for first, length in _known_parts(clip):
+            for first, length in _parts(clip, self._fewest):
                 by_length.setdefault(length, []).append((number, first))
         for length, places in by_length.items():
             for start in range(0, len(places), self.batch):
@@ -171,33 +173,33 @@ class Predictor:
                     part[0].joints.view(cameras[number])
                     for (number, _), part in zip(some, parts, strict=True)
                 ]
-                joints3d = lift_clip(
+                lifted = lift_clip(
                     self.pipeline,
                     torch.stack([torch.stack([e.joints.seen_px for e in part]) for part in parts]),
                     Camera.stack(views),
                     torch.from_numpy(np.array([[e.joints.confidence for e in p] for p in parts])),
                     flip=self.flip,
                 )
-                for (number, first), joints in zip(some, joints3d.double().cpu(), strict=True):
-                    result[number][first : first + length] = list(joints.numpy())
+                for place, (number, first) in enumerate(some):
+                    result[number][first : first + length] = _poses(lifted, place)
         return result
 
-    def _pose_of_head(self, found: Found, camera: Camera) -> Floats | None:  # (J, 3) mm
+    def _pose_of_head(self, found: Found, camera: Camera) -> Pose | None:
         """What a head that gives 3D itself makes of a person, now that the camera is known."""
         if found.maps is None:
             return None
         view = Camera(found.joints.view(camera).parameters[None]).to(torch.float32)
         with torch.inference_mode():
             result = self.pipeline.head.decode(found.maps, view.to(found.maps.device))
-        joints: Floats = result.joints3d[0, 0].double().cpu().numpy()
-        return joints
+        return Pose(joints3d=result.joints3d[0, 0].double().cpu().numpy())
 
     def _as_told(self, found: Found) -> Found:
         """The person with the joints that the lifter is told, where it predicts others."""
         told, joints = self.pipeline.skeleton2d, found.joints
-        if told == self.pipeline.skeleton:
+        source, pipeline = self.finder.joint_set, self.pipeline
+        mapped = pipeline.takes(pipeline.skeleton) and not pipeline.takes(source)
+        if told == pipeline.skeleton or mapped:
             return found
-        source = self.finder.joint_set
         scale, offset = joints.scale, joints.offset
         joints = in_joint_set(found.detected, source, told, scale=scale, offset=offset)
         return replace(found, joints=joints)
@@ -221,19 +223,20 @@ class Predictor:
         )
 
     def root(
-        self, found: Found, joints3d: Floats | None, prediction: Prediction
+        self, found: Found, pose: Pose | None, prediction: Prediction
     ) -> Floats | None:  # (3,) mm, camera frame
         """The root's absolute position; None if the pose or the camera is not known."""
-        if joints3d is None or prediction.camera_assumed:
+        if pose is None or prediction.camera_assumed:
             return None
-        return root_position(joints3d, found.joints.px, prediction.camera, found.joints.confidence)
+        seen = found.joints
+        return root_position(pose.joints3d, seen.px, prediction.camera, seen.confidence)
 
     def filled(
         self,
         prediction: Prediction,
-        people: Iterable[tuple[int, Found, Floats | None, Floats | None]],
+        people: Iterable[tuple[int, Found, Pose | None, Floats | None]],
     ) -> Prediction:
-        """The prediction with its people: id, found, joints3d (J, 3) mm, root (3,) mm."""
+        """The prediction with its people: id, found, pose, root (3,) mm."""
         return replace(prediction, people=tuple(self._person(prediction, *each) for each in people))
 
     def _person(
@@ -241,7 +244,7 @@ class Predictor:
         prediction: Prediction,
         number: int,
         found: Found,
-        joints3d: Floats | None,
+        pose: Pose | None,
         root_mm: Floats | None,
     ) -> Person:
         detected, joints, skeleton = found.detected, found.joints, self.pipeline.skeleton
@@ -251,6 +254,7 @@ class Predictor:
             skeleton,
             box_px=box,
             score=detected.score,
+            lifted=pose is not None,
             sides_unsure=bool(detected.extras.get("sides_unsure", False)),
             width=prediction.width,
             height=prediction.height,
@@ -265,20 +269,31 @@ class Predictor:
             joint_set=skeleton.name,
             joints2d=joints.px,
             confidence=joints.confidence,
-            joints3d=joints3d,
+            joints3d=None if pose is None else pose.joints3d,
+            sigma_mm=None if pose is None else pose.sigma_mm,
             root_mm=root_mm,
             warnings=(*filter(None, [self._caution, found.warning]), *warnings),
         )
 
 
-def _known_parts(clip: Sequence[Found]) -> list[tuple[int, int]]:
-    """(first, length) of each stretch of frames whose joints are all known."""
+def _parts(clip: Sequence[Found], fewest: int) -> list[tuple[int, int]]:
+    """(first, length) of each stretch of frames of which that many joints are known."""
     parts: list[tuple[int, int]] = []
     for frame, each in enumerate(clip):
-        if not each.joints.whole:
+        if np.isfinite(each.joints.px).all(-1).sum() < fewest:
             continue
         if parts and sum(parts[-1]) == frame:
             parts[-1] = (parts[-1][0], parts[-1][1] + 1)
         else:
             parts.append((frame, 1))
     return parts
+
+
+def _poses(lifted: PoseResult, place: int) -> list[Pose]:
+    """What came of one clip of several."""
+    assert lifted.joints3d is not None
+    joints3d = lifted.joints3d[place].double().cpu().numpy()
+    if lifted.sigma_mm is None:
+        return [Pose(joints3d=each) for each in joints3d]
+    sigma = lifted.sigma_mm[place].double().cpu().numpy()
+    return [Pose(joints3d=j, sigma_mm=s) for j, s in zip(joints3d, sigma, strict=True)]

@@ -29,6 +29,7 @@ def warnings_of(
     *,
     box_px: Floats,  # (4,) x, y, width, height
     score: float,
+    lifted: bool = False,  # there is 3D of the person
     sides_unsure: bool = False,  # the detector's own word
     width: int,
     height: int,
@@ -39,7 +40,8 @@ def warnings_of(
         yield f"small: {share:.0%} of the picture's longer side; crop the picture to the person"
     known = np.isfinite(joints.px).all(-1)
     if not known.all():
-        yield f"no 3D: nothing says where {_names(skeleton, ~known)} is"
+        lacking = f"nothing says where {_names(skeleton, ~known)} is"
+        yield f"unseen: {lacking}, so the 3D is a guess there" if lifted else f"no 3D: {lacking}"
     if score < UNSURE_PERSON:
         yield f"low confidence: {score:.2f} that this is a person"
     if (doubtful := known & (joints.confidence < UNSURE_JOINT)).any():

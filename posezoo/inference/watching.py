@@ -6,7 +6,7 @@ Frames are looked at one by one and let go; what is kept of them is the people.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 from posezoo.camera import Camera
 from posezoo.inference.finding import ByDetector, Finder, Found
 from posezoo.inference.lens import Lens
+from posezoo.inference.lifting import Pose
 from posezoo.inference.people import Prediction, VideoPrediction
 from posezoo.inference.picture import Picture
 from posezoo.inference.smoothing import Filter
@@ -38,16 +39,14 @@ class _Sight(Protocol):
 
     def lift(
         self, clips: Sequence[Sequence[Found]], cameras: Sequence[Camera]
-    ) -> list[list[Floats | None]]: ...
+    ) -> list[list[Pose | None]]: ...
 
-    def root(
-        self, found: Found, joints3d: Floats | None, prediction: Prediction
-    ) -> Floats | None: ...
+    def root(self, found: Found, pose: Pose | None, prediction: Prediction) -> Floats | None: ...
 
     def filled(
         self,
         prediction: Prediction,
-        people: Iterable[tuple[int, Found, Floats | None, Floats | None]],
+        people: Iterable[tuple[int, Found, Pose | None, Floats | None]],
     ) -> Prediction: ...
 
 
@@ -58,7 +57,7 @@ class _Seen:
     frame: int
     id: int
     found: Found
-    joints3d: Floats | None = None  # (J, 3) mm
+    pose: Pose | None = None
     root: Floats | None = None  # (3,) mm
 
 
@@ -96,19 +95,17 @@ def watch(
     clips = _clips(frames, connected=track)
     cameras = [frames[clip[0].frame].about.camera for clip in clips]
     lifted = predictor.lift([[seen.found for seen in clip] for clip in clips], cameras)
-    for clip, joints3d in zip(clips, lifted, strict=True):
-        for seen, joints in zip(clip, joints3d, strict=True):
-            seen.joints3d = joints
-            seen.root = predictor.root(seen.found, joints, frames[seen.frame].about)
+    for clip, poses in zip(clips, lifted, strict=True):
+        for seen, pose in zip(clip, poses, strict=True):
+            seen.pose = pose
+            seen.root = predictor.root(seen.found, pose, frames[seen.frame].about)
         if smooth is not None:
             _smooth(clip, np.array([frames[seen.frame].time_s for seen in clip]), smooth)
     return VideoPrediction(
         source=frames[0].about.source if frames else "",
         fps=_rate(frames, video),
         frames=tuple(
-            predictor.filled(
-                frame.about, [(s.id, s.found, s.joints3d, s.root) for s in frame.people]
-            )
+            predictor.filled(frame.about, [(s.id, s.found, s.pose, s.root) for s in frame.people])
             for frame in frames
         ),
     )
@@ -169,13 +166,16 @@ def _clips(frames: Sequence[_Frame], *, connected: bool) -> list[list[_Seen]]:
 
 def _smooth(clip: Sequence[_Seen], time_s: Floats, how: Filter) -> None:
     """Filter what is known of a clip, stretch by stretch."""
-    for name in ("joints3d", "root"):
-        known = [getattr(seen, name) is not None for seen in clip]
-        for start, stop in _stretches(known):
-            some = clip[start:stop]
-            points = np.stack([getattr(seen, name) for seen in some])
-            for seen, value in zip(some, filtered(points, time_s[start:stop], how), strict=True):
-                setattr(seen, name, value)
+    for start, stop in _stretches([seen.pose is not None for seen in clip]):
+        poses = [seen.pose for seen in clip[start:stop] if seen.pose is not None]
+        points = filtered(np.stack([pose.joints3d for pose in poses]), time_s[start:stop], how)
+        for seen, pose, joints3d in zip(clip[start:stop], poses, points, strict=True):
+            seen.pose = replace(pose, joints3d=joints3d)
+    for start, stop in _stretches([seen.root is not None for seen in clip]):
+        roots = [seen.root for seen in clip[start:stop] if seen.root is not None]
+        points = filtered(np.stack(roots), time_s[start:stop], how)
+        for seen, root in zip(clip[start:stop], points, strict=True):
+            seen.root = root
 
 
 def _stretches(known: Sequence[bool]) -> list[tuple[int, int]]:

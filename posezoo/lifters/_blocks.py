@@ -41,13 +41,17 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=bias)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, tokens, C) to the same."""
+    def forward(
+        self,
+        x: Tensor,  # (N, tokens, C)
+        heard: Tensor | None = None,  # bool, (N, 1, tokens or 1, tokens): who is; None: all are
+    ) -> Tensor:  # (N, tokens, C)
+        """Each token's mean of those that it listens to."""
         queries, keys, values = (
             self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         )
-        heard = functional.scaled_dot_product_attention(queries, keys, values)
-        out: Tensor = self.proj(heard.transpose(1, 2).flatten(2))
+        mean = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=heard)
+        out: Tensor = self.proj(mean.transpose(1, 2).flatten(2))
         return out
 
 
@@ -108,9 +112,9 @@ class Block(nn.Module):
             scale = None if layer_scale is None else nn.Parameter(torch.full((width,), layer_scale))
             self.register_parameter(name, scale)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, tokens, width) to the same."""
-        mixed = self.mixer(self.norm1(x))
+    def forward(self, x: Tensor, *heard: Tensor | None) -> Tensor:
+        """(N, tokens, width) to the same; what is beside them goes to the mixer."""
+        mixed = self.mixer(self.norm1(x), *heard)
         x = x + self.drop_path(mixed if self.scale1 is None else self.scale1 * mixed)
         changed = self.mlp(self.norm2(x))
         return x + self.drop_path(changed if self.scale2 is None else self.scale2 * changed)

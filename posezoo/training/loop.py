@@ -76,7 +76,8 @@ class Training:
         self._note_left_out("train", self.train_data)
         self.augment: Augmentation | None = None
         if settings.augment:
-            self.augment = parse_augment(settings.augment, pipeline.skeleton)
+            told = pipeline.skeleton2d
+            self.augment = parse_augment(settings.augment, pipeline.skeleton, told=told)
             augmented = Augmented(self.train_data, self.augment, seed=settings.seed)
             augmented[0]  # refuses changes that this data cannot take
             if device.type == "cpu":  # item by item in the loader's workers; a GPU, whole batches

@@ -89,9 +89,22 @@ def _offers(pipeline: Pipeline, source: str, part: str, warn: Warn) -> dict[str,
     if is_recognised(state):
         imported = import_file(path, take_first=True, warn=warn)
         return _of_pipeline(imported.pipeline, kept=imported.family.kept)
+    if own := _of_checkpoint(state, pipeline):
+        return own
     # A bare network of one part: a classifier of torchvision or timm, or what a part itself saved.
     part = part or next(iter(pipeline.parts))
     return {part: _Offer(tensors=as_part(state, pipeline.parts[part], warn=warn))}
+
+
+def _of_checkpoint(state: Mapping[str, Tensor], pipeline: Pipeline) -> dict[str, _Offer]:
+    """The parts of a model.safetensors of ours; empty: it is none."""
+    if "mean_pose" not in state:
+        return {}
+    own = {
+        part: {n.removeprefix(f"{part}."): t for n, t in state.items() if n.startswith(f"{part}.")}
+        for part in pipeline.parts
+    }
+    return {part: _Offer(tensors=tensors) for part, tensors in own.items() if tensors}
 
 
 def _of_pipeline(pipeline: Pipeline, kept: tuple[str, ...] = ()) -> dict[str, _Offer]:

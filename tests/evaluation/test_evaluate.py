@@ -162,7 +162,7 @@ class Clips:
         self.skeleton = skeleton
         self.batch = people(4, frames=2)
         if still:
-            self.batch.joints2d[:, 0] = self.batch.joints2d[:, 1]
+            self.batch.joints3d[:, 0] = self.batch.joints3d[:, 1]
 
     def __len__(self):
         return 4

@@ -101,7 +101,7 @@ def test_a_file_is_a_pipeline_that_predicts(pictures, lifter):
     assert load_for_prediction(path).crop_px == 32
     with torch.no_grad():
         flipped = [
-            lift_clip(p, batch.joints2d, batch.camera)
+            lift_clip(p, batch.joints2d, batch.camera).joints3d
             for p in (lifter[0], open_pipeline(lifter[1]).pipeline)
         ]
     assert (flipped[0] - flipped[1]).abs().max() < 1e-3
@@ -114,7 +114,7 @@ def test_a_lifter_of_clips_is_given_windows_and_answers_for_each_frame(tmp_path)
     exported = read_exported(tmp_path / "tcn.onnx").pipeline
     assert (exported.lifter.frames, exported.lifter.future) == (3, 1)
     clip = people(2, size=32, frames=7)
-    mine, its = (lift_clip(p, clip.joints2d, clip.camera) for p in (pipeline, exported))
+    mine, its = (lift_clip(p, clip.joints2d, clip.camera).joints3d for p in (pipeline, exported))
     assert its.shape == (2, 7, 17, 3)
     assert (mine - its).abs().max() < 1e-3
 
@@ -129,7 +129,7 @@ def test_a_lifter_that_answers_for_windows_does_so_in_the_file(tmp_path):
     clip = people(3, size=32, frames=4)
     sure = torch.rand(3, 4, 17)
     with torch.no_grad():
-        true = pipeline.lift_window(clip.joints2d, clip.camera, sure)
+        true = pipeline.lifted_window(clip.joints2d, clip.camera, sure).joints3d
         found = program.module()(clip.joints2d, clip.camera.parameters, sure)
     assert (found - true).abs().max() < 1e-3
 

@@ -158,7 +158,7 @@ def test_a_head_that_measures_in_px_is_told_the_camera_of_the_crop(drawn, tmp_pa
     volume.fit(pose[None])
     places = torch.cat([crop_px, pose[:, 2:]], -1)[None].float()
     (lifted,) = predictor.lift([[replace(found, maps=places)]], [camera])
-    np.testing.assert_allclose(lifted[0], pose.numpy(), atol=0.1)
+    np.testing.assert_allclose(lifted[0].joints3d, pose.numpy(), atol=0.1)
 
 
 def test_without_a_lifter_there_is_2d_only(drawn, tmp_path):

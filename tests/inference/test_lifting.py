@@ -124,7 +124,7 @@ def test_every_frame_is_lifted_and_the_ends_stand_still(frames, future):
     found = lift_clip(
         pipeline_of(Mean(frames, future)), joints2d, Camera.stack([CAMERA]),
         torch.ones(1, steps, 17), flip=False,
-    )  # fmt: skip
+    ).joints3d  # fmt: skip
     assert found.shape == (1, steps, 17, 3)
     past = frames - 1 - future
     padded = np.pad(np.arange(float(steps)), (past, future), mode="edge")
@@ -144,11 +144,12 @@ def test_the_mirrored_look_makes_the_answer_mirror_symmetric(painted):
     mirrored = torch.stack([639 - px[order, 0], px[order, 1]], -1)
     sure = torch.ones(1, 1, 17)
     one, other = (
-        lift_clip(pipeline, joints[None, None], camera, sure)[0, 0] for joints in (px, mirrored)
+        lift_clip(pipeline, joints[None, None], camera, sure).joints3d[0, 0]
+        for joints in (px, mirrored)
     )
     back = other[order] * torch.tensor([-1.0, 1.0, 1.0])
     assert (one - back).abs().max() < 1e-3
-    plain = lift_clip(pipeline, px[None, None], camera, sure, flip=False)[0, 0]
+    plain = lift_clip(pipeline, px[None, None], camera, sure, flip=False).joints3d[0, 0]
     assert (one - plain).abs().max() > 1
 
 

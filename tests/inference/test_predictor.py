@@ -1,11 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import posezoo
+from posezoo.contracts import DetectedPerson
+from posezoo.inference.finding import Found
 from posezoo.inference.lens import Lens
+from posezoo.inference.lifting import in_joint_set
 from posezoo.inference.picture import Picture
 from posezoo.inference.predictor import Predictor
+from posezoo.skeleton import get_skeleton
 
 KNOWN = Lens(focal_px=700)
 
@@ -209,3 +215,45 @@ def test_a_detector_alone_gives_2d(painted):
     (person,) = Predictor("marks").picture(painted.paint([painted.project((0, 0, 3000))])).people
     assert person.joints3d is None
     np.testing.assert_allclose(person.joints2d, painted.project((0, 0, 3000)), atol=0.003)
+
+
+@pytest.fixture
+def of_any(painted, tmp_path):
+    """An untrained lifter of any joints behind the same detector."""
+    painted.save_standing(tmp_path / "run")  # registers the detector
+    torch.manual_seed(0)
+    pipeline = posezoo.build("anylift:depth=1,heads=2,width=8")
+    return Predictor(pipeline, detector="marks", lens=KNOWN)
+
+
+def test_a_lifter_of_any_joints_needs_only_some_and_says_how_sure_it_is(painted, of_any):
+    whole, cut = (
+        of_any.picture(painted.paint([painted.project((0, y, 3000))])).people[0] for y in (0, 600)
+    )
+    for person in (whole, cut):
+        assert person.joints3d.shape == (17, 3) and np.isfinite(person.joints3d).all()
+        assert person.sigma_mm[0] == 0 and (person.sigma_mm[1:] > 0).all()
+    assert np.isfinite(whole.joints2d).all() and np.isnan(cut.joints2d).any()
+    assert not any(warning.startswith("no 3D") for warning in cut.warnings)
+
+
+def test_it_is_told_the_detector_s_own_joints(painted, of_any):
+    """The ears of a COCO detector, which no joint of Human3.6M's stands for, move its answer."""
+    of_any.pipeline.lifter.out.data.normal_(std=0.1)
+    coco = get_skeleton("coco17")
+    of_any.finder.joint_set = coco
+    found = DetectedPerson(
+        box_px=torch.tensor([100.0, 100, 200, 300]),
+        score=1.0,
+        joints2d=200 + 100 * torch.rand(17, 2),
+        confidence=torch.ones(17),
+    )
+    turned = replace(found, joints2d=found.joints2d.index_add(
+        0, torch.tensor([3, 4]), torch.tensor([[30.0, 0], [30, 0]])))  # fmt: skip
+    camera = KNOWN.camera(width=640, height=480)[0]
+    poses = []
+    for each in (found, turned):
+        seen = Found(detected=each, joints=in_joint_set(each, coco, of_any.pipeline.skeleton))
+        ((pose,),) = of_any.lift([[seen]], [camera])
+        poses.append(pose.joints3d)
+    assert np.abs(poses[0] - poses[1]).max() > 1

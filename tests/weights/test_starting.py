@@ -111,6 +111,17 @@ def test_what_is_not_there_is_said(item, expected):
         start(build_pipeline(SMALL), item)
 
 
+def test_a_file_of_our_own_checkpoint_fills_the_parts_that_it_has(tmp_path):
+    torch.manual_seed(1)
+    trained = build_pipeline(f"resnet18:cut=layer1,width=4-hm:width=4,block_b=false+{SMALL}")
+    save_file(trained.state_dict(), tmp_path / "model.safetensors")
+    torch.manual_seed(2)
+    found = start(build_pipeline(SMALL), tmp_path / "model.safetensors")
+    own = trained.lifter.state_dict()
+    assert found.tensors.keys() == {f"lifter.{name}" for name in own}
+    assert all(torch.equal(found.tensors[f"lifter.{n}"], value) for n, value in own.items())
+
+
 def test_a_lifter_is_nothing_for_a_backbone(original):
     with pytest.raises(ValueError, match="holds lifter, nothing for 'resnet18-hm'"):
         start(build_pipeline("resnet18-hm"), original)

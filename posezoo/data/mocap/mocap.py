@@ -23,12 +23,11 @@ from posezoo.data.mocap.clips import Clips
 from posezoo.data.mocap.mocap_file import Recording, find_mocap_files, read_mocap
 from posezoo.data.people import balanced_items, parts_of_one_person, split_people
 from posezoo.data.scene.scene import Scene
-from posezoo.data.scene.views import Rig
+from posezoo.data.scene.views import Kind, Rig
 from posezoo.limits import Dropout, Frames, ImageSize, Range, Seed, Share
 from posezoo.skeleton import H36M17, Skeleton
+from posezoo.trunk import trunk_from_limbs
 
-_SKULL = 1.42  # shoulders to the top of the head, over shoulders to where CMU's head ends
-_NECK = 0.6  # of the way from shoulders to the top of the head
 _REACH_MM = 1300.0  # how far a joint may be from its pelvis and still be in front of a camera
 
 
@@ -48,8 +47,9 @@ class Mocap:
         pictures: draw the picture; without, 2D is still in px of the crop.
         seed: of every draw.
         cameras: a JSON file of cameras; empty: invented ones, as `views` says.
-        views: invented cameras of a "studio" about the size of Human3.6M's, or "held" by somebody:
-            any distance, pitch and roll.
+        views: invented cameras of a "studio" about the size of Human3.6M's; "held" by somebody, at
+            any distance, pitch and roll; or "any": also wide and tele, from the floor and overhead,
+            from 1 to 12 m, people off the middle and cut by the picture's edges.
         trunk: "captured": spine, thorax, neck and head as the file has them; "from_limbs": where
             the joint maps put them that make them of a detector's shoulders, hips and head.
         val: people held out, their names between "/"; empty: about a fifth of them, by a hash.
@@ -80,7 +80,7 @@ class Mocap:
         pictures: bool = True,
         seed: Seed = 0,
         cameras: str = "",
-        views: Literal["studio", "held"] = "studio",
+        views: Kind = "studio",
         trunk: Literal["captured", "from_limbs"] = "captured",
         val: str = "",
         without: str = "",
@@ -105,7 +105,7 @@ class Mocap:
         lengths = [len(each) for each in poses]
         self._poses = torch.from_numpy(np.concatenate(poses))
         if trunk == "from_limbs":
-            self._poses = trunk_from_limbs(self._poses, self.skeleton)
+            self._poses = trunk_from_limbs(self._poses)
         trial = np.repeat(np.arange(len(kept)), lengths)
         self._sequence = np.array([f"{each.subject}/{each.trial}" for each in kept])[trial]
         self._frame = np.concatenate([each.frame[::stride] for each in kept])
@@ -195,26 +195,3 @@ def mirrored(
 ) -> Tensor:  # (..., J, 3) mm
     """The same person in a mirror: x changes sign, and left and right change names."""
     return joints_world[..., list(skeleton.mirror), :] * joints_world.new_tensor([-1.0, 1.0, 1.0])
-
-
-def trunk_from_limbs(
-    joints: Tensor,  # (..., 17, 3) mm, Human3.6M-17
-    skeleton: Skeleton,
-) -> Tensor:  # (..., 17, 3) mm
-    """The trunk as it can be made of what 2D detectors find: limbs and the top of the head.
-
-    Pelvis and thorax are the middles of hips and shoulders, the spine the middle of those. The
-    head is lengthened, since motion capture ends it inside the skull; the neck follows it.
-    """
-    at = skeleton.joints.index
-    moved = joints.clone()
-    moved[..., at("pelvis"), :] = (
-        joints[..., at("left_hip"), :] + joints[..., at("right_hip"), :]
-    ) / 2
-    thorax = (joints[..., at("left_shoulder"), :] + joints[..., at("right_shoulder"), :]) / 2
-    head = thorax + _SKULL * (joints[..., at("head"), :] - thorax)
-    moved[..., at("thorax"), :] = thorax
-    moved[..., at("spine"), :] = (moved[..., at("pelvis"), :] + thorax) / 2
-    moved[..., at("head"), :] = head
-    moved[..., at("neck"), :] = thorax + _NECK * (head - thorax)
-    return moved

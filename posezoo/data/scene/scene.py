@@ -17,6 +17,7 @@ from posezoo.data.scene.render import render_batch
 from posezoo.data.scene.views import Rig, place
 
 _NEAREST_MM = 300.0  # how near any joint may come to a camera
+_ROOM_MM = 450.0  # what a camera that follows people leaves between
 _FARTHEST_ASIDE = 1.0  # x/z and y/z: twice as far as a picture reaches; lens models end there
 
 
@@ -48,8 +49,11 @@ class Scene:
         after, or far out of the picture, the last good frame stands in for the rest.
         """
         world = place(joints_world, self.seed, index, present=present, radius_mm=self.radius_mm)
-        views = self.rig.draw(self.seed, index)
+        views = self.rig.draw(self.seed, index, world[:, present, 0])
         joints = world_to_camera(world.flatten(1, 2), views.rotation, views.position_mm)
+        if self.rig.follows:  # the camera steps back from whoever would touch it
+            nearest = joints.view_as(world)[:, present, :, 2].amin(-1)
+            joints[..., 2] += (_ROOM_MM - nearest).clamp_min(0)[:, None]
         joints = _in_sight(joints.view_as(world), present)
         camera, image = views.camera, None
         joints2d = _project(camera, joints)

@@ -68,7 +68,23 @@ _HELD_EXTRINSICS = np.array([
 _HELD_ROLL = math.radians(12)  # standard deviation
 
 
-Kind = Literal["studio", "held"]
+# Whatever takes pictures: from a wide phone at arm's length to a telephoto lens across a court,
+# from the floor or from overhead, the person anywhere in the picture and beyond its edges.
+_ANY_EXTRINSICS = np.array([
+    (-math.pi, math.pi),  # azimuth of the camera, rad
+    (math.log(1000.0), math.log(12000.0)),  # logarithm of the distance from the person, mm
+    (-1.0, 1.0),  # pitch, of the steepest either way, bent towards level
+    (-1.0, 1.0),  # where the person is in the picture: x, of half of it, bent towards the middle
+    (-1.0, 1.0),  # y
+    (math.log(0.7), math.log(3.0)),  # logarithm of the focal length over the picture's side
+])  # fmt: skip
+_ANY_PITCH = np.radians([30, 75])  # steepest: looking up, looking down
+_ANY_ROLL = math.radians(15)  # standard deviation
+_ANY_BENT = 1.6  # power
+_ANY_TALLEST = 1.6  # pictures that a person 1700 mm tall may fill
+_ANY_LOWEST_MM = 100.0  # of the camera, above the floor
+
+Kind = Literal["studio", "held", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,11 @@ class Rig:
 
     cameras: Views | None = None
     invented: Kind = "studio"
+
+    @property
+    def follows(self) -> bool:
+        """Whether cameras stand about the person and not about the room."""
+        return self.cameras is None and self.invented == "any"
 
     @classmethod
     def studio(cls) -> Rig:
@@ -120,8 +141,16 @@ class Rig:
         except ValueError as error:
             raise ValueError(f"{path}: not a camera file: {error}") from error
 
-    def draw(self, seed: int, index: NDArray[np.int64]) -> Views:
-        """One camera for each index (N,)."""
+    def draw(
+        self,
+        seed: int,
+        index: NDArray[np.int64],  # (N,)
+        at_mm: Tensor | None = None,  # (N, 3) world: who is looked at, if that is asked for
+    ) -> Views:
+        """One camera for each index."""
+        if self.follows:
+            assert at_mm is not None
+            return _around(seed, index, at_mm.double().numpy())
         if self.cameras is None:
             return _invent(seed, index, self.invented)
         known = len(self.cameras.size_px)
@@ -137,6 +166,8 @@ class Rig:
         Raises:
             ValueError: the middle is not further than that before every camera.
         """
+        if self.follows:
+            return
         cameras = self.cameras or self.draw(0, np.arange(1000))
         depth = float(-(cameras.rotation[:, 2] * cameras.position_mm).sum(-1).max())
         if depth <= radius_mm:
@@ -190,6 +221,42 @@ def _invent(seed: int, index: NDArray[np.int64], kind: Kind) -> Views:
     return Views(
         Camera(torch.from_numpy(parameters)),
         torch.from_numpy(_looking_at(outside[:, 3:6] - position, roll)),
+        torch.from_numpy(position),
+        torch.full((len(values), 2), _PICTURE_PX, dtype=torch.float64),
+    )
+
+
+def _around(
+    seed: int,
+    index: NDArray[np.int64],  # (N,)
+    at: NDArray[np.float64],  # (N, 3) mm, world: the person
+) -> Views:
+    """Cameras of kind "any"."""
+    limits = np.concatenate([_HELD_INTRINSICS, _ANY_EXTRINSICS, [(0.0, 1.0)]])
+    u = counter_random.uniform(seed, index, len(limits), "camera")
+    values = limits[:, 0] + np.ptp(limits, 1) * u
+    inside, outside = values[:, : len(_HELD_INTRINSICS)], values[:, len(_HELD_INTRINSICS) :]
+    azimuth, distance = outside[:, 0], np.exp(outside[:, 1])
+    pitch, *off = (np.sign(x) * np.abs(x) ** _ANY_BENT for x in outside[:, 2:5].T)
+    pitch = pitch * np.where(pitch < 0, *_ANY_PITCH)
+    focal = np.minimum(np.exp(outside[:, 5]), _ANY_TALLEST * distance / 1700)
+    inside[:, 0] = focal * _PICTURE_PX
+    inside[:, 1] *= inside[:, 0]
+    level = np.stack([np.cos(azimuth), np.sin(azimuth)], -1) * np.cos(pitch)[:, None]
+    position = at + distance[:, None] * np.concatenate([level, np.sin(pitch)[:, None]], -1)
+    position[:, 2] = position[:, 2].clip(_ANY_LOWEST_MM)
+    roll = _ANY_ROLL * torch.special.ndtri(torch.from_numpy(outside[:, 6])).numpy()
+    right, down, forward = _looking_at(at - position, roll).transpose(1, 0, 2)
+    # Aimed to the side by what brings the person off the middle.
+    aside = [0.5 / focal * share for share in off]
+    aimed = forward - aside[0][:, None] * right - aside[1][:, None] * down
+    forward = aimed / np.linalg.norm(aimed, axis=-1, keepdims=True)
+    right = right - (right * forward).sum(-1, keepdims=True) * forward
+    right /= np.linalg.norm(right, axis=-1, keepdims=True)
+    rotation = np.stack([right, np.cross(forward, right), forward], 1)
+    return Views(
+        Camera(torch.from_numpy(np.concatenate([inside, np.ones((len(inside), 1))], 1))),
+        torch.from_numpy(rotation),
         torch.from_numpy(position),
         torch.full((len(values), 2), _PICTURE_PX, dtype=torch.float64),
     )

@@ -8,9 +8,10 @@ from torch.utils.data import DataLoader
 
 from posezoo.assembly import build_dataset
 from posezoo.contracts import Batch, Dataset
-from posezoo.data.mocap.mocap import Mocap, mirrored, trunk_from_limbs
+from posezoo.data.mocap.mocap import Mocap, mirrored
 from posezoo.skeleton import H36M17
 from posezoo.testing import rounding
+from posezoo.trunk import trunk_from_limbs
 
 LIMBS = torch.tensor(H36M17.bones)
 MM = rounding(terms=16, magnitude=6000.0)  # of a limb somewhere in the room
@@ -184,7 +185,7 @@ def test_a_trunk_from_limbs_is_where_joint_maps_put_it(write_mocap):
         "left_wrist": (7.0, 8, 9),
     }.items():
         poses[H36M17.joints.index(name)] = torch.tensor(place)
-    moved = trunk_from_limbs(poses, H36M17)
+    moved = trunk_from_limbs(poses)
     at = {name: moved[i].tolist() for i, name in enumerate(H36M17.joints)}
     assert at["pelvis"] == [0, 10, 900]
     assert at["thorax"] == [0, 10, 1400]

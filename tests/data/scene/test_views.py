@@ -171,3 +171,23 @@ def test_held_cameras_look_from_anywhere_at_the_middle_of_the_room():
     assert 3200 <= distance.min() < 3300
     assert 7900 < distance.max() <= 8000
     Rig.held().check_room(2100)
+
+
+def test_any_camera_sees_the_person_from_one_to_twelve_metres_from_all_pitches():
+    """About a root 900 mm high: from 1 to 12 m, looking up and down, and off the middle."""
+    at = torch.tensor([300.0, -200.0, 900.0], dtype=torch.float64).expand(len(INDEX), 3)
+    views = Rig(invented="any").draw(0, INDEX, at)
+    distance = (at - views.position_mm).norm(dim=-1)
+    assert 990 < distance.min() < 1050 and 11500 < distance.max() < 12100
+    assert views.position_mm[:, 2].min() >= 100
+    down = torch.rad2deg(torch.asin((views.position_mm - at)[:, 2] / distance))
+    assert down.max() > 70 and down.min() < -25 and down.median().abs() < 8
+    seen = world_to_camera(at[:, None], views.rotation, views.position_mm)
+    assert (seen[..., 2] > 0.5 * distance[:, None]).all()
+    aside = (seen[:, 0, :2] / seen[:, 0, 2:] * views.camera.focal / 500).abs()
+    assert 0.8 < aside.max() < 1.3 and aside.median() < 0.4  # of half a picture
+    identity = views.rotation @ views.rotation.transpose(-1, -2)
+    assert (identity - torch.eye(3).double()).abs().max() < 1e-12
+    assert (torch.linalg.det(views.rotation) > 0.999).all()
+    tall = 1700 * views.camera.focal[:, 0] / distance / 1000
+    assert tall.max() < 1.75  # 1.6, by the distance before a low camera was lifted off the floor

@@ -1,0 +1,333 @@
+"""Whatever joints are known, from whatever camera: a transformer whose tokens are joints.
+
+Ours; a stream of joint tokens as in Zheng et al. 2021, "3D human pose estimation with spatial and
+temporal transformers", arXiv:2103.10455, with attention over joints and over frames by turns (Zhang
+et al. 2022, arXiv:2203.00859). A token says where its joint is seen, or that it is not:
+
+- of 31 places (joint set `places31`) it is told those that there are. Sets share what is the same
+  point of the body (COCO's wrist and Human3.6M's), and not what is not (their hips). The 17 joints
+  to be found are always tokens, with a learned value where nobody saw them; the other places are
+  tokens where they are known.
+- pixels become rays, turned so that the mean ray lies on the optical axis and divided by their root
+  mean square: a token's x y. The mean ray and that size go to all tokens.
+- each place has its own embedding matrix, each joint its own output matrix.
+
+Besides 17 joints it gives the root's distance and, for each joint, the scale b of a density
+exp(-|error| / b) / b^3 of its error, whose standard deviation is sqrt(12) b. The scale learns
+from errors that it cannot change, and they count by b^-0.5 (Seitzer et al. 2022, arXiv:2203.09168),
+so that joints of which little is known do not drown the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from posezoo import losses
+from posezoo.camera import Camera
+from posezoo.contracts import Batch, PoseResult
+from posezoo.geometry import root_relative, rotation_to_optical_axis
+from posezoo.lifters._blocks import attention_block, over_frames
+from posezoo.lifters._windows import require_frames
+from posezoo.limits import Frames, Heads, Layers, Ratio, Width
+from posezoo.skeleton import H36M17, Skeleton, get_skeleton
+from posezoo.trunk import trunk_from_limbs
+
+_PLACES = get_skeleton("places31")  # its first joints are those of H36M17
+_ROOT = H36M17.root
+_STD = math.sqrt(12)  # of that density, over its scale: the root mean square distance in 3D
+_TOLD = 3  # numbers of a token: x, y, confidence
+_SHARED = 4  # numbers of a person: the mean ray, its size, how much of them is known
+_BETA = 0.5
+_LOG_SCALES = (math.log(0.5), math.log(1000.0))  # mm
+_WEIGHTS = {"joints": 0.01, "scale": 0.1, "root": 0.3}  # of the loss's terms; joints are in mm
+
+
+class AnyLift(nn.Module):
+    """Embeddings, blocks of attention over joints and frames by turns, an output for each joint.
+
+    Args:
+        skeleton: Human3.6M-17, the joints to be found.
+        frames: the longest clip that it looks at; of those before and after, fewer will do.
+        width: channels of a token.
+        depth: blocks.
+        heads: of every attention.
+        mlp_ratio: hidden units of a perceptron, per channel.
+        causal: look at no later frame.
+        trunk: answer with pelvis, spine, thorax, neck and head as the training data have them
+            ("captured"), or where detectors and Human3.6M see them (`posezoo.trunk`), which is
+            for networks trained on CMU's.
+    """
+
+    takes_confidence = True
+    joints2d = _PLACES.name
+    joint_sets = (
+        *("h36m17", "h36m16", "coco17", "coco23", "halpe26", "body25", "openpose18", "mpii16"),
+        "blazepose33",
+    )
+    fewest = 4  # known joints of a frame, for which it answers
+    output_mean: Tensor  # (17, 3) mm, the mean pose as it is seen along the mean ray
+    output_std: Tensor
+    distance: Tensor  # (2,) mean and deviation of log(root's z in mm * size)
+
+    def __init__(
+        self,
+        *,
+        skeleton: Skeleton,
+        frames: Frames = 1,
+        width: Width = 128,
+        depth: Layers = 4,
+        heads: Heads = 4,
+        mlp_ratio: Ratio = 2.0,
+        causal: bool = False,
+        trunk: Literal["captured", "from_limbs"] = "captured",
+    ) -> None:
+        super().__init__()
+        if skeleton != H36M17:
+            raise ValueError(f"anylift finds the joints of {H36M17.name}, not of {skeleton.name}")
+        self.frames, self.future = frames, 0 if causal else (frames - 1) // 2
+        self.trunk = trunk
+        self.causal, joints, places = causal, skeleton.num_joints, _PLACES.num_joints
+        self.embed = nn.Parameter(torch.empty(places, _TOLD, width))
+        self.seen = nn.Parameter(torch.empty(places, width))
+        self.not_seen = nn.Parameter(torch.empty(joints, width))
+        self.shared = nn.Linear(_SHARED, width)
+
+        def blocks() -> nn.ModuleList:
+            made = (attention_block(width, heads=heads, mlp_ratio=mlp_ratio) for _ in range(depth))
+            return nn.ModuleList(made)
+
+        self.over_joints = blocks()
+        self.over_frames = blocks() if frames > 1 else None
+        self.frame_position = nn.Parameter(torch.zeros(frames, 1, width)) if frames > 1 else None
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Parameter(torch.zeros(joints, width, 4))  # x, y, z, log scale
+        self.out_bias = nn.Parameter(torch.zeros(joints, 4))
+        self.root = nn.Linear(width, 3)  # of the pelvis: x, y, log distance
+        self.register_buffer("output_mean", torch.zeros(joints, 3))
+        self.register_buffer("output_std", torch.full((joints, 3), 1000.0))
+        self.register_buffer("distance", torch.tensor([math.log(500.0), 1.0]))
+        if self.over_frames is not None:  # at first each frame is as if it were alone
+            for name, weights in self.over_frames.named_parameters():
+                if name.rpartition(".")[0].endswith(("proj", "fc2")):
+                    nn.init.zeros_(weights)
+        for weights in (self.embed, self.seen, self.not_seen):
+            nn.init.trunc_normal_(weights, std=0.3 if weights is self.embed else 0.02)
+        nn.init.zeros_(self.root.weight)
+
+    def forward(
+        self,
+        joints2d: Tensor,  # (B, T, 31 or 17, 2) px, T >= frames
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None = None,  # (B, T, 31 or 17), 0 to 1; 0: not known; None: sure
+    ) -> Tensor:  # (B, T - frames + 1, 17, 3) mm, camera frame, root exactly 0
+        """Lift every frame that has all frames around it."""
+        return _joints(self.answer(joints2d, camera, confidence))
+
+    def lift_window(
+        self,
+        joints2d: Tensor,  # (B, T, 31 or 17, 2) px, T <= frames
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None = None,  # (B, T, 31 or 17), 0 to 1; 0: not known; None: sure
+    ) -> Tensor:  # (B, T, 17, 3) mm, camera frame, root exactly 0
+        """Lift every frame of one window."""
+        return _joints(self.answer_window(joints2d, camera, confidence))
+
+    def answer(
+        self,
+        joints2d: Tensor,  # (B, T, 31 or 17, 2) px, T >= frames
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None = None,  # (B, T, 31 or 17), 0 to 1; 0: not known; None: sure
+    ) -> PoseResult:  # joints3d, sigma_mm and root_mm of T - frames + 1 frames
+        """All that it says of every frame that has all frames around it."""
+        require_frames(joints2d, self.frames)
+        if self.frames == 1:
+            return self.answer_window(joints2d, camera, confidence)
+        present, parts = self.frames - 1 - self.future, []
+        for first in range(joints2d.shape[1] - self.frames + 1):
+            seen = slice(first, first + self.frames)
+            sure = None if confidence is None else confidence[:, seen]
+            parts.append(self.answer_window(joints2d[:, seen], camera, sure))
+        names = ("joints3d", "sigma_mm", "root_mm")
+        values = {n: torch.stack([getattr(p, n)[:, present] for p in parts], 1) for n in names}
+        return PoseResult(**values)
+
+    def answer_window(
+        self,
+        joints2d: Tensor,  # (B, T, 31 or 17, 2) px, T <= frames
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None = None,  # (B, T, 31 or 17), 0 to 1; 0: not known; None: sure
+    ) -> PoseResult:  # joints3d, sigma_mm and root_mm
+        """All that it says of every frame of one window."""
+        joints2d, confidence = _all_places(joints2d, confidence)
+        view = _look(joints2d, camera, confidence > 0)
+        joints, log_scale, root = self._read(self.network(view, confidence), view)
+        sigma = _STD * log_scale.exp()
+        joints = root_relative(joints)
+        if self.trunk == "from_limbs":
+            joints = trunk_from_limbs(joints)
+        root = joints[..., _ROOT, :] + root
+        return PoseResult(
+            joints3d=root_relative(joints @ view.turn),
+            sigma_mm=sigma.where(torch.arange(sigma.shape[-1], device=sigma.device) != _ROOT, 0),
+            root_mm=(root[..., None, :] @ view.turn)[..., 0, :],
+        )
+
+    def network(
+        self,
+        view: _View,
+        confidence: Tensor,  # (B, T, 31)
+    ) -> Tensor:  # (B, T, 17, width)
+        """The tokens that stand for the joints, in the end."""
+        known, places = view.known, _present(view.known)
+        told = torch.cat([view.xy, 2 * confidence[..., None] - 1], -1)[..., places, :]
+        x = torch.einsum("btpi,pic->btpc", told, self.embed[places]) + self.seen[places]
+        unseen = torch.cat([self.not_seen, self.seen.new_zeros(len(places) - 17, x.shape[-1])])
+        x = torch.where(known[..., places, None], x, unseen)
+        x = x + self.shared(view.person)[..., None, :]
+        if self.frame_position is not None:
+            x = x + self.frame_position[: x.shape[1]]
+        heard = known[..., places].flatten(0, 1)
+        heard[:, :17] = True
+        mask = None if len(places) == 17 else heard[:, None, None]
+        for number, block in enumerate(self.over_joints):
+            x = block(x.flatten(0, 1), mask).unflatten(0, x.shape[:2])
+            if self.over_frames is not None:
+                x = self._through_time(self.over_frames[number], x, known.any(-1))
+        joints: Tensor = self.norm(x[:, :, :17])
+        return joints
+
+    def loss_of_joints(
+        self,
+        joints2d: Tensor,  # (B, T, 31 or 17, 2) px
+        camera: Camera,  # parameters (B, 10)
+        confidence: Tensor | None,  # (B, T, 31 or 17)
+        batch: Batch,  # of the same frames; joints not labelled do not count
+    ) -> Tensor:  # scalar
+        """MPJPE, how likely the errors are by the scales, and the root's relative place."""
+        joints2d, confidence = _all_places(joints2d, confidence)
+        view = _look(joints2d, camera, confidence > 0)
+        joints, log_scale, root = self._read(self.network(view, confidence), view)
+        joints = root_relative(joints)
+        turned = view.turn.transpose(-1, -2)
+        error = losses.distances(joints, batch.joints3d @ turned)
+        counts = batch.labelled3d & (view.known.sum(-1) >= self.fewest)[..., None]
+        root_counts = counts.all(-1)
+        counts = counts & (torch.arange(counts.shape[-1], device=counts.device) != _ROOT)
+        surprise = 3 * log_scale + error.detach() * (-log_scale).exp()
+        weight = (-_BETA * log_scale.detach()).exp() * counts
+        weight = weight / losses.mean_of(weight, counts)
+        true_root = (batch.root_mm[..., None, :] @ turned)[..., 0, :]
+        off = (root - true_root).abs().sum(-1) / true_root.norm(dim=-1)
+        terms = {
+            "joints": losses.mean_of(weight * error, counts),
+            "scale": losses.mean_of(surprise, counts),
+            "root": losses.mean_of(off, root_counts),
+        }
+        return torch.stack([weight * terms[name] for name, weight in _WEIGHTS.items()]).sum()
+
+    def loss(
+        self,
+        predicted: Tensor,  # (B, T, 17, 3) mm
+        batch: Batch,  # of the predicted frames
+    ) -> Tensor:  # scalar, mm
+        """The MPJPE, which is what can be said of joints alone."""
+        return losses.mean_distance(predicted, batch.joints3d, batch.labelled3d)
+
+    @torch.no_grad()
+    def fit_normalisation(
+        self,
+        batch: Batch,  # every joint labelled
+    ) -> None:
+        """Mean and deviation of the pose along the mean ray, and of the root's distance."""
+        joints2d, confidence = _all_places(batch.joints2d, None)
+        view = _look(joints2d, batch.camera, confidence > 0)
+        turned = view.turn.transpose(-1, -2)
+        joints = (batch.joints3d @ turned).flatten(0, 1)
+        distance = (batch.root_mm[..., None, :] @ turned)[..., 0, 2] * view.size
+        self.output_mean.copy_(joints.mean(0))
+        self.output_std.copy_(joints.std(0).clamp_min(1.0))
+        log = distance.clamp_min(1.0).log()
+        self.distance.copy_(torch.stack([log.mean(), log.std().clamp_min(0.05)]))
+
+    def _read(
+        self,
+        tokens: Tensor,  # (B, T, 17, width)
+        view: _View,
+    ) -> tuple[Tensor, Tensor, Tensor]:  # (B, T, 17, 3) mm, (B, T, 17) log mm, (B, T, 3) mm
+        """Joints, scales and root, along the mean ray."""
+        said = torch.einsum("btjc,jco->btjo", tokens, self.out) + self.out_bias
+        joints = said[..., :3] * self.output_std + self.output_mean
+        x_y, log = self.root(tokens[:, :, 0]).tensor_split([2], -1)
+        mean, std = self.distance
+        z = (log * std + mean).exp() / view.size[..., None]
+        root = torch.cat([x_y * z * view.size[..., None], z], -1)
+        return joints, (said[..., 3] + math.log(10.0)).clamp(*_LOG_SCALES), root
+
+    def _through_time(
+        self,
+        block: nn.Module,
+        x: Tensor,  # (B, T, tokens, width)
+        there: Tensor,  # (B, T) bool: anything is known
+    ) -> Tensor:  # (B, T, tokens, width)
+        """Every token hears itself in the frames that there are."""
+        frames = x.shape[1]
+        heard = there[:, None].expand(-1, frames, -1) | torch.eye(frames, dtype=torch.bool).to(
+            there
+        )
+        if self.causal:
+            heard = heard.tril()
+        mask = heard[:, None].repeat_interleave(x.shape[2], 0)
+        return over_frames(lambda tokens: block(tokens, mask), x)
+
+
+def _joints(result: PoseResult) -> Tensor:
+    assert result.joints3d is not None
+    return result.joints3d
+
+
+class _View(NamedTuple):
+    """People as they are seen along the mean ray of what is known of them."""
+
+    xy: Tensor  # (B, T, 31, 2) x/z, y/z over `size`; 0 where not known
+    known: Tensor  # (B, T, 31) bool
+    turn: Tensor  # (B, T, 3, 3) to that frame; its transpose leads back
+    size: Tensor  # (B, T) root mean square of x/z, y/z
+    person: Tensor  # (B, T, 4) what all tokens are told
+
+
+def _all_places(joints2d: Tensor, confidence: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(B, T, 31, 2) px and (B, T, 31): of 17 joints, the other places are not known."""
+    if confidence is None:
+        confidence = torch.ones_like(joints2d[..., 0])
+    more = _PLACES.num_joints - joints2d.shape[2]
+    joints2d = torch.cat([joints2d, joints2d[..., :1, :].expand(-1, -1, more, -1)], 2)
+    return joints2d, nn.functional.pad(confidence, (0, more))
+
+
+def _look(
+    joints2d: Tensor,  # (B, T, 31, 2) px
+    camera: Camera,  # parameters (B, 10)
+    known: Tensor,  # (B, T, 31) bool
+) -> _View:
+    rays = camera.to_rays(joints2d.flatten(1, 2), beyond="edge").view_as(joints2d)
+    weight = known[..., None].to(rays)
+    count = weight.sum(-2).clamp_min(1)
+    mean = (rays * weight).sum(-2) / count
+    turn = rotation_to_optical_axis(mean)
+    turned = torch.cat([rays, torch.ones_like(weight)], -1) @ turn.transpose(-1, -2)
+    xy = turned[..., :2] / turned[..., 2:].clamp_min(0.1) * weight
+    size = (xy.square().sum((-1, -2)) / count[..., 0]).clamp_min(1e-6).sqrt()
+    person = torch.cat([mean, size.log()[..., None], known.to(rays).mean(-1, keepdim=True)], -1)
+    return _View(xy / size[..., None, None], known, turn, size, person)
+
+
+def _present(known: Tensor) -> Sequence[int]:
+    """The 17 joints, and the other places that anybody has."""
+    if torch.compiler.is_compiling():
+        return range(known.shape[-1])
+    return [*range(17), *(17 + known[..., 17:].flatten(0, -2).any(0).nonzero()[:, 0]).tolist()]

@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from posezoo.camera import Camera
+from posezoo.data.augment import parse_augment
+from posezoo.data.places import PLACES
+from posezoo.geometry import person_size
+from posezoo.joint_maps import map_joints
+from posezoo.skeleton import H36M17, get_skeleton
+from posezoo.testing.examples import people
+
+EXACT = "exact=1,missing=0,lower=0,swaps=0,outside=0,guessed=0"
+AT = PLACES.joints.index
+
+
+def detected(text, batch, told=PLACES):
+    return parse_augment(f"detected:{text}", H36M17, told=told)(batch, seed=3, index=0)
+
+
+def test_with_nothing_wrong_it_is_the_truth_of_a_joint_set():
+    batch = people(50)
+    own = detected(f"joints=h36m17,{EXACT}", batch)
+    assert (own.joints2d[:, :, :17] - batch.joints2d).abs().max() < 0.01
+    assert own.labelled2d.sum(-1).unique().tolist() == [17]
+    assert own.confidence[own.labelled2d].unique().tolist() == [1]
+    assert torch.equal(own.joints3d, batch.joints3d)
+    coco = detected(f"joints=coco17,{EXACT}", batch)
+    known = {PLACES.joints[j] for j in coco.labelled2d[0, 0].nonzero()[:, 0].tolist()}
+    assert len(known) == 17 and {"nose", "left_skin_hip", "left_wrist"} <= known
+    assert "left_hip" not in known and "pelvis" not in known
+
+
+def test_an_item_is_a_function_of_seed_and_index():
+    batch, augment = people(40, frames=3), parse_augment("detected", H36M17, told=PLACES)
+    whole = augment(batch, seed=1, index=np.arange(40))
+    part = augment(batch.items(torch.tensor([7, 30])), seed=1, index=np.array([7, 30]))
+    assert torch.equal(whole.joints2d[[7, 30]], part.joints2d)
+    assert torch.equal(whole.confidence[[7, 30]], part.confidence)
+    assert not torch.equal(augment(batch, seed=2, index=np.arange(40)).joints2d, whole.joints2d)
+
+
+def test_errors_are_as_large_as_was_measured_and_confidence_tells_of_them():
+    batch = people(4000)
+    after = detected(f"joints=h36m17,{EXACT}".replace("exact=1", "exact=0"), batch)
+    error = (after.joints2d[:, :, :17] - batch.joints2d).norm(dim=-1)
+    error = error / person_size(batch.joints2d)
+    low, median, high = torch.quantile(error, torch.tensor([0.25, 0.5, 0.75])).tolist()
+    assert 0.02 < low < 0.035 and 0.04 < median < 0.06 and 0.07 < high < 0.11
+    assert 0.008 < (error > 0.5).float().mean() < 0.02  # those that lie anywhere
+    sure = after.confidence[:, :, :17]
+    assert error[sure < 0.6].median() > 2 * error[sure > 0.95].median()
+
+
+def test_limbs_and_lower_halves_go_missing():
+    after = detected("joints=h36m17,outside=0,missing=0.3,lower=0.5", people(2000))
+    known = after.labelled2d[:, 0].float()
+    assert after.confidence[~after.labelled2d].unique().tolist() == [0]
+    assert known[:, AT("left_ankle")].mean() == pytest.approx(0.5 * 0.7 * 0.7, abs=0.04)
+    assert known[:, AT("left_wrist")].mean() == pytest.approx(0.7 * 0.7, abs=0.04)
+    assert known[:, AT("pelvis")].mean() == pytest.approx(0.5 * 0.7, abs=0.04)
+    assert known[:, AT("head")].mean() == pytest.approx(0.7, abs=0.04)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 8])
+def test_so_many_joints_are_lost(lost):
+    after = detected(f"joints=h36m17,lost={lost},{EXACT}", people(60, frames=2))
+    assert after.labelled2d.sum(-1).unique().tolist() == [17 - lost]
+
+
+def test_sides_are_exchanged_on_whole_arms_and_whole_legs():
+    batch = people(3000)
+    after = detected(f"joints=h36m17,{EXACT},".replace("swaps=0", "swaps=0.2")[:-1].replace(
+        "exact=1", "exact=0") + ",errors=0", batch)  # fmt: skip
+    swapped = batch.joints2d[:, :, list(H36M17.mirror)]
+    moved = (after.joints2d[:, :, :17] - batch.joints2d).norm(dim=-1) > 1e-2
+    for limb, chance in ((("hip", "knee", "ankle"), 0.2), (("elbow", "wrist"), 0.2)):
+        places = [AT(f"{side}_{part}") for side in ("left", "right") for part in limb]
+        assert moved[:, 0, places].float().mean() == pytest.approx(chance, abs=0.03)
+        assert (moved[:, 0, places].any(-1) == moved[:, 0, places].all(-1)).all()
+        there = (after.joints2d[:, :, places] - swapped[:, :, places]).norm(dim=-1)
+        assert there[moved[:, :, places]].max() < 1e-2
+    assert not moved[:, 0, [AT("head"), AT("left_shoulder")]].any()
+
+
+def test_what_lies_outside_the_picture_is_not_found():
+    batch = people(30)
+    shifted = batch.camera.parameters.clone()
+    shifted[:, 2] = 100.0  # of a picture of 201 px: the person spills over its sides
+    batch = replace(batch, camera=Camera(shifted))
+    after = detected(f"joints=h36m17,{EXACT}".replace("outside=0", "outside=1"), batch)
+    px = batch.camera.project((batch.joints3d + batch.root_mm[:, :, None])[:, 0])
+    size = 2 * batch.camera.centre[:, None] + 1
+    inside = ((px >= -0.5) & (px < size - 0.5)).all(-1)
+    assert 0.1 < inside.float().mean() < 0.9
+    assert torch.equal(after.labelled2d[:, 0, :17], inside)
+
+
+def test_a_guessed_camera_has_another_focal_length_and_no_distortion():
+    batch = people(4000)
+    after = detected(f"joints=h36m17,{EXACT}".replace("guessed=0", "guessed=0.5"), batch)
+    ratio = after.camera.focal[:, 0] / batch.camera.focal[:, 0]
+    changed = ratio != 1
+    assert changed.float().mean() == pytest.approx(0.5, abs=0.04)
+    assert 0.8 <= ratio.min() < 0.81 and 1.19 < ratio.max() <= 1.2
+    assert (after.camera.parameters[changed, 4:9] == 0).all()
+    assert torch.equal(after.joints3d, batch.joints3d)
+
+
+def test_a_lifter_of_17_joints_is_told_what_they_stand_for():
+    batch, coco = people(20), get_skeleton("coco17")
+    after = detected(f"joints=coco17,{EXACT}", batch, told=H36M17)
+    places = detected(f"joints=coco17,{EXACT}", batch)
+    own = [AT(n.replace("hip", "skin_hip").replace("shoulder", "skin_shoulder")) for n in
+           coco.joints]  # fmt: skip
+    expected, _ = map_joints(places.joints2d[:, :, own], coco, H36M17, estimate=True)
+    assert (after.joints2d - expected).abs().max() < 0.01
+    assert after.labelled2d.all()
+
+
+def test_of_a_lifter_that_takes_one_set_any_is_that_one():
+    after = detected(f"{EXACT}", people(5), told=H36M17)
+    assert after.joints2d.shape == (5, 1, 17, 2)
+    assert (after.joints2d - people(5).joints2d).abs().max() < 0.01
+
+
+def test_an_unknown_set_is_named():
+    with pytest.raises(ValueError, match="joint set 'cocoa17'"):
+        parse_augment("detected:joints=cocoa17", H36M17, told=PLACES)

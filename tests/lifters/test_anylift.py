@@ -1,0 +1,183 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from posezoo.joint_maps import map_joints, map_labels
+from posezoo.lifters.anylift import AnyLift
+from posezoo.skeleton import H36M17, get_skeleton
+from posezoo.testing import assert_equal_up_to_rounding
+from posezoo.testing.examples import people
+from posezoo.trunk import trunk_from_limbs
+
+PLACES = get_skeleton("places31")
+
+
+def lifter(**changes):
+    torch.manual_seed(0)
+    model = AnyLift(skeleton=H36M17, **{"width": 16, "depth": 2, "heads": 2, **changes})
+    model.fit_normalisation(people(64, frames=model.frames))
+    torch.nn.init.normal_(model.out, std=0.1)  # it starts with the mean pose as every answer
+    torch.nn.init.normal_(model.root.weight, std=0.1)
+    return model.eval()
+
+
+def as_places(joints2d, known=None):
+    """(B, T, 31, 2) px and confidences, of 17 joints of which some are known."""
+    known = torch.ones(joints2d.shape[:-1], dtype=torch.bool) if known is None else known
+    places, _ = map_joints(joints2d, H36M17, PLACES)
+    return places, map_labels(known, H36M17, PLACES).float()
+
+
+def test_its_17_joints_come_first_among_the_places():
+    assert PLACES.joints[:17] == H36M17.joints
+    assert PLACES.parents[:17] == H36M17.parents
+    assert all(get_skeleton(name) for name in AnyLift.joint_sets)
+
+
+def test_another_skeleton_is_refused():
+    with pytest.raises(ValueError, match="finds the joints of h36m17, not of coco17"):
+        AnyLift(skeleton=get_skeleton("coco17"))
+
+
+def test_17_joints_are_31_places_of_which_14_are_not_known():
+    model, batch = lifter(), people(3)
+    with torch.no_grad():
+        plain = model(batch.joints2d, batch.camera)
+        places = model(*_with(batch, *as_places(batch.joints2d)))
+    assert_equal_up_to_rounding(places, plain, terms=512)
+
+
+def test_where_a_joint_is_that_is_not_known_changes_nothing():
+    model, batch = lifter(), people(3)
+    places, sure = as_places(batch.joints2d)
+    sure[:, :, 13] = 0  # the left wrist
+    elsewhere = places.clone()
+    elsewhere[:, :, 13] += 400
+    elsewhere[:, :, 20:] = -1e4  # places that nobody has
+    with torch.no_grad():
+        one, other = (model(*_with(batch, each, sure)) for each in (places, elsewhere))
+        seen = model(*_with(batch, places, as_places(batch.joints2d)[1]))
+    assert torch.equal(one, other)
+    assert (one - seen).abs().max() > 1
+
+
+def test_others_of_the_batch_who_have_more_places_change_nothing():
+    """One person has 17 joints, another ears too: the first is told the same as alone."""
+    model, batch = lifter(), people(2)
+    places, sure = as_places(batch.joints2d)
+    sure[1, :, 21:23] = 1
+    with torch.no_grad():
+        both = model(*_with(batch, places, sure))
+        alone = model(places[:1], batch.camera[:1], sure[:1])
+    assert_equal_up_to_rounding(both[:1], alone, terms=512)
+
+
+def test_a_picture_twice_as_large_changes_nothing_and_a_turned_camera_turns_the_answer():
+    model, batch = lifter(), people(3)
+    large = batch.camera.resampled(torch.tensor(2.0), torch.tensor([30.0, -7.0]))
+    with torch.no_grad():
+        one = model.answer(batch.joints2d, batch.camera)
+        other = model.answer(2 * batch.joints2d + torch.tensor([30.0, -7.0]), large)
+    assert_equal_up_to_rounding(other.joints3d, one.joints3d, terms=4096)
+    assert_equal_up_to_rounding(other.root_mm, one.root_mm, terms=4096)
+
+
+def test_sigma_is_the_root_mean_square_distance_of_its_density():
+    """Of exp(-r / b) r^2 / (2 b^3) dr, with b = 10 mm: the root of 12, times 10."""
+    model = lifter()
+    torch.nn.init.zeros_(model.out)
+    batch = people(2)
+    found = model.answer(batch.joints2d, batch.camera).sigma_mm
+    assert found[..., 0].tolist() == [[0.0], [0.0]]  # the root is where it is measured from
+    assert found[0, 0, 1].item() == pytest.approx(10 * math.sqrt(12))
+    r, step = torch.linspace(0, 600, 200_001, dtype=torch.float64), 600 / 200_000
+    density = (-r / 10).exp() * r**2 / 2000
+    assert (density * r**2).sum().mul(step).sqrt().item() == pytest.approx(10 * math.sqrt(12))
+
+
+def test_the_scale_learns_from_errors_and_does_not_move_the_joints():
+    model, batch = lifter(), people(8)
+    model.zero_grad()
+    scale = torch.nn.Parameter(torch.zeros(17))
+    with torch.no_grad():
+        model.out[..., 3] = 0
+    model.out_bias.data[:, 3] = scale.data
+    model.loss_of_joints(batch.joints2d, batch.camera, None, batch).backward()
+    error = (model(batch.joints2d, batch.camera) - batch.joints3d).norm(dim=-1).detach()
+    # d/d(log b) of 3 log b + |e| / b, for the mean over 16 joints, times its weight of 0.1.
+    expected = 0.1 * (3 - error.mean((0, 1)) / 10) / 16
+    assert_equal_up_to_rounding(model.out_bias.grad[1:, 3], expected[1:], terms=4096)
+    assert model.out_bias.grad[0, 3].item() == 0
+
+
+def test_joints_that_are_not_labelled_and_people_of_whom_too_little_is_known_do_not_count():
+    model, batch = lifter(), people(4)
+    places, sure = as_places(batch.joints2d)
+    sure[1, :, 3:] = 0  # three joints are left
+    before = model.loss_of_joints(places, batch.camera, sure, batch)
+    moved = batch.joints3d.clone()
+    moved[1] += 50.0
+    batch.labelled3d[0, 0, 5] = False
+    again = model.loss_of_joints(places, batch.camera, sure, batch)
+    moved[0, 0, 5] += 90.0
+    other = model.loss_of_joints(places, batch.camera, sure, replace(batch, joints3d=moved))
+    assert other.item() == again.item() != before.item()
+
+
+def test_its_root_lies_where_the_rays_and_the_distance_say():
+    """Trained on one distance it starts with the mean: 5 m, along the mean ray of each person."""
+    model, batch = lifter(), people(64)
+    torch.nn.init.zeros_(model.root.weight)
+    torch.nn.init.zeros_(model.root.bias)
+    root = model.answer(batch.joints2d, batch.camera).root_mm
+    assert (root.norm(dim=-1) / 5000).median().item() == pytest.approx(1, abs=0.05)
+
+
+def test_a_trunk_from_limbs_is_the_same_pose_said_otherwise():
+    model, batch = lifter(), people(3)
+    other = lifter(trunk="from_limbs")
+    other.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        one, two = (each.answer(batch.joints2d, batch.camera) for each in (model, other))
+    absolute = trunk_from_limbs(one.joints3d + one.root_mm[:, :, None])
+    assert_equal_up_to_rounding(two.root_mm, absolute[:, :, 0], terms=64)
+    assert (two.joints3d + two.root_mm[:, :, None] - absolute).abs().max() < 0.05
+
+
+def test_a_clip_is_at_first_lifted_as_its_frames_alone():
+    """The blocks over frames start by adding nothing, so single frames can be taught before."""
+    single, clip = lifter(), lifter(frames=5)
+    clip.load_state_dict(single.state_dict(), strict=False)
+    batch = people(2, frames=5)
+    with torch.no_grad():
+        alone = single(batch.joints2d, batch.camera)
+        together = clip.lift_window(batch.joints2d, batch.camera)
+    assert_equal_up_to_rounding(together, alone, terms=512)
+
+
+@pytest.mark.parametrize(("causal", "heard"), [(False, [0, 1, 2, 4]), (True, [0, 1, 2])])
+def test_a_frame_hears_those_that_are_there_and_no_later_ones_if_it_is_causal(causal, heard):
+    """Frame 3 has no joint at all; frame 2 of 5 is asked."""
+    model = lifter(frames=5, causal=causal)
+    for name, weights in model.over_frames.named_parameters():
+        if name.rpartition(".")[0].endswith(("proj", "fc2")):
+            torch.nn.init.normal_(weights, std=0.1)
+    batch = people(2, frames=5)
+    places, sure = as_places(batch.joints2d)
+    sure[:, 3] = 0
+    places.requires_grad_()
+    model.lift_window(places, batch.camera, sure)[:, 2].sum().backward()
+    assert places.grad.abs().sum((0, 2, 3)).nonzero()[:, 0].tolist() == heard
+    assert model.future == (0 if causal else 2)
+
+
+def test_a_window_may_be_shorter_than_its_longest():
+    model, batch = lifter(frames=9), people(2, frames=3)
+    with torch.no_grad():
+        assert model.lift_window(batch.joints2d, batch.camera).shape == (2, 3, 17, 3)
+
+
+def _with(batch, places, sure):
+    return places, batch.camera, sure
