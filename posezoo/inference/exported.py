@@ -133,6 +133,8 @@ class _Lifter(nn.Module):
     frames: int
     future: int
     takes_confidence: bool
+    joint_sets: tuple[str, ...]  # of one that takes any part of them
+    fewest: int
     present: int  # which of the frames that the graph gives is the predicted one
     joints2d = ""
 
