@@ -115,6 +115,7 @@ class FromFile:
         self.target = loaded.pipeline.skeleton
         self.crop_px, self.margin = loaded.crop_px, loaded.margin
         ids = [[pose.id for pose in frame.people] for frame in file.frames]
+        self.as_they_are = loaded.pipeline.takes(file.skeleton)
         self.named = all(None not in each and len({*each}) == len(each) for each in ids)
 
     def __call__(
@@ -138,6 +139,7 @@ class FromFile:
             confidence=torch.from_numpy(pose.confidence),
         )
         px, confidence, guessed = with_ears(pose.px, pose.confidence, self.joint_set)
+        guessed &= not self.as_they_are
         scale, offset = self._crop(low, high)
         joints = in_joint_set(
             replace(
