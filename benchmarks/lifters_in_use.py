@@ -11,6 +11,7 @@ curve over missing joints, and whether the claimed sigma is honest.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,8 @@ def _measured(run: Path, data: str, poses: int) -> dict[str, Any]:
         "pipeline": settings.pipeline,
         "steps": settings.steps,
         "batch_size": settings.batch_size,
-        "trained_on": settings.data,
-        "data": data,
+        "trained_on": _named(settings.data),
+        "data": _named(data),
         "protocols": {key: errors for key, errors in found.items() if errors},
     }
     row["lost"] = [
@@ -76,6 +77,11 @@ def _measured(run: Path, data: str, poses: int) -> dict[str, Any]:
     ]
     row["worst_tenth"] = _worst_tenth(run, data, poses)
     return row
+
+
+def _named(node: str) -> str:
+    """The data without the folders that they lie in."""
+    return re.sub(r"path=[^,]*/", "path=", node)
 
 
 def _errors(run: Path, data: str, protocol: Protocol, poses: int) -> dict[str, float] | None:
