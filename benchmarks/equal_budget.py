@@ -65,6 +65,7 @@ BUDGETS = {
             "dstformer": "depth=2,representation=64,width=64",
             "mixste": "depth=4,width=64",
             "motionagformer": "depth=4,representation=64,width=32",
+            "motionagformer:frames=1": "depth=4,neighbours=1,representation=64,width=32",
         },
     ),
     "heads": Budget(
@@ -125,7 +126,8 @@ def specs(budget: Budget) -> Iterator[str]:
 
 def _sized(key: str, budget: Budget, *settings: str) -> str:
     """An entry with its settings, and those that make it fit."""
-    settings = (*settings, *filter(None, [budget.sizes.get(key)]))
+    fitting = budget.sizes.get(":".join((key, *settings)), budget.sizes.get(key))
+    settings = (*settings, *filter(None, [fitting]))
     return f"{key}:{','.join(settings)}" if settings else key
 
 
