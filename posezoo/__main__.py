@@ -17,7 +17,7 @@ def main() -> None:
         run(prog_name="posezoo")
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signum, signal.SIG_DFL)  # all is said
+            signal.signal(signum, lambda signum, _: os._exit(128 + signum))  # all is said
 
 
 def _end(signum: int, frame: FrameType | None) -> None:

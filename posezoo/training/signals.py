@@ -5,6 +5,7 @@ At once but for an import, which is ended first: torch's C++ aborts if an except
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -67,7 +68,7 @@ class StopRequest:
     def over(self) -> None:
         """All is said: from here on a signal ends the process, without a word."""
         for signum in self._before:
-            signal.signal(signum, signal.SIG_DFL)
+            signal.signal(signum, lambda signum, _: os._exit(_SHELL + signum))
 
     @contextmanager
     def saving(self) -> Iterator[None]:
