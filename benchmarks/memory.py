@@ -24,18 +24,22 @@ import torch
 from posezoo.assembly import build_pipeline
 from posezoo.contracts import Batch
 from posezoo.data.loading import training_batches
+from posezoo.data.store.pictures import encode_jpeg
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.store.store import Store
 from posezoo.data.store.store_writer import write_store
 from posezoo.data.synthetic.synthetic import Synthetic
+from posezoo.inference.predictor import Predictor
 from posezoo.registry import parse_node, parse_pipeline
 from posezoo.training import runs
+from posezoo.training.checkpoint import save_checkpoint
 
 MOST_GROWTH = 0.01
 MOST_BYTES_AN_ITEM = 128  # of a store that is open and shuffled, beside 64 MiB for its batches
 _ROOM_MIB = 64.0
 _FRAMES = 1000  # of a sequence of the store
 _BATCH = 256
+_LOOKS, _CROP_PX = "resnet18:cut=layer1-hm:block_b=false,kernel=3,strides=1+martinez:width=8", 64
 
 
 def memory(kind: str = "VmRSS") -> float:
@@ -82,6 +86,23 @@ def predict(folder: Path, count: int) -> list[float]:
     found = []
     for index in range(count):
         pipeline.predict(Batch.collate([data[index]]))
+        if index % max(1, count // 1000) == 0:
+            found.append(memory())
+    return found
+
+
+def look(folder: Path, count: int) -> list[float]:
+    """MiB after each of 1000 equal parts of predictions of one JPEG, read and cut out each time."""
+    pipeline = build_pipeline(_LOOKS)
+    about = {"data": "synthetic", "image_size": _CROP_PX}
+    save_checkpoint(folder / "looks", pipeline.state_dict(), pipeline=pipeline, provenance=about)
+    image = Synthetic(image_size=256, items=1)[0].image
+    assert image is not None
+    (folder / "photo.jpg").write_bytes(encode_jpeg(image))
+    predictor = Predictor(folder / "looks", device="cpu")
+    box, found = torch.tensor([[40.0, 40.0, 170.0, 170.0]]), []
+    for index in range(count):
+        predictor.picture(folder / "photo.jpg", boxes=box)
         if index % max(1, count // 1000) == 0:
             found.append(memory())
     return found
@@ -167,7 +188,8 @@ def main() -> None:
     """Print the table; exit 1 where something grows or has no bound."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=10_000, help="of training")
-    parser.add_argument("--predictions", type=int, default=100_000)
+    parser.add_argument("--predictions", type=int, default=100_000, help="of a lifter")
+    parser.add_argument("--pictures", type=int, default=5_000, help="to predict")
     parser.add_argument("--items", type=int, default=1_000_000, help="of the store")
     options = parser.parse_args()
     wrong = False
@@ -177,6 +199,7 @@ def main() -> None:
         for label, work, count in (
             ("training steps", train, options.steps),
             ("predictions", predict, options.predictions),
+            ("pictures", look, options.pictures),
         ):
             found = alone(work, folder, count)
             grown = growth(found)

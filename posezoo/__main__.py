@@ -1,5 +1,30 @@
-"""`python -m posezoo`: the command line where no script of that name is on the path."""
+"""The command line, as `posezoo` and as `python -m posezoo`."""
 
-from posezoo.cli import main
+from __future__ import annotations
 
-main(prog_name="posezoo")
+import os
+import signal
+from types import FrameType
+
+
+def main() -> None:
+    """Run the command line; a signal while it loads ends it in one line, too."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _end)
+    from posezoo.cli import main as run  # noqa: PLC0415 - what takes the time
+
+    try:
+        run(prog_name="posezoo")
+    finally:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, lambda signum, _: os._exit(128 + signum))  # all is said
+
+
+def _end(signum: int, frame: FrameType | None) -> None:
+    # Nothing has begun yet, and an exception would end in a traceback here.
+    os.write(2, f"stopped by {signal.Signals(signum).name}\n".encode())
+    os._exit(128 + signum)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,15 +5,19 @@ So a swap of left and right is seen at a glance.
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.skeleton import Skeleton
+from posezoo.whole_files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LEFT, RIGHT, MIDDLE = "#d95f02", "#1f78b4", "#6b6b6b"
 LEGEND = "left orange, right blue"
@@ -27,6 +31,13 @@ def coloured_bones(skeleton: Skeleton) -> list[tuple[int, int, str]]:
     """(parent, child, colour) of each bone."""
     sides = dict.fromkeys(skeleton.left, LEFT) | dict.fromkeys(skeleton.right, RIGHT)
     return [(a, b, sides.get(b, sides.get(a, MIDDLE))) for a, b in skeleton.bones]
+
+
+def save_figure(figure: Figure, path: Path, *, dpi: float = 90) -> None:
+    """Write a whole picture, in the format that the path's ending tells."""
+    content = io.BytesIO()
+    figure.savefig(content, dpi=dpi, format=path.suffix[1:])
+    write_atomically(path, content.getvalue())
 
 
 def draw_flat(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,6 +40,8 @@ from posezoo.testing import assert_equal_up_to_rounding
 
 if not torch.cuda.is_available():  # Triton reads it on import, and posezoo.ops imports Triton
     os.environ["TRITON_INTERPRET"] = "1"
+
+LONGEST_S = 600  # that a program which a test starts may take
 
 STANZA = """\
 [lifter.graphlift]
@@ -126,6 +131,7 @@ def in_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[lis
                     **{name: str(value) for name, value in place.items()},
                     **dict.fromkeys(("RANK", "LOCAL_RANK"), str(rank)),
                     "PYTHONPATH": path,
+                    "PYTHONFAULTHANDLER": "1",
                 },
             )
             for rank in range(size)
@@ -135,10 +141,13 @@ def in_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[lis
             process.stdin.write(json.dumps(calls))
             process.stdin.close()
             process.stdin = None
+        deadline = time.monotonic() + LONGEST_S
         while None in (codes := [process.poll() for process in processes]) and not any(codes):
             time.sleep(0.05)
+            if time.monotonic() > deadline:
+                break
         for process in processes:
-            process.kill()  # one that waits for another that has ended
+            end_tree(process.pid, say_where=time.monotonic() > deadline)
             process.wait()
         outputs = [(folder / f"{rank}.txt").read_text() for rank in range(size)]
         assert codes == [0] * size, "\n".join(outputs)
@@ -146,6 +155,53 @@ def in_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[lis
             [json.loads((folder / f"{number}.{rank}").read_text()) for rank in range(size)]
             for number in range(len(calls))
         ]
+
+    return run
+
+
+def end_tree(pid: int, *, say_where: bool) -> None:
+    """Kill a process and all that it has started; first they say where they stand, on stderr."""
+    tree = [pid]
+    for each in tree:  # grows on the way
+        tree += [child for child, parent in _parents().items() if parent == each]
+    for signum in (signal.SIGABRT, signal.SIGKILL) if say_where else (signal.SIGKILL,):
+        for each in tree:
+            with suppress(ProcessLookupError):
+                os.kill(each, signum)
+        if signum == signal.SIGABRT:
+            time.sleep(3)
+
+
+def _parents() -> dict[int, int]:
+    """The parent of each process; empty where there is no /proc."""
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            found[int(file.parent.name)] = int(file.read_text().rpartition(")")[2].split()[1])
+    return found
+
+
+@pytest.fixture(scope="session")
+def run_bounded() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a program that starts others; one that hangs is ended with them, and says where."""
+
+    def run(
+        words: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = subprocess.Popen(
+                words, env={**env, "PYTHONFAULTHANDLER": "1"}, cwd=cwd, stdout=out, stderr=err
+            )
+            try:
+                code = process.wait(LONGEST_S)
+            except subprocess.TimeoutExpired:
+                end_tree(process.pid, say_where=True)
+                code = process.wait()
+            for file in (out, err):
+                file.seek(0)
+            done = subprocess.CompletedProcess([*words], code, out.read(), err.read())
+        assert code != -signal.SIGABRT, f"had not ended after {LONGEST_S} s: {done.stderr}"
+        return done
 
     return run
 

@@ -1,6 +1,5 @@
 """One of several processes of a test: `python rank.py FILE FOLDER < calls`, see `in_ranks`."""
 
-import faulthandler
 import importlib.util
 import io
 import json
@@ -37,7 +36,6 @@ def load(path):
 
 
 if __name__ == "__main__":
-    faulthandler.dump_traceback_later(240, exit=True)  # one that hangs says where
     module, folder = load(sys.argv[1]), Path(sys.argv[2])
     for number, (name, args) in enumerate(json.load(sys.stdin)):
         os.environ[FILE] = str(folder / f"meet{number}")

@@ -40,6 +40,7 @@ PLAN: dict[str, str] = {
     "safetensors_file": "hints",
     "skeleton": "hints",
     "typed_files": "hints",
+    "whole_files": "",
     "joint_maps": "skeleton",
     "trunk": "skeleton",
     "contracts": "camera samples skeleton",
@@ -54,7 +55,7 @@ PLAN: dict[str, str] = {
     "strategies": "contracts evaluation limits npz_file skeleton",
     "data": (
         "camera contracts drawing geometry hints joint_maps limits npz_file skeleton trunk "
-        "typed_files"
+        "typed_files whole_files"
     ),
     # Parts put together, and what is done with the whole.
     "clips": "camera contracts geometry pipeline skeleton",
@@ -62,35 +63,40 @@ PLAN: dict[str, str] = {
     "assembly": "contracts data pipeline registry skeleton weights",
     "training": (
         "assembly contracts cores data evaluation hints limits pipeline posezoo ranks "
-        "registry safetensors_file settings skeleton typed_files weights"
+        "registry safetensors_file settings skeleton typed_files weights whole_files"
     ),
     "evaluation": (
         "assembly camera clips contracts data drawing geometry hints metrics pipeline ranks "
-        "registry settings skeleton training typed_files"
+        "registry settings skeleton training typed_files whole_files"
     ),
     "inference": (
         "assembly camera clips contracts data drawing hints joint_maps onnx_session pipeline "
-        "posezoo ranks registry skeleton training typed_files weights"
+        "posezoo ranks registry skeleton training typed_files weights whole_files"
     ),
-    "drawing": "skeleton",
+    "drawing": "skeleton whole_files",
     "weights": (
         "assembly camera contracts data hints npz_file pipeline posezoo registry "
-        "safetensors_file skeleton training typed_files"
+        "safetensors_file skeleton training typed_files whole_files"
     ),
-    "sweep": "evaluation hints registry settings training typed_files",
+    "sweep": "drawing evaluation hints registry settings training typed_files whole_files",
     "report": (
-        "assembly contracts data evaluation hints metrics pipeline registry settings training "
-        "typed_files"
+        "assembly contracts data drawing evaluation hints metrics pipeline registry settings "
+        "training typed_files whole_files"
     ),
     "testing": "assembly camera contracts geometry pipeline registry settings skeleton training",
     # What a third party writes: as the kinds themselves, and the tests of it.
-    "scaffold": "camera contracts geometry limits normalisation ops registry skeleton testing",
+    "scaffold": (
+        "camera contracts geometry limits normalisation ops registry skeleton testing whole_files"
+    ),
     "cli": (
         "cores data evaluation export hints inference onnx_session ops posezoo ranks registry "
-        "report sample scaffold settings skeleton sweep testing training typed_files weights"
+        "report sample scaffold settings skeleton sweep testing training typed_files weights "
+        "whole_files"
     ),
-    "sample": "contracts data inference skeleton training",
-    "export": "assembly camera contracts data evaluation onnx_session ops pipeline posezoo",
+    "sample": "contracts data inference skeleton whole_files",
+    "export": (
+        "assembly camera contracts data evaluation onnx_session ops pipeline posezoo whole_files"
+    ),
     "onnx_session": "",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")

@@ -11,7 +11,7 @@ from posezoo.cli.lazy import LazyGroup
 from posezoo.cli.usage import taught
 from posezoo.cores import wait_quietly
 from posezoo.hints import shown
-from posezoo.training.signals import Stopped
+from posezoo.training.signals import Stopped, StopRequest
 
 # Command: where it lives, and its line in `posezoo --help`.
 _COMMANDS = {
@@ -51,15 +51,21 @@ class Commands(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a user's mistake ends in one line on stderr and exit code 2."""
         wait_quietly()  # no command has loaded torch yet
+        with StopRequest() as stop:
+            try:
+                stop.at_once("type the same command again")
+                return self._invoke(ctx, stop)
+            except Stopped as stopped:  # while it waited for the other processes
+                click.echo(stopped.said, err=True)
+                ctx.exit(int(stopped.code or 0))
+
+    def _invoke(self, ctx: click.Context, stop: StopRequest) -> Any:
         with beside_others(ctx) as say:
             try:
                 require_shared(ctx)
                 return super().invoke(ctx)
             except BrokenPipeError:  # `posezoo list | head`: click ends it quietly
                 raise
-            except KeyboardInterrupt:
-                say("stopped by SIGINT")
-                ctx.exit(130)
             except Stopped as stopped:
                 say(stopped.said)
                 ctx.exit(int(stopped.code or 0))
@@ -79,6 +85,8 @@ class Commands(LazyGroup):
                     raise
                 say("error: another of the processes ended, and with it the work of all")
                 ctx.exit(2)
+            finally:
+                stop.over()
 
 
 @click.group(

@@ -55,6 +55,7 @@ def export(
     from posezoo.export import graphs_of, items_for, quantise, too_far, try_out, write
     from posezoo.inference.loading import open_pipeline
     from posezoo.onnx_session import graph_path
+    from posezoo.whole_files import written_beside
 
     loaded = open_pipeline(what)
     graphs = graphs_of(
@@ -66,10 +67,11 @@ def export(
     wrong = []
     for graph in graphs:
         path = graph_path(out or Path(f"{Path(what).name}.{format_}"), graph.name)
-        program = write(graph, path, format=format_, opset=opset)
         inputs = items_for(graph, what)
-        if int8:
-            quantise(path, inputs)
+        with written_beside(path) as part:
+            program = write(graph, part, format=format_, opset=opset)
+            if int8:
+                quantise(part, inputs)
         trials = try_out(graph, path, format=format_, program=program, inputs=inputs)
         print_table(_rows(trials), headings=_headings(trials))
         size = path.stat().st_size / 1e6

@@ -72,7 +72,7 @@ def _child(read: Callable[[], object], memory: int, seconds: int) -> None:
         import resource  # noqa: PLC0415 - Unix only
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN)  # its parent's: a stop is no damage to the file
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 2)  # a crash prints
         faulthandler.disable()

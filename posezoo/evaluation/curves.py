@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from posezoo.drawing import save_figure
 from posezoo.evaluation.metric_table import METRICS
-from posezoo.training.run_folder import RunFolder, write_atomically
+from posezoo.training.run_folder import RunFolder
 
 _COLOURS = ("#4575b4", "#d73027", "#1a9850", "#762a83", "#8c510a", "#6b6b6b")
 _FEW, _WIDE = 30, 10.0  # points that are marked; a factor that calls for a logarithmic axis
@@ -38,11 +38,9 @@ def draw_curves(run: RunFolder) -> Path | None:
         panel.set(xlabel="step", title=title)
         panel.grid(linewidth=0.3)
         panel.legend(fontsize=8)
-    content = io.BytesIO()
-    figure.savefig(content, dpi=90, format="png")
     run.figures.mkdir(exist_ok=True)
     path = run.figures / "curves.png"
-    write_atomically(path, content.getvalue())
+    save_figure(figure, path)
     return path
 
 

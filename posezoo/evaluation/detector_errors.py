@@ -27,8 +27,8 @@ from torch import Tensor
 from posezoo.geometry import person_size
 from posezoo.hints import shown
 from posezoo.skeleton import Skeleton
-from posezoo.training.run_folder import write_atomically
 from posezoo.typed_files import Share, decode
+from posezoo.whole_files import write_atomically
 
 _FAR = 4.0  # medians of a joint's error: an ordinary one is nearer, all but 2 in 100,000
 _CLOSER = 0.5  # a swap: so much nearer to the mirrored joint than to its own

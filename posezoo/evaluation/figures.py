@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch, PoseResult
-from posezoo.drawing import LEGEND, coloured_bones
+from posezoo.drawing import LEGEND, coloured_bones, save_figure
 from posezoo.evaluation.open_run import open_run
 from posezoo.metrics import mpjpe
 from posezoo.pipeline import Pipeline
@@ -65,7 +65,7 @@ def draw_overlays(run: RunFolder, path: Path, *, device: torch.device = _CPU) ->
         _draw_maps(axes[3], true[row], maps[row])
         for axis, name in zip(axes, ("picture", "true", "predicted", "both"), strict=True):
             axis.set(xticks=[], yticks=[], xlabel=name)
-    figure.savefig(path, dpi=90)
+    save_figure(figure, path)
 
 
 def _val_poses(run: RunFolder, device: torch.device) -> tuple[Pipeline, Batch]:
@@ -113,7 +113,7 @@ def draw_predictions(pipeline: Pipeline, batch: Batch, result: PoseResult, path:
             axis.set(xticks=[], yticks=[])
     heatmaps = "; heatmaps: true green, predicted red, equal yellow" if has_maps else ""
     figure.suptitle(f"{LEGEND}; true pale, predicted a line{heatmaps}", fontsize=9, wrap=True)
-    figure.savefig(path, dpi=90)
+    save_figure(figure, path)
 
 
 def _heights(head: Any, maps: Tensor) -> Tensor:  # (B, J, h, w), 0 where nothing is seen

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from posezoo.export.writing import quiet
 from posezoo.onnx_session import require
+from posezoo.whole_files import write_atomically
 
 _CONVOLUTIONS = ["Conv", "ConvTranspose"]
 _PRODUCTS = ["MatMul", "Gemm"]
@@ -34,30 +35,25 @@ def quantise(
     tools = require("onnxruntime.quantization")
     prepare = require("onnxruntime.quantization.shape_inference").quant_pre_process
     names = [each.name for each in runtime.InferenceSession(str(path)).get_inputs()]
-    part = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        with tempfile.TemporaryDirectory() as folder, quiet():
-            plain, small = Path(folder) / "plain.onnx", Path(folder) / "small.onnx"
-            prepare(str(path), str(plain), skip_symbolic_shape=True)
-            before = onnx.load(str(path))
-            if any(node.op_type in _CONVOLUTIONS for node in before.graph.node):
-                items = _Items(names, inputs)
-                tools.quantize_static(
-                    *(str(plain), str(small), items),
-                    op_types_to_quantize=_CONVOLUTIONS,
-                    per_channel=True,
-                )
-            else:
-                tools.quantize_dynamic(
-                    str(plain), str(small), op_types_to_quantize=_PRODUCTS, per_channel=True
-                )
-            after = onnx.load(str(small))
-            facts = {each.key: each.value for each in before.metadata_props}
-            onnx.helper.set_model_props(after, facts | {"weights": "int8"})
-            part.write_bytes(after.SerializeToString())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        plain, small = Path(folder) / "plain.onnx", Path(folder) / "small.onnx"
+        prepare(str(path), str(plain), skip_symbolic_shape=True)
+        before = onnx.load(str(path))
+        if any(node.op_type in _CONVOLUTIONS for node in before.graph.node):
+            items = _Items(names, inputs)
+            tools.quantize_static(
+                *(str(plain), str(small), items),
+                op_types_to_quantize=_CONVOLUTIONS,
+                per_channel=True,
+            )
+        else:
+            tools.quantize_dynamic(
+                str(plain), str(small), op_types_to_quantize=_PRODUCTS, per_channel=True
+            )
+        after = onnx.load(str(small))
+        facts = {each.key: each.value for each in before.metadata_props}
+        onnx.helper.set_model_props(after, facts | {"weights": "int8"})
+        write_atomically(path, after.SerializeToString())
 
 
 class _Items:

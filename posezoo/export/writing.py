@@ -17,6 +17,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from posezoo.export.graphs import Graph
 from posezoo.onnx_session import require
 from posezoo.ops.dispatch import opened
+from posezoo.whole_files import written_beside
 
 Format = Literal["onnx", "pt2"]
 
@@ -57,20 +58,16 @@ def write(
     Raises:
         ValueError: `onnx` is not installed, the opset cannot say this graph, or it is too large.
     """
-    part = path.with_name(f".{path.stem}.partial{path.suffix}")
     if format == "onnx":
         for package in ("onnx", "onnxscript", "onnxruntime"):
             require(package)
     program = traced(graph)
-    try:
+    with written_beside(path) as part:
         if format == "pt2":
             with quiet():
                 torch.export.save(program, part, extra_files={FACTS: json.dumps(graph.facts)})
         else:
             _save_onnx(graph, program, part, opset)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return program
 
 

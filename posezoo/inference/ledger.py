@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import msgspec
 
 from posezoo.typed_files import Count, parse_json, typed
+from posezoo.whole_files import naming
 
 FILE = ".predicted.jsonl"
 
@@ -45,6 +45,7 @@ class Ledger:
         lines = ""
         if self._file.is_file():
             lines = self._file.read_text(encoding="utf-8", errors="replace")
+        self._cut = bool(lines) and not lines.endswith("\n")  # a line by a kill
         for line in lines.splitlines():
             try:
                 record = typed(parse_json(line, where=""), _Record, where="")
@@ -62,8 +63,6 @@ class Ledger:
     def add(self, stem: str, made_of: Sequence[Any], people: int) -> None:
         """Note that a source is done. Its files are written before."""
         record = {"stem": stem, "people": people, "settings": self._settings, "made_of": [*made_of]}
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, (json.dumps(record) + "\n").encode())
-        finally:
-            os.close(descriptor)
+        line, self._cut = "\n" * self._cut + json.dumps(record) + "\n", False
+        with naming(self._file), self._file.open("ab") as file:  # at once: others write here too
+            file.write(line.encode())

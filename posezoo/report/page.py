@@ -15,7 +15,8 @@ from posezoo.report.plots import draw_all
 from posezoo.report.table import Line, metric, read_lines, to_csv
 from posezoo.report.trials import Trials
 from posezoo.report.verdict import Verdict, judge, spread
-from posezoo.training.run_folder import environment, write_atomically
+from posezoo.training.run_folder import environment
+from posezoo.whole_files import write_atomically
 
 FILES = ("README.md", "table.csv", "report.json")
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from posezoo.drawing import save_figure
 from posezoo.evaluation.figures import draw_overlays
 from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.report.definition import Row
 from posezoo.report.trials import Trial, Trials
-from posezoo.training.run_folder import write_atomically
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 _COLOURS = ("#4575b4", "#d73027", "#1a9850", "#fdae61", "#762a83", "#35978f", "#8c510a", "#999999")
 
@@ -62,7 +61,7 @@ def _curves(done: Sequence[Trial], path: Path) -> None:
     left.set(xlabel="step", ylabel="training loss", yscale="log")
     right.set(xlabel="step", ylabel=metric.label)
     figure.legend(loc="outside right upper", fontsize=8)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _per_joint(done: Sequence[Trial], path: Path) -> None:
@@ -80,10 +79,4 @@ def _per_joint(done: Sequence[Trial], path: Path) -> None:
     axis.set_xticks(range(len(joints)), joints, rotation=45, ha="right", fontsize=8)
     axis.set_ylabel(METRICS["mpjpe_mm"].label)
     figure.legend(loc="outside right upper", fontsize=8)
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    file = io.BytesIO()
-    figure.savefig(file, dpi=90, format="png")
-    write_atomically(path, file.getvalue())
+    save_figure(figure, path)

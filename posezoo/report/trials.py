@@ -21,8 +21,9 @@ from posezoo.evaluation.evaluation_file import read_evaluation
 from posezoo.registry import NodeSpec, parse_node, parse_pipeline
 from posezoo.report.definition import Report, Row
 from posezoo.settings import Settings
-from posezoo.training.run_folder import RunFolder, write_atomically
+from posezoo.training.run_folder import RunFolder
 from posezoo.typed_files import decode
+from posezoo.whole_files import write_atomically
 
 POSES = 300  # that measurements look at
 

@@ -23,8 +23,10 @@ from posezoo.training.checkpoint import load_pipeline
 from posezoo.training.devices import pick_device
 from posezoo.training.loggers import Logger
 from posezoo.training.processes import run_in_processes
-from posezoo.training.run_folder import RunFolder, write_atomically
+from posezoo.training.run_folder import RunFolder
 from posezoo.training.runs import start
+from posezoo.training.signals import stopping_to_go_on_by
+from posezoo.whole_files import write_atomically
 
 _SEEN_SAMPLES = 400  # poses of people trained on, for the gap
 _FIT_SAMPLES = 2000  # poses for the error model
@@ -44,7 +46,8 @@ def work(
     for trial in list(trials):  # what cannot be planned is refused before anything is trained
         with _held(trial.run.path) as mine:
             if mine and not trial.done and not trial.failure:
-                _try(trials, trial, workers, say, loggers)
+                with stopping_to_go_on_by(_again(trials)):
+                    _try(trials, trial, workers, say, loggers)
 
 
 def work_together(trials: Trials, jobs: int, *, workers: int | None) -> None:
@@ -54,8 +57,11 @@ def work_together(trials: Trials, jobs: int, *, workers: int | None) -> None:
         ValueError: processes ended before the work was done.
         Stopped: a signal asked for it.
     """
-    again = f"the same command, --out {trials.folder}"
-    run_in_processes(work, jobs, trials, again=again, workers=workers or 0)
+    run_in_processes(work, jobs, trials, again=_again(trials), workers=workers or 0)
+
+
+def _again(trials: Trials) -> str:
+    return f"the same command, --out {trials.folder}"
 
 
 def _try(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from posezoo.contracts import Sample
@@ -12,7 +13,7 @@ from posezoo.data.synthetic.synthetic import Synthetic
 from posezoo.inference.formats.bvh import write_bvh
 from posezoo.sample.motion import Movement
 from posezoo.sample.tables import alphapose_results, coco_file, openpose_frames, own_table
-from posezoo.training.run_folder import write_atomically
+from posezoo.whole_files import fsync, fsync_names, write_atomically
 
 CONTENTS = {
     "people.h5": "pictures with 2D and 3D, a store",
@@ -38,8 +39,22 @@ def write_sample(folder: Path) -> None:
     Raises:
         ValueError: one of these names is there already; nothing is written then.
     """
-    if taken := [name for name in CONTENTS if (folder / name).exists()]:
+    beside = folder / ".sample.new"
+    taken = [name for name in CONTENTS if (folder / name).exists()]
+    if taken and not beside.exists():
         raise ValueError(f"{folder / taken[0]}: exists already; give another folder by --out")
+    if not taken:  # else killed while all was put in place
+        shutil.rmtree(beside, ignore_errors=True)
+        _fill(beside)
+        fsync_names(beside)
+    for name in CONTENTS:
+        if (beside / name).exists():
+            (beside / name).rename(folder / name)
+    fsync(folder)
+    beside.rmdir()
+
+
+def _fill(folder: Path) -> None:
     for name in ("pictures", "motions", "openpose_json"):
         (folder / name).mkdir(parents=True)
     people = Synthetic(split="all", image_size=_PICTURE, people=_PEOPLE, items=_STORED)

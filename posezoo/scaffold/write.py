@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from posezoo.registry.spec import KEY_RULE, is_name
+from posezoo.whole_files import folder_beside, write_atomically
 
 _PLACEHOLDERS = re.compile("acme|my_entry|my-entry|MyEntry")
 # How an entry of each kind is put to use.
@@ -39,21 +40,21 @@ def write_package(kind: str, name: str, *, plugin: str, folder: Path) -> list[Pa
             )
     if folder.exists():
         raise ValueError(f"{folder} exists; name another folder with --out")
-    home = Path(__file__).parent
-    package = folder / f"{plugin}_{name}"
+    home, package = Path(__file__).parent, f"{plugin}_{name}"
     files = {
-        folder / "pyproject.toml": home / "package" / "pyproject.toml",
-        folder / "README.md": home / "package" / "README.md",
-        folder / "tests" / f"test_{name}.py": home / "package" / "test_my_entry.py",
-        package / "registry.toml": home / f"{kind}.toml",
-        package / f"{name}.py": home / f"{kind}.py",
-        package / "__init__.py": home / "package" / "init.py",
+        "pyproject.toml": home / "package" / "pyproject.toml",
+        "README.md": home / "package" / "README.md",
+        f"tests/test_{name}.py": home / "package" / "test_my_entry.py",
+        f"{package}/registry.toml": home / f"{kind}.toml",
+        f"{package}/{name}.py": home / f"{kind}.py",
+        f"{package}/__init__.py": home / "package" / "init.py",
     }
-    for file, template in files.items():
-        text = template.read_text(encoding="utf-8").replace("my_command", _COMMANDS[kind])
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_named(text, name, plugin), encoding="utf-8")
-    return [*files]
+    with folder_beside(folder) as beside:
+        for file, template in files.items():
+            text = template.read_text(encoding="utf-8").replace("my_command", _COMMANDS[kind])
+            (beside / file).parent.mkdir(exist_ok=True)
+            write_atomically(beside / file, _named(text, name, plugin).encode())
+    return [folder / file for file in files]
 
 
 def example_command(kind: str, name: str, *, plugin: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import statistics
 from collections.abc import Sequence
@@ -10,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.drawing import save_figure
 from posezoo.evaluation.metric_table import METRICS
 from posezoo.sweep.definition import Axis
-from posezoo.training.run_folder import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +40,7 @@ def draw(axes: Sequence[Axis], rows: Sequence[Row], metric: str, label: str, pat
         panel.set(xlabel=axis.name, ylabel=label)
     if both:
         _map(figure, panels[-1], axes, known, metric, label)
-    file = io.BytesIO()
-    figure.savefig(file, dpi=90, format="png")
-    write_atomically(path, file.getvalue())
+    save_figure(figure, path)
 
 
 def _over(panel: Axes, axis: Axis, rows: Sequence[Row], metric: str) -> None:

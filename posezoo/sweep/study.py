@@ -19,6 +19,7 @@ import filelock
 
 from posezoo.sweep.definition import Axis, Sweep, difference
 from posezoo.sweep.journal import definition, open_journal
+from posezoo.whole_files import write_atomically
 
 _LOSSES = 20  # so often may a process end while on a trial, without a checkpoint in between
 _LONGEST_NOTE = 500  # characters; failed.txt has all of it
@@ -192,7 +193,7 @@ class Claim:
         """It cannot be trained; an error's traceback is kept in `failed.txt`. Returns why."""
         if isinstance(why, BaseException):
             trace = "".join(traceback.format_exception(why))
-            (self.path / "failed.txt").write_text(trace, encoding="utf-8")
+            write_atomically(self.path / "failed.txt", trace.encode())
             why = _in_a_line(why)
         self._end("FAIL", {"note": f"failed: {why}"}, None)
         return why

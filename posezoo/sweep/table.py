@@ -12,7 +12,7 @@ from posezoo.hints import in_markdown
 from posezoo.sweep.plots import draw
 from posezoo.sweep.results import Row, metric_of, ranked, read_rows
 from posezoo.sweep.study import Study
-from posezoo.training.run_folder import write_atomically
+from posezoo.whole_files import write_atomically
 
 _FILES = ("table.md", "table.csv", "table.html", "plot.png")
 

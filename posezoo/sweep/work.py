@@ -20,6 +20,7 @@ from posezoo.training.loggers import Logger
 from posezoo.training.processes import run_in_processes
 from posezoo.training.run_folder import RunFolder
 from posezoo.training.runs import start
+from posezoo.training.signals import stopping_to_go_on_by
 
 # What training a point may end in through its own fault. Torch's out-of-memory is a RuntimeError, a
 # singular matrix a RuntimeError (torch) or a ValueError (numpy). An error of another type ends the
@@ -59,7 +60,8 @@ def work(
     study = Study(folder)
     while (claim := study.claim()) is not None:
         with claim:
-            _try(study, claim, workers, say, loggers)
+            with stopping_to_go_on_by(_again(folder)):
+                _try(study, claim, workers, say, loggers)
 
 
 def work_together(
@@ -89,8 +91,11 @@ def work_together(
         done = sum(1 for _ in folder.glob("trials/*/seed*/eval.json"))
         progress(done, study.sweep.count * study.sweep.seeds)
 
-    again = f"posezoo sweep --study {folder}"
-    run_in_processes(work, jobs, folder, again=again, watch=look, say=_nothing, **options)
+    run_in_processes(work, jobs, folder, again=_again(folder), watch=look, say=_nothing, **options)
+
+
+def _again(folder: Path) -> str:
+    return f"posezoo sweep --study {folder}"
 
 
 def _nothing(text: str) -> None:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from posezoo.skeleton import get_skeleton
 from posezoo.training.fitting import rebuild
 from posezoo.training.shared_tensors import restored, saved_once
 from posezoo.typed_files import decode, parse_json, read_tree, typed
+from posezoo.whole_files import fsync
 
 SCHEMA = "posezoo.training.checkpoint/1"
 _FILES = ("model.safetensors", "state.safetensors", "state.json")
@@ -274,26 +273,3 @@ def _load(path: Path) -> dict[str, Tensor]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def fsync(path: Path) -> None:
-    """Have the system put a file's content, or a folder's names, on disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows has no handle on a folder to flush
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        with naming(path):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Give an OSError the name of the file: that of a write or a flush does not know it."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise

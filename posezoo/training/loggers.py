@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from posezoo.evaluation.evaluate import Evaluation
-from posezoo.training.checkpoint import naming
 from posezoo.training.run_folder import RunFolder
+from posezoo.whole_files import naming
 
 
 class Logger(Protocol):
@@ -71,8 +71,16 @@ class TensorBoard:
 
     @cached_property
     def file(self) -> Path:
-        """Begun when there is something to write; each process that goes on begins another."""
-        host, moment = socket.gethostname(), int(time.time())
+        """Begun when there is something to write; each process that goes on begins another.
+
+        TensorBoard reads them by name, and none that comes before one it has read: so a clock that
+        was put back does not count.
+        """
+        host, moments = socket.gethostname(), [int(time.time())]
+        for path in self.folder.glob("events.out.tfevents.*"):
+            earlier = path.name.split(".")[3]
+            moments.append(int(earlier) + 1 if earlier.isdecimal() else 0)
+        moment = max(moments)
         path = self.folder / f"events.out.tfevents.{moment:010d}.{host}.{os.getpid()}.0"
         self.folder.mkdir(exist_ok=True)
         self._append(path, [{"file_version": "brain.Event:2"}])

@@ -32,8 +32,9 @@ from posezoo.hints import did_you_mean, shown
 from posezoo.ranks import here, job
 from posezoo.registry import SpecError
 from posezoo.settings import Settings
-from posezoo.training.checkpoint import fsync, is_there, naming, settle
+from posezoo.training.checkpoint import is_there, settle
 from posezoo.typed_files import decode, parse_json, read_text, typed
+from posezoo.whole_files import fsync, name_beside, naming, write_atomically
 
 _SHOWN = 5  # runs that an error names
 
@@ -84,7 +85,7 @@ class RunFolder:
         Raises:
             ValueError: a checkpoint is damaged, and none beside it is whole.
         """
-        for path in self.path.glob(".*.new"):
+        for path in self.path.glob(".*.new.*"):
             path.unlink()
         return [said for folder in (self.last, self.best) if (said := settle(folder))]
 
@@ -104,7 +105,7 @@ class RunFolder:
         Raises:
             ValueError: the folder is not empty.
         """
-        ours = {".lock", _beside(self._run).name}  # the second: killed while it began
+        ours = {".lock", name_beside(self._run).name}  # the second: killed while it began
         taken = sorted(p.name for p in self.path.iterdir() if p.name not in ours)
         if taken:
             what = "already holds a run" if self.exists else f"is not empty ({taken[0]})"
@@ -273,25 +274,6 @@ class _Line(msgspec.Struct):
 
 def _step(line: str, *, where: str) -> int:
     return typed(parse_json(line, where=where, constant=float), _Line, where=where).step
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """A reader sees the old file or the new one, never half."""
-    beside = _beside(path)
-    try:
-        with naming(path):
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-            fsync(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.new")
 
 
 def environment() -> dict[str, Any]:

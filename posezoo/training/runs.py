@@ -40,13 +40,13 @@ from posezoo.settings import (
     resolve,
     with_changes,
 )
-from posezoo.training.checkpoint import naming
 from posezoo.training.devices import pick_device
 from posezoo.training.loggers import JsonLines, Logger, TensorBoard
 from posezoo.training.loop import Training
 from posezoo.training.run_folder import RunFolder
 from posezoo.training.signals import StopRequest
 from posezoo.weights.starting import starting_weights
+from posezoo.whole_files import naming
 
 _LONGEST = 120  # characters of a run's name
 _Epochs = Annotated[float, Range(0, 10**6, above=True)]

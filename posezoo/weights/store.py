@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch import Tensor
 from posezoo.typed_files import Count, decode
 from posezoo.weights.index import known_weights
 from posezoo.weights.shipped import shipped_weights
+from posezoo.whole_files import write_atomically
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
@@ -61,12 +61,13 @@ def save_weights(
     content = save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, dict(about))
     digest = hashlib.sha256(content).hexdigest()
     file = folder / f"{name}-{digest[:12]}.safetensors"
-    _write(file, content)
+    write_atomically(file, content)
     described = {"file": file.name, "sha256": digest, "bytes": len(content), "about": dict(about)}
-    _write(folder / f"{name}.json", json.dumps(described, indent=1).encode())
-    for other in folder.glob(f"{name}-*.safetensors"):
-        if re.fullmatch(re.escape(name) + r"-[0-9a-f]{12}\.safetensors", other.name):
-            other.unlink() if other != file else None
+    write_atomically(folder / f"{name}.json", json.dumps(described, indent=1).encode())
+    ours = re.compile(rf"\.?{re.escape(name)}-[0-9a-f]{{12}}(\.new)?\.safetensors")
+    for other in folder.glob("*.safetensors"):  # the old ones, and what a kill has left half
+        if ours.fullmatch(other.name) and other != file:
+            other.unlink(missing_ok=True)
     return stored_weights(name)
 
 
@@ -143,16 +144,3 @@ def _advice(name: str) -> str:
     if name in known:
         return f"Type: {known[name].command}"
     return "See: posezoo weights list"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Beside, to the disk, then renamed into place."""
-    descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    finally:
-        Path(beside).unlink(missing_ok=True)  # where it could not be renamed

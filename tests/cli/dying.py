@@ -1,6 +1,12 @@
-"""A plugin file: a lifter whose process signals itself at a step, once: DIE="RANK SIGNAL STEP"."""
+"""A plugin file: a lifter whose process signals itself at a step, once: DIE="RANK SIGNAL STEP".
 
+LISTENERS=FILE is told before at which addresses its parent's processes listen.
+"""
+
+import json
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import posezoo
 from posezoo.lifters.mixste import MixSte
@@ -21,5 +27,24 @@ class Dying(MixSte):
         rank, signum, step = map(int, os.environ.get("DIE", "-1 0 0").split())
         first = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
         if self.training and first and self.steps == step and int(os.environ["RANK"]) == rank:
+            if file := os.environ.get("LISTENERS"):
+                Path(file).write_text(json.dumps(listeners()))
             os.kill(os.getpid(), signum)
         return super().lift_window(joints2d, camera)
+
+
+def listeners():
+    """Addresses, as the system writes them, at which the processes of one parent listen."""
+    own = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if os.getppid() in (parent, int(process.name)):
+                own |= {str(each.readlink()) for each in (process / "fd").iterdir()}
+    found = []
+    for name in ("tcp", "tcp6"):
+        for line in (Path("/proc/net") / name).read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in own:  # it listens
+                found.append(local.partition(":")[0])
+    return found

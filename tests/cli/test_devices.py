@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,6 +23,7 @@ WORDS = ["--steps", str(STEPS), "--batch-size", "4", "--device", "cpu", "--worke
 WORDS += [word for item in (*SETS, "data.items=24") for word in ("--set", item)]
 DYING = ["train", "dying", "--plugin", PLUGIN, *WORDS]
 IMAGES = "resnet18:cut=layer1-hm:block_b=false,kernel=3,strides=1"
+LOOPBACK = {"0100007F", "00000000000000000000000001000000"}  # as /proc/net/tcp writes them
 ROUNDING = 1e-4  # of losses of some 300, of six steps
 
 
@@ -187,11 +187,18 @@ def test_a_signal_to_one_stops_all_at_one_step_which_is_saved_once(answers, fold
     assert_as_unbroken(stopped, folder / "lifter")
 
 
-def test_devices_ends_with_one_line_if_a_rank_is_killed_and_goes_on(folder, call):
-    """SIGKILL in the fifth step, after a checkpoint at the fourth."""
-    killed = folder / "killed"
+def test_devices_ends_with_one_line_if_a_rank_is_killed_and_goes_on(folder, call, run_bounded):
+    """SIGKILL in the fifth step, after a checkpoint at the fourth. Till then nobody listens.
+
+    Nobody outside: gloo's own connections are of the loopback interface.
+    """
+    killed, heard = folder / "killed", folder / "listeners.json"
     words = [*DYING, "--out", str(killed), "--devices", "2"]
-    done = _run([sys.executable, "-m", "posezoo", *words], die=f"1 {int(signal.SIGKILL)} 5")
+    env = _environment(f"1 {int(signal.SIGKILL)} 5", LISTENERS=str(heard))
+    done = run_bounded([sys.executable, "-m", "posezoo", *words], env=env)
+    if sys.platform == "linux":
+        addresses = json.loads(heard.read_text())
+        assert addresses and {*addresses} <= LOOPBACK
     assert done.returncode == 137
     assert done.stderr == (
         "error: rank 1 of 2 was killed by SIGKILL; another of the 2 processes ended; "
@@ -201,11 +208,12 @@ def test_devices_ends_with_one_line_if_a_rank_is_killed_and_goes_on(folder, call
     assert_as_unbroken(killed, folder / "lifter")
 
 
-def test_torchrun_starts_again_from_the_last_checkpoint(folder, tmp_path):
+def test_torchrun_starts_again_from_the_last_checkpoint(folder, tmp_path, run_bounded):
     """Without --out too: the second attempt goes on in the folder that the first one began."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     torchrun += ["--nproc-per-node", "2", "--max-restarts", "1", "-m", "posezoo"]
-    done = _run([*torchrun, *DYING], die=f"0 {int(signal.SIGKILL)} 5", cwd=tmp_path)
+    env = _environment(f"0 {int(signal.SIGKILL)} 5")
+    done = run_bounded([*torchrun, *DYING], env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["dying"]
     assert "resuming runs/dying" in done.stdout
@@ -228,9 +236,6 @@ def _forget(before):
         del sys.modules[name]
 
 
-def _run(words, *, die, cwd=None):
+def _environment(die, **others):
     path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, "DIE": die}
-    return subprocess.run(
-        words, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
-    )
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, "DIE": die, **others}

@@ -1,5 +1,7 @@
 """What may befall a run of days: a killed loader worker, a folder that goes away, a full disk."""
 
+import itertools
+import json
 import multiprocessing
 import os
 import signal
@@ -107,6 +109,30 @@ def test_tensorboard_reads_the_numbers_that_were_written(tmp_path):
     assert [e.value for e in events.Scalars("train/items_per_s")] == [8.0, 8.0]
 
 
+def test_a_clock_that_jumps_changes_nothing(tmp_path, whole, monkeypatch):
+    """By six hours, forth and back, each time it is looked at."""
+    hours, real = itertools.count(), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 21_600 * (-1) ** next(hours))
+    train(tmp_path / "run")
+    assert_same(tmp_path / "run", whole)
+    timing = (tmp_path / "run" / "timing.jsonl").read_text().splitlines()
+    rates = [json.loads(line)["items_per_s"] for line in timing]
+    assert len(rates) == 8 and all(0 < rate < 1e5 for rate in rates)
+
+
+def test_tensorboard_s_files_have_the_order_in_which_they_were_begun(tmp_path, monkeypatch):
+    """Whatever the clock says: it sees nothing of one that comes before one it has read."""
+    pytest.importorskip("tensorboard")
+    names = []
+    for moment in (2_000_000_000, 1_999_999_000, 2_000_000_000):
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+        logger = TensorBoard(tmp_path / "tensorboard")
+        logger.step({"step": 1, "stage": "lift", "loss": 0.5}, {})
+        names.append(logger.file.name)
+    assert len({*names}) == 3
+    assert names == sorted(names)
+
+
 def test_a_leak_is_told_from_what_a_start_takes():
     """The first tenth loads what it needs; after it, 0.01 MiB more a reading is 8.5 % of 100."""
     start = [50 + k / 2 for k in range(100)]
@@ -119,6 +145,7 @@ def test_a_leak_is_told_from_what_a_start_takes():
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_memory_of_a_short_training_and_of_a_shuffled_store_is_measured(tmp_path):
     assert len(memory.train(tmp_path, 20)) == 20
+    assert len(memory.look(tmp_path, 3)) == 3
     memory.write(tmp_path, 2500)
     before, peak = memory.shuffle(tmp_path, 2500)
     assert 0 < before < peak < before + 64

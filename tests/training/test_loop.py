@@ -292,9 +292,9 @@ def test_there_must_be_something_to_resume(tmp_path):
 
 
 def test_a_run_killed_while_it_began_can_be_started_again(tmp_path):
-    (tmp_path / ".run.toml.new").write_text("[sett")
+    (tmp_path / ".run.new.toml").write_text("[sett")
     run(tmp_path)
-    assert not (tmp_path / ".run.toml.new").exists()
+    assert not (tmp_path / ".run.new.toml").exists()
 
 
 def test_a_last_checkpoint_without_its_manifest_does_not_start_the_run_again(tmp_path):

@@ -70,6 +70,7 @@ def convert(format_name: str, report_file: Path | None, **given: Any) -> None:
 
     from posezoo.data.convert.conversion import convert_motion
     from posezoo.data.convert.formats import get_format
+    from posezoo.whole_files import write_atomically
 
     form, context = get_format(format_name), click.get_current_context()
     motion = form.motion
@@ -91,7 +92,7 @@ def convert(format_name: str, report_file: Path | None, **given: Any) -> None:
     click.echo(f"motions: {out}" if motion else f"store: {out}  (posezoo data check {out})")
     if report_file:
         content = {field.name: getattr(report, field.name) for field in fields(report)}
-        report_file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_atomically(report_file, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _to_store(format_name: str, *, joints: str, **given: Any) -> Any:

@@ -7,8 +7,10 @@ is refused leaves nothing: it has to be changed, and is then another source.
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from posezoo.data.store.store_file import open_store
 from posezoo.data.store.store_writer import write_store
 from posezoo.hints import shown
 from posezoo.joint_maps import joint_map
+from posezoo.whole_files import held, require_free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +100,14 @@ def convert(
         progress: called with how many pieces are done, of how many, and the name of the next.
 
     Raises:
-        ValueError: the source is not what the format wants, or cannot be a store.
+        ValueError: the source is not what the format wants, or cannot be a store; another
+            process converts to the same.
     """
-    if out.exists():
-        raise ValueError(f"{out}: exists already; remove it first or take another name")
+    folder = out.with_name(f"{out.name}.partial")
+    if out.exists():  # its conversion may have been killed just before it was cleared up
+        with suppress(ValueError), held(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    require_free(out)
     if options.every < 1:
         raise ValueError(f"every is {options.every}, expected 1 or more")
     if not source.exists():
@@ -110,59 +117,60 @@ def convert(
     if not reading.pieces:
         raise ValueError(f"{source}: nothing of format {format_name} is in it")
     rotations = _rotations(fixes, options)
-    folder = out.with_name(f"{out.name}.partial")
-    cache = ConversionCache(
-        folder, _identity(format_name, source, options, reading), restart=restart
-    )
-    try:
-        heads = _fill(source, cache, reading, progress)
-    except ValueError:  # to be put right in the source; a full disk leaves what there is
-        cache.remove()
-        raise
-    remarks = [remark for head in heads for remark in head["remarks"]]
-    if not any(head["sequences"] for head in heads):
-        cache.remove()
-        reasons = sorted({remark["reason"] for remark in remarks})
-        raise ValueError(f"{source}: every frame was dropped: {'; '.join(reasons)}")
-    kept: list[tuple[str, int]] = []  # subject and frames of each clip
-
-    def fixed() -> Iterator[PoseSequence]:
-        for clip in cache.sequences(len(heads)):
-            after = next(apply_fix([clip], fixes, world_to_camera=rotations), None)
-            if after is not clip:
-                note = Remarks(f"{clip.subject} {clip.sequence} {clip.view}")
-                (note.repaired if after else note.dropped)(len(clip), f"fix {', '.join(fixes)}")
-                remarks.extend(note.to_json())
-            if after:
-                kept.append((after.subject, len(after)))
-                yield after
-
-    try:
-        write_store(
-            out,
-            fixed(),
-            skeleton=options.joints,
-            val=val,
-            licence=licence,
-            credit=credit,
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        cache = ConversionCache(
+            folder, _identity(format_name, source, options, reading), restart=restart
         )
-    except ValueError:
-        people = {each["subject"] for head in heads for each in head["sequences"]}
-        if people.issuperset(filter(None, val.split("/"))):  # else another val is all it takes
+        try:
+            heads = _fill(source, cache, reading, progress)
+        except ValueError:  # to be put right in the source; a full disk leaves what there is
             cache.remove()
-        raise
-    cache.remove()
-    return Report(
-        format=format_name,
-        source=str(source),
-        store=str(out),
-        joints=joint_map(reading.skeleton, options.joints).describe(),
-        sequences=len(kept),
-        frames=sum(frames for _, frames in kept),
-        subjects=len({subject for subject, _ in kept}),
-        remarks=remarks,
-        split="" if val else _split_of(out),
-    )
+            raise
+        remarks = [remark for head in heads for remark in head["remarks"]]
+        if not any(head["sequences"] for head in heads):
+            cache.remove()
+            reasons = sorted({remark["reason"] for remark in remarks})
+            raise ValueError(f"{source}: every frame was dropped: {'; '.join(reasons)}")
+        kept: list[tuple[str, int]] = []  # subject and frames of each clip
+
+        def fixed() -> Iterator[PoseSequence]:
+            for clip in cache.sequences(len(heads)):
+                after = next(apply_fix([clip], fixes, world_to_camera=rotations), None)
+                if after is not clip:
+                    note = Remarks(f"{clip.subject} {clip.sequence} {clip.view}")
+                    (note.repaired if after else note.dropped)(len(clip), f"fix {', '.join(fixes)}")
+                    remarks.extend(note.to_json())
+                if after:
+                    kept.append((after.subject, len(after)))
+                    yield after
+
+        try:
+            write_store(
+                out,
+                fixed(),
+                skeleton=options.joints,
+                val=val,
+                licence=licence,
+                credit=credit,
+            )
+        except ValueError:
+            people = {each["subject"] for head in heads for each in head["sequences"]}
+            if people.issuperset(filter(None, val.split("/"))):  # else another val is all it takes
+                cache.remove()
+            raise
+        cache.remove()
+        return Report(
+            format=format_name,
+            source=str(source),
+            store=str(out),
+            joints=joint_map(reading.skeleton, options.joints).describe(),
+            sequences=len(kept),
+            frames=sum(frames for _, frames in kept),
+            subjects=len({subject for subject, _ in kept}),
+            remarks=remarks,
+            split="" if val else _split_of(out),
+        )
 
 
 def convert_motion(

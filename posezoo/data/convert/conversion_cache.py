@@ -7,7 +7,6 @@ or not at all. Plain arrays and JSON, nothing pickled.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ import numpy as np
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.npz_file import read_arrays
 from posezoo.typed_files import Count, parse_json, typed
+from posezoo.whole_files import write_atomically, written_beside
 
 T = TypeVar("T")
 Arrays: TypeAlias = dict[str, np.ndarray]
@@ -55,7 +55,7 @@ class ConversionCache:
             )
         folder.mkdir(parents=True, exist_ok=True)
         if not mark.is_file():
-            _write(mark, text.encode())
+            write_atomically(mark, text.encode())
 
     def __contains__(self, number: int) -> bool:
         return self._path(number).is_file()
@@ -77,12 +77,8 @@ class ConversionCache:
         arrays["pictures"] = np.frombuffer(b"".join(pictures), np.uint8)
         text = json.dumps({"sequences": head, "remarks": remarks})
         arrays["head"] = np.frombuffer(text.encode(), np.uint8)
-        part = self._path(number).with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(self._path(number))
+        with written_beside(self._path(number)) as part:
+            np.savez(part, **arrays)
 
     def head(self, number: int) -> dict[str, Any]:
         """The names and lengths of a piece's `sequences`, and the `remarks` on it."""
@@ -151,9 +147,3 @@ def _read(head: dict[str, Any], arrays: Arrays) -> Iterator[PoseSequence]:
             files = [arrays["pictures"][first:last].tobytes() for first, last in spans]
             clip, picture = replace(clip, pictures=files), picture + count
         yield clip
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_suffix(".part")
-    part.write_bytes(data)
-    part.rename(path)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.data.inspect.evidence import Evidence, is_store, load_mocap, load_store
-from posezoo.drawing import LEGEND, coloured_bones, draw_solid
+from posezoo.drawing import LEGEND, coloured_bones, draw_solid, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +61,7 @@ def draw_sheet(path: str | Path, out: str | Path, *, items: int = 8, seed: int =
     title = f"{Path(path).name}: {len(rows)} of {len(evidence)} poses; {LEGEND}"
     figure.text(0.5, 1 - head / 2, title, ha="center", va="center", fontsize=9)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
+    save_figure(figure, out, dpi=120)
     return len(rows)
 
 

@@ -7,7 +7,6 @@ looked for in the numbers as well as in the attributes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from posezoo.data.hdf5 import dataset, member, numbers, read_hdf5, text
 from posezoo.data.units import check_millimetres
 from posezoo.hints import shown
 from posezoo.skeleton import H36M17
+from posezoo.whole_files import require_free, written_beside
 
 _MOST_FPS = 1e6
 _LAYOUT = "/<subject>/<trial>/positions_mm, (T, 17, 3) in mm, z up; see docs/data.md"
@@ -86,31 +86,27 @@ def write_mocap(
             Nothing is left behind.
     """
     path = Path(path)
-    if path.exists():
-        raise ValueError(f"{path}: exists already; remove it first or take another name")
+    require_free(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with h5py.File(part, "w") as file:
-            file.attrs.update(units="mm", up_axis="z", skeleton=H36M17.name)
-            file.attrs.update(licence=licence, credit=credit)
-            file.attrs.update(joint_names=list(H36M17.joints), parents=H36M17.parents)
-            for each in recordings:
-                if f"{each.subject}/{each.trial}" in file:
-                    raise ValueError(
-                        f"{path}: {each.subject} has two trials named {each.trial}; put the files "
-                        "of different people into folders of their own"
-                    )
-                trial = file.create_group(f"{each.subject}/{each.trial}")
-                trial.create_dataset("positions_mm", data=each.positions_mm.astype(np.float32))
-                trial.create_dataset("frame_index", data=each.frame.astype(np.int32))
-                trial.attrs.update(fps=each.fps, action=each.action, subject=each.subject)
-        read_mocap(part)
-        part.rename(path)
-    except OSError as error:
+        with written_beside(path) as part:
+            with h5py.File(part, "w") as file:
+                file.attrs.update(units="mm", up_axis="z", skeleton=H36M17.name)
+                file.attrs.update(licence=licence, credit=credit)
+                file.attrs.update(joint_names=list(H36M17.joints), parents=H36M17.parents)
+                for each in recordings:
+                    if f"{each.subject}/{each.trial}" in file:
+                        raise ValueError(
+                            f"{path}: {each.subject} has two trials named {each.trial}; put the "
+                            "files of different people into folders of their own"
+                        )
+                    trial = file.create_group(f"{each.subject}/{each.trial}")
+                    trial.create_dataset("positions_mm", data=each.positions_mm.astype(np.float32))
+                    trial.create_dataset("frame_index", data=each.frame.astype(np.int32))
+                    trial.attrs.update(fps=each.fps, action=each.action, subject=each.subject)
+            read_mocap(part)
+    except (OSError, RuntimeError) as error:  # the latter is how HDF5 fails to close a file
         raise ValueError(f"{path}: not written ({error}); nothing was left behind") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _read(path: Path, file: h5py.File) -> list[Recording]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -12,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.data.store.store_file import as_bytes, open_store
-from posezoo.data.store.store_writer import check_room, reserve, sync
+from posezoo.data.store.store_writer import check_room, reserve
 from posezoo.hints import shown
 from posezoo.skeleton import Skeleton
+from posezoo.whole_files import require_free, written_beside
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -56,29 +56,25 @@ def add_detection(
         )
     values = {"px": np.ascontiguousarray(px), "confidence": np.ascontiguousarray(confidence)}
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    about = {"joint_set": skeleton.name, "source": source, "source_sha256": source_sha256}
     try:
         check_room(out.parent, store.stat().st_size + px.nbytes + confidence.nbytes)
-        shutil.copyfile(store, part)
-        with h5py.File(part, "r+", libver=("v110", "v110")) as file:
-            file.attrs.modify("complete", 0)
-            group = file.create_group(f"detections/{name}")
-            group.attrs.update(joint_set=skeleton.name, source=source, source_sha256=source_sha256)
-            places = {key: reserve(group, key, each) for key, each in values.items()}
-        with part.open("r+b") as raw:
-            for key, each in values.items():
-                raw.seek(places[key])
-                raw.write(as_bytes(each))
-        with h5py.File(part, "r+", libver=("v110", "v110")) as file:
-            file.attrs.modify("complete", 1)
-        open_store(part)
-        sync(part)
-        part.rename(out)
-        sync(out.parent)
+        with written_beside(out) as part:
+            shutil.copyfile(store, part)
+            with h5py.File(part, "r+", libver=("v110", "v110")) as file:
+                file.attrs.modify("complete", 0)
+                group = file.create_group(f"detections/{name}")
+                group.attrs.update(about)
+                places = {key: reserve(group, key, each) for key, each in values.items()}
+            with part.open("r+b") as raw:
+                for key, each in values.items():
+                    raw.seek(places[key])
+                    raw.write(as_bytes(each))
+            with h5py.File(part, "r+", libver=("v110", "v110")) as file:
+                file.attrs.modify("complete", 1)
+            open_store(part)
     except (OSError, RuntimeError) as error:  # the latter is how HDF5 fails to close a file
         raise ValueError(f"{out}: not written ({error}); nothing was left behind") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def check_name(store: Path, out: Path, name: str) -> None:
@@ -94,5 +90,4 @@ def check_name(store: Path, out: Path, name: str) -> None:
         )
     if name in open_store(store).detections:
         raise ValueError(f"{store}: has a detection {name} already; take another --name")
-    if out.exists():
-        raise ValueError(f"{out}: exists already; remove it first or take another name")
+    require_free(out)

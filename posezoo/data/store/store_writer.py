@@ -1,4 +1,4 @@
-"""Writing a store: beside its final name, checked, fsynced, then renamed. Whole or not at all.
+"""Writing a store: beside its final name, checked, then put in place. Whole or not at all.
 
 Pictures go to a nameless temporary file first, since a contiguous array must know its length when
 it is created. HDF5 lays the file out, but the values are written past it: a full disk is then an
@@ -7,7 +7,6 @@ error like any other, while HDF5 cannot close a file that it could not write.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -35,6 +34,7 @@ from posezoo.data.store.store_file import (
     open_store,
 )
 from posezoo.skeleton import Skeleton
+from posezoo.whole_files import require_free, written_beside
 
 Columns: TypeAlias = dict[str, np.ndarray]
 
@@ -66,26 +66,20 @@ def write_store(
             Nothing is left behind.
     """
     path = Path(path)
-    if path.exists():
-        raise ValueError(f"{path}: exists already; remove it first or take another name")
+    require_free(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with tempfile.TemporaryFile(dir=path.parent) as pictures:
-            columns = _gather(sequences, skeleton, pictures)
-            columns |= _tables(columns, val)
-            attributes = {"licence": licence, "credit": credit, "skeleton": skeleton.name}
-            if len(columns["subject_names"]) == 1 and not val:
-                attributes["split"] = ONE_PERSON
-            _write(part, columns, attributes)
-        check_numbers(open_store(part))
-        sync(part)
-        part.rename(path)
-        sync(path.parent)
+        with written_beside(path) as part:
+            with tempfile.TemporaryFile(dir=path.parent) as pictures:
+                columns = _gather(sequences, skeleton, pictures)
+                columns |= _tables(columns, val)
+                attributes = {"licence": licence, "credit": credit, "skeleton": skeleton.name}
+                if len(columns["subject_names"]) == 1 and not val:
+                    attributes["split"] = ONE_PERSON
+                _write(part, columns, attributes)
+            check_numbers(open_store(part))
     except (OSError, RuntimeError) as error:  # the latter is how HDF5 fails to close a file
         raise ValueError(f"{path}: not written ({error}); nothing was left behind") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def export(
@@ -229,12 +223,3 @@ def reserve(file: h5py.Group, name: str, values: np.ndarray) -> int:
     dataset = file.create_dataset(name, values.shape, values.dtype, dcpl=plan)
     dataset.attrs["sha256"] = checksum(values)
     return dataset.id.get_offset() or 0  # an empty one is nowhere
-
-
-def sync(path: Path) -> None:
-    """Wait until the disk has it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posezoo.inference.formats.about import AnyPrediction, about, frames_of
 from posezoo.skeleton import get_skeleton
-from posezoo.training.run_folder import write_atomically
+from posezoo.whole_files import write_atomically
 
 
 def write_npz(prediction: AnyPrediction, path: Path) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from posezoo.inference.formats.swings import across_up, euler_zxy, swing
 from posezoo.inference.formats.tracks import Track, filled, placed
-from posezoo.training.run_folder import write_atomically
+from posezoo.whole_files import write_atomically
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -17,6 +17,7 @@ from posezoo.drawing import coloured_bones
 from posezoo.inference.formats.about import about
 from posezoo.inference.people import Person, Prediction
 from posezoo.skeleton import get_skeleton
+from posezoo.whole_files import written_beside
 
 _CODECS = ("libx264", "mpeg4")  # the first one that this PyAV has
 _TICKS = 90_000  # a second: of the frames' times
@@ -42,29 +43,24 @@ def write_overlay(
         ValueError: PyAV is missing, or there is no frame.
     """
     av = import_av()
-    beside = path.with_name(f".{path.stem}.new{path.suffix}")
     count = 0
-    try:
-        with av.open(str(beside), "w") as container:
-            stream: Any = None
-            last = -1
-            for pixels, prediction in frames:
-                drawn = even(draw_people(pixels, prediction.people))
-                if stream is None:
-                    container.metadata["comment"] = json.dumps(about(prediction))
-                    stream = _stream(av, container, drawn.shape, fps)
-                frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
-                time = count / fps if prediction.time_s is None else prediction.time_s
-                last = max(last + 1, round(time * _TICKS))  # times must rise
-                frame.pts, frame.time_base = last, Fraction(1, _TICKS)
-                container.mux(stream.encode(frame))
-                count += 1
+    with written_beside(path) as beside, av.open(str(beside), "w") as container:
+        stream: Any = None
+        last = -1
+        for pixels, prediction in frames:
+            drawn = even(draw_people(pixels, prediction.people))
             if stream is None:
-                raise ValueError(f"{path}: no frame to write")
-            container.mux(stream.encode())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+                container.metadata["comment"] = json.dumps(about(prediction))
+                stream = _stream(av, container, drawn.shape, fps)
+            frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
+            time = count / fps if prediction.time_s is None else prediction.time_s
+            last = max(last + 1, round(time * _TICKS))  # times must rise
+            frame.pts, frame.time_base = last, Fraction(1, _TICKS)
+            container.mux(stream.encode(frame))
+            count += 1
+        if stream is None:
+            raise ValueError(f"{path}: no frame to write")
+        container.mux(stream.encode())
     return count
 
 

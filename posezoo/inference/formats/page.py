@@ -26,7 +26,7 @@ from posezoo.inference.angles import joint_angles
 from posezoo.inference.formats.about import AnyPrediction, about, about_picture, frames_of
 from posezoo.inference.people import Person, Prediction, VideoPrediction
 from posezoo.skeleton import get_skeleton
-from posezoo.training.run_folder import write_atomically
+from posezoo.whole_files import write_atomically
 
 Floats: TypeAlias = NDArray[np.float64]
 Pixels: TypeAlias = NDArray[np.uint8]

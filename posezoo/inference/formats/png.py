@@ -19,7 +19,7 @@ from posezoo.drawing import LEGEND, draw_flat
 from posezoo.inference.formats.about import about
 from posezoo.inference.people import Person, Prediction
 from posezoo.skeleton import get_skeleton
-from posezoo.training.run_folder import write_atomically
+from posezoo.whole_files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

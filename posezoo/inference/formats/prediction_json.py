@@ -17,7 +17,7 @@ from posezoo.data.keypoints.fields import field, load_json, numbers
 from posezoo.inference.formats.about import AnyPrediction, about, about_picture, camera_of
 from posezoo.inference.people import Person, Prediction, VideoPrediction
 from posezoo.skeleton import get_skeleton
-from posezoo.training.run_folder import write_atomically
+from posezoo.whole_files import write_atomically
 
 SCHEMA = Path(__file__).with_name("prediction.schema.json")
 

@@ -16,7 +16,7 @@ import numpy as np
 from posezoo.inference.formats.about import AnyPrediction, about, frames_of
 from posezoo.inference.people import Person
 from posezoo.skeleton import get_skeleton
-from posezoo.training.run_folder import write_atomically
+from posezoo.whole_files import write_atomically
 
 COLUMNS = (
     "frame", "time_s", "person", "joint_set", "joint", "x_px", "y_px", "confidence",

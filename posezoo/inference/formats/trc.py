@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from posezoo.inference.formats.tracks import Track, placed
-from posezoo.training.run_folder import write_atomically
+from posezoo.whole_files import write_atomically
 
 _KEYS = (
     "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units",

@@ -117,7 +117,7 @@ def test_a_disk_that_fills_up_leaves_nothing(poses, tmp_path, monkeypatch, call)
         write = full
 
     owner, name, fault = {
-        "fsync": (store_writer.os, "fsync", full),
+        "fsync": (os, "fsync", full),
         "write": (store_writer.tempfile, "TemporaryFile", lambda dir: FullFile(dir=dir)),
         "create_dataset": (h5py.File, "create_dataset", full),
     }[call]
