@@ -263,7 +263,7 @@ COMMANDS = {
             *("lift", str(source / "openpose.json"), "--width", "640", "--height", "480"),
             *("--csv", "--trc", "--html", "--out", str(out / "a.json")),
         ],
-        prepare=data_targets()["keypoints/coco.json"].make,
+        prepare=data_targets()["keypoints/openpose.json"].make,
         finals=("a.*",),
     ),
     "view": Command(

@@ -87,6 +87,7 @@ def by_names(names: Sequence[str], path: Path, wanted: Skeleton | None) -> Joint
     found = {
         skeleton: sum(place is not None for place in _places(plain, skeleton))
         for skeleton in SKELETONS.values()
+        if skeleton.family != "places"  # told to lifters, written by nobody
     }
     most = max(found.values())
     if most < _FEWEST_NAMES:
@@ -147,7 +148,11 @@ def _left_out(names: Sequence[str], places: Sequence[int | None], skeleton: Skel
 
 
 def _of_count(count: int) -> list[str]:
-    return [name for name, skeleton in SKELETONS.items() if skeleton.num_joints == count]
+    return [
+        name
+        for name, skeleton in SKELETONS.items()
+        if skeleton.num_joints == count and skeleton.family != "places"
+    ]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -530,6 +530,8 @@ def test_spellings_of_one_joint(written, plain):
 
 def test_every_set_is_recognised_by_its_own_names(tmp_path):
     for skeleton in SKELETONS.values():
+        if skeleton.family == "places":  # what lifters are told, and nobody writes
+            continue
         rows = person(skeleton.num_joints, 5)
         path = save(tmp_path / "a.json", coco(skeleton.joints, rows))
         assert read_keypoints(path).skeleton.name == skeleton.name
