@@ -155,7 +155,7 @@ def test_a_browser_shows_the_page_without_an_error(picture, tmp_path):
     watch = "<script>window.onerror = (m) => document.body.append('BRO' + 'KEN', m);</script>"
     page.write_text(page.read_text().replace("<body>", f"<body>{watch}", 1))
     command = [
-        "chromium", "--headless", "--no-sandbox", "--use-angle=swiftshader",
+        shutil.which("chromium"), "--headless", "--no-sandbox", "--use-angle=swiftshader",
         "--enable-unsafe-swiftshader", f"--user-data-dir={tmp_path / 'profile'}",
         "--virtual-time-budget=5000", "--dump-dom", page.as_uri(),
     ]  # fmt: skip
