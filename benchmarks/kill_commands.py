@@ -7,11 +7,12 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import h5py
 from safetensors import SafetensorError, safe_open
@@ -46,7 +47,7 @@ _VOLATILE = (
     "*run.toml",
     "*mine.json",
 )
-_FIGURES = {"draw_run": runs.draw_run, "draw_curves": runs.draw_curves}
+_FIGURES = ("draw_run", "draw_curves")
 
 
 def _nothing(source: Path, out: Path) -> None:
@@ -74,11 +75,15 @@ class Command:
 
 def call(words: list[str], out: Path, *, draw: bool = False) -> int:
     """Run `posezoo WORDS` in this process, without what it prints; its exit code."""
-    os.environ["POSEZOO_CACHE"] = str(out)
-    os.environ["PATH"] = ""  # neither git nor a compiler: what they take is not asked here
-    for name, function in _FIGURES.items():
-        setattr(runs, name, function if draw else lambda *args, **options: None)
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+    # Neither git nor a compiler: what they take is not asked here.
+    variables = {"POSEZOO_CACHE": str(out), "PATH": ""}
+    figures = {} if draw else dict.fromkeys(_FIGURES, lambda *args, **options: None)
+    with (
+        patch.dict(os.environ, variables),
+        patch.multiple(runs, **figures) if figures else nullcontext(),
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+    ):
         return main([*words], prog_name="posezoo", standalone_mode=False) or 0
 
 
