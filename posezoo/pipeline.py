@@ -258,11 +258,14 @@ class Pipeline(nn.Module):
         Raises:
             ValueError: no pose of the batch is labelled in 3D throughout.
         """
-        sides = ((batch.labelled2d, self.skeleton2d), (batch.labelled3d, self.skeleton))
-        whole = torch.stack([labelled.all(-1).all(-1) for labelled, _ in sides]).all(0)
+        sides = {"3D": (batch.labelled3d, self.skeleton)}
+        if not hasattr(self.lifter, "joint_sets"):  # else it needs no 2D joint in particular
+            sides = {"2D": (batch.labelled2d, self.skeleton2d), **sides}
+        every = [labelled.all(-1).all(-1) for labelled, _ in sides.values()]
+        whole = torch.stack(every).all(0)
         if not whole.any():
-            text = "no pose of the training data has all its joints in 2D and in 3D"
-            for (labelled, skeleton), where in zip(sides, ("2D", "3D"), strict=True):
+            text = f"no pose of the training data has all its joints in {' and in '.join(sides)}"
+            for where, (labelled, skeleton) in sides.items():
                 never = (~labelled.flatten(0, 1).any(0)).nonzero().flatten().tolist()
                 if never:
                     names = ", ".join(skeleton.joints[joint] for joint in never)

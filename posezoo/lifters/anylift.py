@@ -220,9 +220,9 @@ class AnyLift(nn.Module):
         counts = counts & (torch.arange(counts.shape[-1], device=counts.device) != _ROOT)
         surprise = 3 * log_scale + error.detach() * (-log_scale).exp()
         weight = (-_BETA * log_scale.detach()).exp() * counts
-        weight = weight / losses.mean_of(weight, counts)
+        weight = weight / losses.mean_of(weight, counts).clamp_min(1e-12)  # nothing may count
         true_root = (batch.root_mm[..., None, :] @ turned)[..., 0, :]
-        off = (root - true_root).abs().sum(-1) / true_root.norm(dim=-1)
+        off = (root - true_root).abs().sum(-1) / true_root.norm(dim=-1).clamp_min(1.0)
         terms = {
             "joints": losses.mean_of(weight * error, counts),
             "scale": losses.mean_of(surprise, counts),
@@ -241,10 +241,10 @@ class AnyLift(nn.Module):
     @torch.no_grad()
     def fit_normalisation(
         self,
-        batch: Batch,  # every joint labelled
+        batch: Batch,  # every joint labelled in 3D; 2D as far as it is
     ) -> None:
         """Mean and deviation of the pose along the mean ray, and of the root's distance."""
-        joints2d, confidence = _all_places(batch.joints2d, None)
+        joints2d, confidence = _all_places(batch.joints2d, batch.labelled2d.float())
         view = _look(joints2d, batch.camera, confidence > 0)
         turned = view.turn.transpose(-1, -2)
         joints = (batch.joints3d @ turned).flatten(0, 1)

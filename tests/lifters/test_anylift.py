@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from posezoo.assembly import build_pipeline
 from posezoo.joint_maps import map_joints, map_labels
 from posezoo.lifters.anylift import AnyLift
 from posezoo.skeleton import H36M17, get_skeleton
@@ -181,3 +182,28 @@ def test_a_window_may_be_shorter_than_its_longest():
 
 def _with(batch, places, sure):
     return places, batch.camera, sure
+
+
+def test_a_batch_in_which_nothing_counts_has_a_loss_of_zero_and_no_gradient():
+    """As people with 2D labels alone: their root is 0 and no joint is known in 3D."""
+    model, batch = lifter(), people(3)
+    nothing = torch.zeros_like(batch.labelled3d)
+    batch = replace(batch, labelled3d=nothing, root_mm=torch.zeros_like(batch.root_mm))
+    loss = model.loss_of_joints(batch.joints2d, batch.camera, None, batch)
+    loss.backward()
+    assert loss.item() == 0
+    assert all(p.grad is None or not p.grad.any() for p in model.parameters())
+
+
+def test_its_statistics_are_of_the_joints_that_are_known():
+    """A pipeline of it starts on detections that never have all 31 places."""
+    batch = people(64)
+    places, sure = as_places(batch.joints2d)
+    known = replace(batch, joints2d=places, labelled2d=sure > 0, confidence=sure)
+    pipeline = build_pipeline("anylift:depth=1,heads=2,width=16")
+    pipeline.fit_normalisation(known)
+    whole = build_pipeline("anylift:depth=1,heads=2,width=16")
+    whole.fit_normalisation(batch)
+    for name in ("output_mean", "output_std", "distance"):
+        one, other = (getattr(each.lifter, name) for each in (pipeline, whole))
+        assert_equal_up_to_rounding(one, other, terms=4096)

@@ -5,7 +5,7 @@ The sizes are those of BlazePose on 37 people of 17 photographs whom people had 
 (docs/lifting.md): a joint's error has a median of 0.076 of the person's size (the root mean square
 distance of the joints from their mean), a person's median joint one of 0.055 to 0.13 (quartiles
 over people); joints of which it is sure err by 0.06, those of confidence 0.3 to 0.9 by 0.15.
-Annotators err too, and people in a crowd are hard: half of that is drawn here.
+Annotators err too, and people in a crowd are hard: two thirds of that is drawn here.
 """
 
 from __future__ import annotations
