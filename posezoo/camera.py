@@ -5,7 +5,8 @@ stands at T (its centre, mm) with rotation R: X_cam = R (X_world - T).
 
 The tangential term exists in two versions: the Human3.6M toolbox leaves out a factor 2 that
 OpenCV has. `tangential_factor` names which one the numbers were made for (1 or 2), so that either
-projects exactly; taking the wrong one is up to 0.85 px off inside a Human3.6M picture.
+projects exactly; taking the wrong one is up to 0.85 px off inside a Human3.6M picture. Nobody knows
+the lens of a camera that is only guessed: it has no distortion, and 0 there says so.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _EDGE_PLACES = 201
 class Camera:
     """Intrinsics of one camera or of a batch of them, as one tensor that stacks and moves.
 
-    The last axis of `parameters` is fx fy cx cy (px), k1 k2 k3 p1 p2, tangential factor (1 or 2).
+    The last axis of `parameters` is fx fy cx cy (px), k1 k2 k3 p1 p2, tangential factor (1 or 2;
+    0 of a camera whose focal length is a guess and whose lens is not known).
     """
 
     parameters: Tensor  # (..., 10)
@@ -62,6 +64,22 @@ class Camera:
             torch.Size([2, 10])
         """
         return cls(torch.stack([camera.parameters for camera in cameras]))
+
+    @classmethod
+    def guess(cls, *, focal_px: float, centre_px: tuple[float, float]) -> Camera:
+        """One camera of which nobody knows the numbers, and which says so (float64).
+
+        Example:
+            >>> Camera.guess(focal_px=1000, centre_px=(500, 400)).guessed.item()
+            True
+        """
+        focal = (focal_px, focal_px)
+        return cls.make(focal_px=focal, centre_px=centre_px, tangential_factor=0.0)
+
+    @property
+    def guessed(self) -> Tensor:
+        """(...) bool: the focal length is a guess."""
+        return self.parameters[..., 9] == 0
 
     @property
     def focal(self) -> Tensor:

@@ -101,22 +101,21 @@ def auc_3d(
 
 def within_claims(
     error: Tensor,  # (..., J) mm, of `mpjpe`
-    std: Tensor,  # (..., J) mm, as the prediction claims of each joint; 0: of what is 0 by meaning
+    sigma: Tensor,  # (..., J) mm, as the prediction claims of each; 0: of what is 0 by meaning
 ) -> dict[str, Tensor]:  # (..., J): 1 where the error is as small as claimed, NaN where none is
-    """Whether each error is within the distances that 68 % and 95 % of them should be within.
+    """Whether each error is within sigma (as 68 % should be) and 2 sigma (95 %).
 
-    Of errors whose density falls by exp(-distance / b), b = std / sqrt(12), in three dimensions. An
-    honest claim has means of 0.68 and 0.95.
+    Errors are distances in 3D. An honest claim has means of 0.68 and 0.95.
 
     Example:
-        >>> found = within_claims(torch.tensor([10.0, 17.0, 19.0]), torch.full((3,), 10.0))
+        >>> found = within_claims(torch.tensor([10.0, 19.0, 21.0]), torch.full((3,), 10.0))
         >>> found["within_68"].tolist(), found["within_95"].tolist()
         ([1.0, 0.0, 0.0], [1.0, 1.0, 0.0])
     """
-    claims = {"within_68": 1.0117, "within_95": 1.8175}  # quantiles of Gamma(3), over sqrt(12)
-    counts = (std > 0) & ~error.isnan()
+    claims = {"within_68": 1.0, "within_95": 2.0}
+    counts = (sigma > 0) & ~error.isnan()
     return {
-        name: (error <= factor * std).to(error.dtype).where(counts, torch.nan)
+        name: (error <= factor * sigma).to(error.dtype).where(counts, torch.nan)
         for name, factor in claims.items()
     }
 

@@ -163,7 +163,7 @@ class PoseResult:
 
     joints2d: Tensor | None = None  # (B, T, J, 2) px; None from a head that gives 3D alone
     joints3d: Tensor | None = None  # (B, T, J, 3) mm, camera frame, root exactly 0
-    sigma_mm: Tensor | None = None  # (B, T, J) of each joint: the root mean square error in 3D
+    sigma_mm: Tensor | None = None  # (B, T, J) of each joint: 68 % of errors in 3D are within it
     root_mm: Tensor | None = None  # (B, T, 3) camera frame: joints3d + root_mm is absolute
     confidence: Tensor | None = None  # (B, J), 0 to 1
     maps: Tensor | None = None  # the head's raw maps, where they are (B, J, h, w)

@@ -66,7 +66,7 @@ class Lens:
         """
         if self.file is not None:
             return self.file.resized(width, height), False
-        assumed = False
+        centre = ((width - 1) / 2, (height - 1) / 2)
         if self.focal_px is not None:
             focal = self.focal_px
         elif self.fov_deg is not None:
@@ -74,9 +74,8 @@ class Lens:
         elif exif_focal_px is not None:
             focal = exif_focal_px
         else:
-            focal, assumed = ASSUMED_FOCAL * max(width, height), True
-        centre = ((width - 1) / 2, (height - 1) / 2)
-        return Camera.make(focal_px=(focal, focal), centre_px=centre), assumed
+            return Camera.guess(focal_px=ASSUMED_FOCAL * max(width, height), centre_px=centre), True
+        return Camera.make(focal_px=(focal, focal), centre_px=centre), False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ class Person:
     joints2d: Floats  # (J, 2) px: what the lifter was given; NaN where nothing is known
     confidence: Floats  # (J,) 0 to 1
     joints3d: Floats | None  # (J, 3) mm; None: the pipeline has no lifter
-    sigma_mm: Floats | None = None  # (J,) standard deviation, from a lifter that gives it
+    sigma_mm: Floats | None = None  # (J,) 68 % of errors are within it, from a lifter that gives it
     root_mm: Floats | None = None  # (3,) mm, camera frame: joints3d + root_mm is absolute
     warnings: tuple[str, ...] = ()  # where this prediction can be wrong, for people to read
 

@@ -50,9 +50,17 @@ class Attention(nn.Module):
         queries, keys, values = (
             self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         )
-        mean = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=heard)
+        mean = _attend(queries, keys, values, heard)
         out: Tensor = self.proj(mean.transpose(1, 2).flatten(2))
         return out
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, heard: Tensor | None) -> Tensor:
+    """Attention; in float32 where a CPU learns in bfloat16, whose gradient is a fifth as fast."""
+    if queries.device.type == "cpu" and queries.dtype == torch.bfloat16 and queries.requires_grad:
+        with torch.autocast("cpu", enabled=False):
+            return _attend(queries.float(), keys.float(), values.float(), heard)
+    return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=heard)
 
 
 class Mlp(nn.Module):

@@ -9,13 +9,15 @@ et al. 2022, arXiv:2203.00859). A token says where its joint is seen, or that it
   to be found are always tokens, with a learned value where nobody saw them; the other places are
   tokens where they are known.
 - pixels become rays, turned so that the mean ray lies on the optical axis and divided by their root
-  mean square: a token's x y. The mean ray and that size go to all tokens.
+  mean square: a token's x y. The mean ray and that size go to all tokens, and whether the camera
+  is known or guessed.
 - each place has its own embedding matrix, each joint its own output matrix.
 
-Besides 17 joints it gives the root's distance and, for each joint, the scale b of a density
-exp(-|error| / b) / b^3 of its error, whose standard deviation is sqrt(12) b. The scale learns
-from errors that it cannot change, and they count by b^-0.5 (Seitzer et al. 2022, arXiv:2203.09168),
-so that joints of which little is known do not drown the others.
+Besides 17 joints it gives the root's distance and, for each joint, the sigma of a density of its
+error e, exp(-4.72 (|e| / sigma)^0.736) / sigma^3: of such errors 68 % are within sigma, 95 % within
+2 sigma. (A Laplace density's tail, an exponent of 1, is too short for errors of the depth.) Sigma
+learns from errors that it cannot change, and they count by sigma^-0.5 (Seitzer et al. 2022,
+arXiv:2203.09168), so that joints of which little is known do not drown the others.
 """
 
 from __future__ import annotations
@@ -39,12 +41,12 @@ from posezoo.trunk import trunk_from_limbs
 
 _PLACES = get_skeleton("places31")  # its first joints are those of H36M17
 _ROOT = H36M17.root
-_STD = math.sqrt(12)  # of that density, over its scale: the root mean square distance in 3D
+_TAIL, _SCALE = 0.736, 4.7205  # of that density; the second by the gamma distribution's quantiles
 _TOLD = 3  # numbers of a token: x, y, confidence
-_SHARED = 4  # numbers of a person: the mean ray, its size, how much of them is known
+_SHARED = 5  # numbers of a person: mean ray, size, how much of them is known, a guessed camera
 _BETA = 0.5
-_LOG_SCALES = (math.log(0.5), math.log(1000.0))  # mm
-_WEIGHTS = {"joints": 0.01, "scale": 0.1, "root": 0.3}  # of the loss's terms; joints are in mm
+_LOG_SIGMAS = (math.log(1.0), math.log(3000.0))  # mm
+_WEIGHTS = {"joints": 0.01, "sigma": 0.1, "root": 0.3}  # of the loss's terms; joints are in mm
 
 
 class AnyLift(nn.Module):
@@ -105,7 +107,7 @@ class AnyLift(nn.Module):
         self.over_frames = blocks() if frames > 1 else None
         self.frame_position = nn.Parameter(torch.zeros(frames, 1, width)) if frames > 1 else None
         self.norm = nn.LayerNorm(width)
-        self.out = nn.Parameter(torch.zeros(joints, width, 4))  # x, y, z, log scale
+        self.out = nn.Parameter(torch.zeros(joints, width, 4))  # x, y, z, log sigma
         self.out_bias = nn.Parameter(torch.zeros(joints, 4))
         self.root = nn.Linear(width, 3)  # of the pelvis: x, y, log distance
         self.register_buffer("output_mean", torch.zeros(joints, 3))
@@ -165,8 +167,8 @@ class AnyLift(nn.Module):
         """All that it says of every frame of one window."""
         joints2d, confidence = _all_places(joints2d, confidence)
         view = _look(joints2d, camera, confidence > 0)
-        joints, log_scale, root = self._read(self.network(view, confidence), view)
-        sigma = _STD * log_scale.exp()
+        joints, log_sigma, root = self._read(self.network(view, confidence), view)
+        sigma = log_sigma.exp()
         joints = root_relative(joints)
         if self.trunk == "from_limbs":
             joints = trunk_from_limbs(joints)
@@ -208,24 +210,24 @@ class AnyLift(nn.Module):
         confidence: Tensor | None,  # (B, T, 31 or 17)
         batch: Batch,  # of the same frames; joints not labelled do not count
     ) -> Tensor:  # scalar
-        """MPJPE, how likely the errors are by the scales, and the root's relative place."""
+        """MPJPE, how likely the errors are by their sigmas, and the root's relative place."""
         joints2d, confidence = _all_places(joints2d, confidence)
         view = _look(joints2d, camera, confidence > 0)
-        joints, log_scale, root = self._read(self.network(view, confidence), view)
+        joints, log_sigma, root = self._read(self.network(view, confidence), view)
         joints = root_relative(joints)
         turned = view.turn.transpose(-1, -2)
         error = losses.distances(joints, batch.joints3d @ turned)
         counts = batch.labelled3d & (view.known.sum(-1) >= self.fewest)[..., None]
         root_counts = counts.all(-1)
         counts = counts & (torch.arange(counts.shape[-1], device=counts.device) != _ROOT)
-        surprise = 3 * log_scale + error.detach() * (-log_scale).exp()
-        weight = (-_BETA * log_scale.detach()).exp() * counts
+        surprise = 3 * log_sigma + _SCALE * (error.detach() * (-log_sigma).exp()) ** _TAIL
+        weight = (-_BETA * log_sigma.detach()).exp() * counts
         weight = weight / losses.mean_of(weight, counts).clamp_min(1e-12)  # nothing may count
         true_root = (batch.root_mm[..., None, :] @ turned)[..., 0, :]
         off = (root - true_root).abs().sum(-1) / true_root.norm(dim=-1).clamp_min(1.0)
         terms = {
             "joints": losses.mean_of(weight * error, counts),
-            "scale": losses.mean_of(surprise, counts),
+            "sigma": losses.mean_of(surprise, counts),
             "root": losses.mean_of(off, root_counts),
         }
         return torch.stack([weight * terms[name] for name, weight in _WEIGHTS.items()]).sum()
@@ -259,14 +261,14 @@ class AnyLift(nn.Module):
         tokens: Tensor,  # (B, T, 17, width)
         view: _View,
     ) -> tuple[Tensor, Tensor, Tensor]:  # (B, T, 17, 3) mm, (B, T, 17) log mm, (B, T, 3) mm
-        """Joints, scales and root, along the mean ray."""
+        """Joints, sigmas and root, along the mean ray."""
         said = torch.einsum("btjc,jco->btjo", tokens, self.out) + self.out_bias
         joints = said[..., :3] * self.output_std + self.output_mean
         x_y, log = self.root(tokens[:, :, 0]).tensor_split([2], -1)
         mean, std = self.distance
         z = (log * std + mean).exp() / view.size[..., None]
         root = torch.cat([x_y * z * view.size[..., None], z], -1)
-        return joints, (said[..., 3] + math.log(10.0)).clamp(*_LOG_SCALES), root
+        return joints, (said[..., 3] + math.log(30.0)).clamp(*_LOG_SIGMAS), root
 
     def _through_time(
         self,
@@ -297,7 +299,7 @@ class _View(NamedTuple):
     known: Tensor  # (B, T, 31) bool
     turn: Tensor  # (B, T, 3, 3) to that frame; its transpose leads back
     size: Tensor  # (B, T) root mean square of x/z, y/z
-    person: Tensor  # (B, T, 4) what all tokens are told
+    person: Tensor  # (B, T, 5) what all tokens are told
 
 
 def _all_places(joints2d: Tensor, confidence: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -322,7 +324,9 @@ def _look(
     turned = torch.cat([rays, torch.ones_like(weight)], -1) @ turn.transpose(-1, -2)
     xy = turned[..., :2] / turned[..., 2:].clamp_min(0.1) * weight
     size = (xy.square().sum((-1, -2)) / count[..., 0]).clamp_min(1e-6).sqrt()
-    person = torch.cat([mean, size.log()[..., None], known.to(rays).mean(-1, keepdim=True)], -1)
+    guessed = camera.guessed.to(rays)[:, None, None].expand_as(size[..., None])
+    share = known.to(rays).mean(-1, keepdim=True)
+    person = torch.cat([mean, size.log()[..., None], share, guessed], -1)
     return _View(xy / size[..., None, None], known, turn, size, person)
 
 

@@ -1,12 +1,12 @@
-import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 from posezoo.assembly import build_pipeline
+from posezoo.camera import Camera
 from posezoo.joint_maps import map_joints, map_labels
-from posezoo.lifters.anylift import AnyLift
+from posezoo.lifters.anylift import _SCALE, _TAIL, AnyLift
 from posezoo.skeleton import H36M17, get_skeleton
 from posezoo.testing import assert_equal_up_to_rounding
 from posezoo.testing.examples import people
@@ -85,30 +85,44 @@ def test_a_picture_twice_as_large_changes_nothing_and_a_turned_camera_turns_the_
     assert_equal_up_to_rounding(other.root_mm, one.root_mm, terms=4096)
 
 
-def test_sigma_is_the_root_mean_square_distance_of_its_density():
-    """Of exp(-r / b) r^2 / (2 b^3) dr, with b = 10 mm: the root of 12, times 10."""
-    model = lifter()
+def test_of_the_density_that_it_learns_68_percent_are_within_sigma_and_95_within_two():
+    r = torch.linspace(0, 60, 600_001, dtype=torch.float64)  # in sigmas
+    density = (-_SCALE * r**_TAIL).exp() * r**2
+    within = density.cumsum(0) / density.sum()
+    assert within[10_000].item() == pytest.approx(0.68, abs=1e-4)
+    assert within[20_000].item() == pytest.approx(0.95, abs=1e-4)
+
+
+def test_sigma_is_30_mm_before_it_has_learned_and_0_at_the_root():
+    model, batch = lifter(), people(2)
     torch.nn.init.zeros_(model.out)
-    batch = people(2)
-    found = model.answer(batch.joints2d, batch.camera).sigma_mm
-    assert found[..., 0].tolist() == [[0.0], [0.0]]  # the root is where it is measured from
-    assert found[0, 0, 1].item() == pytest.approx(10 * math.sqrt(12))
-    r, step = torch.linspace(0, 600, 200_001, dtype=torch.float64), 600 / 200_000
-    density = (-r / 10).exp() * r**2 / 2000
-    assert (density * r**2).sum().mul(step).sqrt().item() == pytest.approx(10 * math.sqrt(12))
+    found = model.answer(batch.joints2d, batch.camera).sigma_mm[:, 0]
+    assert found[:, 0].tolist() == [0.0, 0.0]
+    assert found[:, 1:].flatten().tolist() == pytest.approx([30.0] * 32)
 
 
-def test_the_scale_learns_from_errors_and_does_not_move_the_joints():
+def test_it_is_told_whether_the_camera_is_guessed():
+    model, batch = lifter(), people(2)
+    known, guessed = batch.camera.parameters.clone(), batch.camera.parameters.clone()
+    known[:, 4:9] = guessed[:, 4:9] = 0
+    guessed[1, 9] = 0
+    assert Camera(guessed).guessed.tolist() == [False, True]
+    with torch.no_grad():
+        one, other = (model(batch.joints2d, Camera(each)) for each in (known, guessed))
+    assert torch.equal(one[0], other[0])
+    assert (one[1] - other[1]).abs().max() > 0.1
+
+
+def test_sigma_learns_from_errors_and_does_not_move_the_joints():
     model, batch = lifter(), people(8)
     model.zero_grad()
-    scale = torch.nn.Parameter(torch.zeros(17))
     with torch.no_grad():
         model.out[..., 3] = 0
-    model.out_bias.data[:, 3] = scale.data
+    model.out_bias.data[:, 3] = 0
     model.loss_of_joints(batch.joints2d, batch.camera, None, batch).backward()
     error = (model(batch.joints2d, batch.camera) - batch.joints3d).norm(dim=-1).detach()
-    # d/d(log b) of 3 log b + |e| / b, for the mean over 16 joints, times its weight of 0.1.
-    expected = 0.1 * (3 - error.mean((0, 1)) / 10) / 16
+    # d/d(log s) of 3 log s + c (|e| / s)^p, for the mean over 16 joints, times its weight of 0.1.
+    expected = 0.1 * (3 - _TAIL * _SCALE * ((error / 30) ** _TAIL).mean((0, 1))) / 16
     assert_equal_up_to_rounding(model.out_bias.grad[1:, 3], expected[1:], terms=4096)
     assert model.out_bias.grad[0, 3].item() == 0
 

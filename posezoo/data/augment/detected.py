@@ -160,7 +160,7 @@ class Detected:
         factor = 1 + self.by * (2 * stream.uniform(1, "focal") - 1)
         parameters = camera.parameters.clone()
         parameters[:, :2] *= factor.to(parameters)
-        parameters[:, 4:9] = 0
+        parameters[:, 4:] = 0  # no distortion, and a guess (`Camera.guessed`)
         return Camera(torch.where(guessed, parameters, camera.parameters))
 
 

@@ -106,6 +106,7 @@ def test_a_guessed_camera_has_another_focal_length_and_no_distortion():
     assert changed.float().mean() == pytest.approx(0.5, abs=0.04)
     assert 0.8 <= ratio.min() < 0.81 and 1.19 < ratio.max() <= 1.2
     assert (after.camera.parameters[changed, 4:9] == 0).all()
+    assert torch.equal(after.camera.guessed, changed)
     assert torch.equal(after.joints3d, batch.joints3d)
 
 
