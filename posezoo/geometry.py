@@ -97,16 +97,6 @@ def rotation_to_optical_axis(
     return torch.stack(rows, -1).unflatten(-1, (3, 3))
 
 
-def rotation_about(
-    vectors: Tensor,  # (..., 3) rad: along the axis, as long as the angle
-) -> Tensor:  # (..., 3, 3)
-    """The exponential of each vector's cross product matrix."""
-    x, y, z = vectors.unbind(-1)
-    zero = torch.zeros_like(x)
-    rows = [zero, -z, y, z, zero, -x, -y, x, zero]
-    return torch.linalg.matrix_exp(torch.stack(rows, -1).unflatten(-1, (3, 3)))
-
-
 def procrustes_align(
     source: Tensor,  # (..., J, 3) mm
     target: Tensor,  # (..., J, 3) mm

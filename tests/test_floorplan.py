@@ -52,7 +52,7 @@ PLAN: dict[str, str] = {
     "detectors": "contracts limits onnx_session skeleton",
     "heads": "camera contracts geometry joint_maps limits losses npz_file ops skeleton",
     "lifters": "camera contracts geometry limits losses normalisation skeleton trunk",
-    "strategies": "contracts evaluation geometry limits npz_file skeleton",
+    "strategies": "contracts evaluation limits npz_file skeleton",
     "data": (
         "camera contracts drawing geometry hints joint_maps limits npz_file skeleton trunk "
         "typed_files whole_files"

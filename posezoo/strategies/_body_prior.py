@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from posezoo.contracts import Learner
-from posezoo.geometry import rotation_about
 from posezoo.npz_file import read_arrays
 
 _BODY = 21  # joints that SMPL shares with SMPL-H; its two hands follow, which are held still
@@ -39,8 +38,9 @@ class RealBodies:
     def __init__(self, path: Path, weight: float) -> None:
         poses, shapes = _read(path)
         self.weight = weight
-        vectors = poses[:, 3 : 3 * (1 + _BODY)].reshape(len(poses), -1, 3)
-        self.rotations = rotation_about(torch.from_numpy(vectors.astype(np.float32)))
+        self.rotations = _from_axis_angle(
+            torch.from_numpy(poses[:, 3 : 3 * (1 + _BODY)].astype(np.float32))
+        )
         shapes = np.broadcast_to(shapes[..., :_SHAPE], (len(poses), _SHAPE))
         self.shapes = torch.from_numpy(shapes.astype(np.float32))
 
@@ -75,3 +75,13 @@ def _read(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     if not all(fits):
         raise ValueError(f"prior={path}: poses {poses.shape}, betas {shapes.shape}; needs {wanted}")
     return poses, shapes
+
+
+def _from_axis_angle(
+    turns: Tensor,  # (N, 3 J) rad
+) -> Tensor:  # (N, J, 3, 3)
+    """The exponential of each turn's cross product matrix."""
+    x, y, z = turns.unflatten(-1, (-1, 3)).unbind(-1)
+    zero = torch.zeros_like(x)
+    rows = [zero, -z, y, z, zero, -x, -y, x, zero]
+    return torch.linalg.matrix_exp(torch.stack(rows, -1).unflatten(-1, (3, 3)))

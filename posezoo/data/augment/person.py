@@ -1,4 +1,4 @@
-"""Changes of the person, for lifters: another body, posture or side. They need no picture.
+"""Changes of the person, for lifters: another body, another side of it. They need no picture.
 
 The new 3D joints are projected anew, so that 2D, 3D and camera agree. An item is left as it is if
 not all of its joints have 3D labels, or if a joint would come too near to the camera.
@@ -11,12 +11,10 @@ from typing import Annotated
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from posezoo.contracts import Batch
 from posezoo.data.augment.change import change
 from posezoo.data.augment.random_stream import RandomStream
-from posezoo.geometry import rotation_about
 from posezoo.limits import Range, Share
 from posezoo.skeleton import Skeleton
 
@@ -40,44 +38,6 @@ class Body:
         parents = [max(parent, 0) for parent in skeleton.parents]
         bone = batch.joints3d - batch.joints3d[:, :, parents]
         joints3d = _chains(skeleton).to(bone) @ (bone * factor[:, None])
-        return _shown(batch, joints3d, batch.root_mm)
-
-
-@change
-class Posture:
-    """Arms, legs and all above the pelvis turned where they begin, stiff from there on.
-
-    Postures that nobody took, of joints that still bend as they bent. A clip turns in the body's
-    own axes, so that its movements stay what they were.
-    """
-
-    arms: Annotated[float, Range(0, 180)] = 30.0  # degrees at most about each axis, either way
-    legs: Annotated[float, Range(0, 180)] = 20.0
-    upper: Annotated[float, Range(0, 180)] = 15.0
-    chance: Share = 0.5
-
-    def __call__(self, batch: Batch, stream: RandomStream, skeleton: Skeleton) -> Batch:
-        """The changed batch."""
-        limbs = {
-            "spine": self.upper,
-            **dict.fromkeys(("left_shoulder", "right_shoulder"), self.arms),
-            **dict.fromkeys(("left_hip", "right_hip"), self.legs),
-        }
-        if lacking := [name for name in (*limbs, "thorax") if name not in skeleton.joints]:
-            raise ValueError(f"posture: joint set {skeleton.name} has no {', '.join(lacking)}")
-        begin = [skeleton.joints.index(name) for name in limbs]
-        degrees = torch.tensor(list(limbs.values()))[:, None]
-        vectors = stream.strength(3 * len(begin), self.chance).unflatten(1, (-1, 3)) * degrees.to(
-            stream.device
-        )
-        turns = rotation_about(torch.deg2rad(vectors))  # (B, limbs, 3, 3) in the body's axes
-        joints3d, chains = batch.joints3d, _chains(skeleton).bool().to(stream.device)
-        for number, joint in enumerate(begin):
-            axes = _body_axes(joints3d, skeleton)
-            turn = axes @ turns[:, None, number].to(axes) @ axes.transpose(-1, -2)
-            pivot = joints3d[:, :, joint, None]
-            turned = (joints3d - pivot) @ turn.transpose(-1, -2) + pivot
-            joints3d = turned.where(chains[:, joint, None], joints3d)
         return _shown(batch, joints3d, batch.root_mm)
 
 
@@ -113,13 +73,13 @@ def _shown(
 ) -> Batch:
     if batch.image is not None:
         raise ValueError(
-            "body, posture and viewpoint change the person, and a picture cannot follow: use them "
-            "for a lifter on data without pictures"
+            "body and viewpoint change the person, and a picture cannot follow: use them for a "
+            "lifter on data without pictures"
         )
     if batch.joints2d.shape[2] != joints3d.shape[2]:
         raise ValueError(
-            "body, posture and viewpoint project the joints anew, and the 2D joints are of the "
-            "lifter's own set: use them where both are of one set"
+            "body and viewpoint project the joints anew, and the 2D joints are of the lifter's own "
+            "set: use them where both are of one set"
         )
     absolute = joints3d + root_mm[:, :, None]
     fits = batch.labelled3d.flatten(1).all(1) & (absolute[..., 2] > _NEAREST_MM).flatten(1).all(1)
@@ -134,18 +94,6 @@ def _shown(
         joints3d=joints3d.where(fits, batch.joints3d),
         root_mm=root_mm.where(fits[..., 0], batch.root_mm),
     )
-
-
-def _body_axes(
-    joints3d: Tensor,  # (B, T, J, 3) mm
-    skeleton: Skeleton,
-) -> Tensor:  # (B, T, 3, 3): columns are the body's left, forwards and up
-    at = skeleton.joints.index
-    left = joints3d[..., at("left_hip"), :] - joints3d[..., at("right_hip"), :]
-    up = joints3d[..., at("thorax"), :] - joints3d[..., at("pelvis"), :]
-    left = functional.normalize(left, dim=-1, eps=1e-6)
-    up = functional.normalize(up - (up * left).sum(-1, keepdim=True) * left, dim=-1, eps=1e-6)
-    return torch.stack([left, torch.linalg.cross(up, left), up], -1)
 
 
 def _chains(skeleton: Skeleton) -> Tensor:  # (J, J): 1 where bone k lies between root and joint j

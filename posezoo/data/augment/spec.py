@@ -18,7 +18,7 @@ from posezoo.data.augment.detected import Detected
 from posezoo.data.augment.framing import Aim, Mirror, Pan, Roll, Shift, Undistort, Zoom
 from posezoo.data.augment.miscalibrate import Miscalibrate
 from posezoo.data.augment.occlusion import Occlude
-from posezoo.data.augment.person import Body, Posture, Viewpoint
+from posezoo.data.augment.person import Body, Viewpoint
 from posezoo.data.augment.pixels import Blur, Colour, Jpeg, Noise
 from posezoo.hints import did_you_mean
 from posezoo.skeleton import Skeleton, get_skeleton
@@ -26,8 +26,8 @@ from posezoo.skeleton import Skeleton, get_skeleton
 CHANGES: dict[str, Any] = {
     change.__name__.lower(): change
     for change in (
-        *(Mirror, Roll, Zoom, Shift, Pan, Aim, Undistort, Miscalibrate, Body, Posture, Viewpoint),
-        *(Detected, Colour, Blur, Noise, Jpeg, Occlude, Background),
+        *(Mirror, Roll, Zoom, Shift, Pan, Aim, Undistort, Miscalibrate, Body, Viewpoint, Detected),
+        *(Colour, Blur, Noise, Jpeg, Occlude, Background),
     )
 }
 _PLUS = re.compile(r"\+(?=[A-Za-z])")  # not that of 1e+1
