@@ -165,7 +165,8 @@ class Lifter(Protocol):
     One that predicts a whole window at once has `lift_window`, called as the lifter itself with
     exactly `frames` frames, which gives them all: it then learns from all of them. One that says
     more than joints has `answer` and `answer_window`, the same with a `PoseResult`; one whose loss
-    needs more has `loss_of_joints(joints2d, camera, confidence, batch)` of a window.
+    needs more has `loss_of_joints(joints2d, camera, confidence, batch)` of a window. One of clips
+    that may start from weights of single frames names what these lack: `starts_without`, patterns.
     """
 
     frames: int  # how many frames it must see to predict one; 1 for a single picture

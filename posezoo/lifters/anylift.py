@@ -72,6 +72,7 @@ class AnyLift(nn.Module):
         "blazepose33",
     )
     fewest = 4  # known joints of a frame, for which it answers
+    starts_without = ("over_frames.*", "frame_position")  # a clip's, after weights of single frames
     output_mean: Tensor  # (17, 3) mm, the mean pose as it is seen along the mean ray
     output_std: Tensor
     distance: Tensor  # (2,) mean and deviation of log(root's z in mm * size)

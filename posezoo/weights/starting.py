@@ -67,12 +67,13 @@ def starting_weights(pipeline: Pipeline, item: str, *, warn: Warn) -> Start:
     for name in chosen:
         own, offer = pipeline.parts[name].state_dict(), offers[name]
         used = {n: offer.tensors[n] for n in own if n in offer.tensors}
-        free = (*offer.optional, _COUNTER)
+        free = (*offer.optional, *getattr(pipeline.parts[name], "starts_without", ()), _COUNTER)
         kept = {n for n in own if n not in used and any(fnmatch(n, p) for p in free)}
         require_fit({n: own[n] for n in own if n not in kept}, used, origin=f"{source}: {name}")
         tensors |= {f"{name}.{n}": value for n, value in used.items()}
         left = len(offer.tensors.keys() - used)
-        notes.append(f"{name}: {len(used)} tensors from {source}, {left} left out")
+        new = f", {len(kept)} new" if kept else ""
+        notes.append(f"{name}: {len(used)} tensors from {source}, {left} left out{new}")
     return Start(tensors=tensors, notes=tuple(notes))
 
 

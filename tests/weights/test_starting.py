@@ -154,3 +154,17 @@ def test_weights_that_do_not_fit_are_refused_before_the_folder_is_made(tmp_path)
     result = train(tmp_path / "r", "--weights", "lifter=nobody")
     assert result.exit_code == 2 and "nobody" in result.stderr
     assert not (tmp_path / "r" / "run.toml").exists()
+
+
+def test_a_lifter_of_clips_starts_from_weights_of_single_frames_and_says_what_is_new(tmp_path):
+    single = build_pipeline("anylift:depth=1,heads=2,width=16").state_dict()
+    clips = build_pipeline("anylift:depth=1,frames=5,heads=2,width=16")
+    save_file(single, tmp_path / "single.safetensors")
+    found = start(clips, tmp_path / "single.safetensors")
+    new = {n for n in clips.state_dict() if n not in found.tensors and n.startswith("lifter.")}
+    assert new == {n for n in new if n.startswith(("lifter.over_frames.", "lifter.frame_position"))}
+    assert found.notes[0].endswith(f"0 left out, {len(new)} new") and len(new) == 13
+    del single["lifter.norm.bias"]
+    save_file(single, tmp_path / "less.safetensors")
+    with pytest.raises(ValueError, match="weights do not fit: 1 missing, the first 'norm.bias'"):
+        start(clips, tmp_path / "less.safetensors")
