@@ -166,5 +166,5 @@ def test_a_lifter_of_clips_starts_from_weights_of_single_frames_and_says_what_is
     assert found.notes[0].endswith(f"0 left out, {len(new)} new") and len(new) == 13
     del single["lifter.norm.bias"]
     save_file(single, tmp_path / "less.safetensors")
-    with pytest.raises(ValueError, match="weights do not fit: 1 missing, the first 'norm.bias'"):
+    with pytest.raises(ValueError, match=r"1 missing, the first 'norm.bias'"):
         start(clips, tmp_path / "less.safetensors")
