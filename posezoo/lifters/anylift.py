@@ -200,9 +200,11 @@ class AnyLift(nn.Module):
         for number, block in enumerate(self.over_joints):
             x = block(x.flatten(0, 1), mask).unflatten(0, x.shape[:2])
             if self.over_frames is not None:
-                x = self._through_time(self.over_frames[number], x, known.any(-1))
-        joints: Tensor = self.norm(x[:, :, :17])
-        return joints
+                joints, more = x[:, :, :17], x[:, :, 17:]
+                joints = self._through_time(self.over_frames[number], joints, known.any(-1))
+                x = torch.cat([joints, more], 2)
+        tokens: Tensor = self.norm(x[:, :, :17])
+        return tokens
 
     def loss_of_joints(
         self,
@@ -274,10 +276,10 @@ class AnyLift(nn.Module):
     def _through_time(
         self,
         block: nn.Module,
-        x: Tensor,  # (B, T, tokens, width)
+        x: Tensor,  # (B, T, 17, width)
         there: Tensor,  # (B, T) bool: anything is known
-    ) -> Tensor:  # (B, T, tokens, width)
-        """Every token hears itself in the frames that there are."""
+    ) -> Tensor:  # (B, T, 17, width)
+        """Every joint hears itself in the frames that there are."""
         frames = x.shape[1]
         heard = there[:, None].expand(-1, frames, -1) | torch.eye(frames, dtype=torch.bool).to(
             there
