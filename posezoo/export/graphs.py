@@ -57,7 +57,10 @@ def graphs_of(
     return [_of_lifter(pipeline, facts)]
 
 
-_CAMERA = "fx, fy, cx, cy in px (centres of pixels are whole numbers), k1, k2, k3, p1, p2, and 2"
+_CAMERA = (
+    "fx, fy, cx, cy in px (centres of pixels are whole numbers), k1, k2, k3, p1, p2, and 2, or 0 "
+    "of a guessed camera"
+)
 
 
 def _of_pictures(pipeline: Pipeline, crop_px: int, facts: dict[str, str]) -> Graph:
@@ -94,11 +97,12 @@ def _of_lifter(pipeline: Pipeline, facts: dict[str, str]) -> Graph:
     if hasattr(lifter, "joint_sets"):
         facts |= {"joint_sets": " ".join(lifter.joint_sets), "fewest": str(lifter.fewest)}
     lift = pipeline.lifted_window if window else pipeline.lifted
+    outputs = ("joints3d_mm", *(("sigma_mm", "root_mm") if hasattr(lifter, "answer") else ()))
     return Graph(
         name="",
-        module=_Lifter(pipeline, lift),
+        module=_Lifter(pipeline, lift, len(outputs)),
         inputs=inputs,
-        outputs=("joints3d_mm",),
+        outputs=outputs,
         facts=facts,
     )
 
@@ -148,16 +152,18 @@ class _Pictures(nn.Module):
 
 
 class _Lifter(nn.Module):
-    def __init__(self, pipeline: Pipeline, lift: Callable[..., PoseResult]) -> None:
+    def __init__(self, pipeline: Pipeline, lift: Callable[..., PoseResult], outputs: int) -> None:
         super().__init__()
-        self.pipeline, self.lift = pipeline, lift
+        self.pipeline, self.lift, self.outputs = pipeline, lift, outputs
 
     def forward(
         self,
         joints2d: Tensor,  # (B, frames, J, 2) px
         camera: Tensor,  # (B, 10)
         confidence: Tensor | None = None,  # (B, frames, J)
-    ) -> Tensor:  # (B, 1 or frames, J, 3) mm
-        joints3d = self.lift(joints2d, Camera(camera), confidence).joints3d
-        assert joints3d is not None
-        return joints3d
+    ) -> Tensor | None | tuple[Tensor | None, ...]:
+        # (B, 1 or frames, J, 3) mm; sigma (B, frames, J) and root (B, frames, 3) mm of who says them
+        result = self.lift(joints2d, Camera(camera), confidence)
+        if self.outputs == 1:
+            return result.joints3d
+        return result.joints3d, result.sigma_mm, result.root_mm

@@ -110,7 +110,9 @@ class _Head(nn.Module):
 
 def _lifter(file: OnnxFile, facts: dict[str, str], skeleton: Skeleton) -> nn.Module:
     by_window = facts["answers"] == "window"
-    lifter = (_WindowLifter if by_window else _Lifter)(file, skeleton.num_joints)
+    says_more = by_window and {"sigma_mm", "root_mm"} <= set(file.outputs)
+    kind = _SayingMore if says_more else _WindowLifter if by_window else _Lifter
+    lifter = kind(file, skeleton.num_joints)
     lifter.frames, lifter.future = int(facts["frames"]), int(facts["future"])
     lifter.present = lifter.frames - 1 - lifter.future if by_window else 0
     lifter.takes_confidence = "confidence" in file.inputs
@@ -143,15 +145,24 @@ class _Lifter(nn.Module):
         self.file, self.joints = file, joints
 
     def forward(self, joints2d: Tensor, camera: Camera, *confidence: Tensor) -> Tensor:
-        """Each frame with the frames around it, all at once: the graph takes `frames` of them."""
+        """Each frame that has all frames around it."""
+        return self._frames(joints2d, camera, *confidence)["joints3d_mm"]
+
+    def _frames(
+        self, joints2d: Tensor, camera: Camera, *confidence: Tensor
+    ) -> dict[str, Tensor]:  # (B, T - frames + 1, ...) each
+        """Each with the frames around it, all at once: the graph takes `frames` of them."""
         people, steps = joints2d.shape[0], joints2d.shape[1] - self.frames + 1
         given = [
             each.unfold(1, self.frames, 1).movedim(-1, 2).flatten(0, 1)
             for each in (joints2d, *confidence)
         ]
         cameras = camera.parameters.repeat_interleave(steps, 0)
-        outputs = self.file.run(given[0], cameras, *given[1:], joints=self.joints)
-        return outputs["joints3d_mm"][:, self.present].unflatten(0, (people, steps))
+        outputs = self._run(given[0], cameras, *given[1:])
+        return {n: o[:, self.present].unflatten(0, (people, steps)) for n, o in outputs.items()}
+
+    def _run(self, *inputs: Tensor) -> dict[str, Tensor]:
+        return self.file.run(*inputs, joints=self.joints)
 
 
 class _WindowLifter(_Lifter):
@@ -159,5 +170,22 @@ class _WindowLifter(_Lifter):
 
     def lift_window(self, joints2d: Tensor, camera: Camera, *confidence: Tensor) -> Tensor:
         """The whole window."""
-        given = (joints2d, camera.parameters, *confidence)
-        return self.file.run(*given, joints=self.joints)["joints3d_mm"]
+        return self._run(joints2d, camera.parameters, *confidence)["joints3d_mm"]
+
+
+class _SayingMore(_WindowLifter):
+    """One that also says how sure it is, and where the root is."""
+
+    def answer(self, joints2d: Tensor, camera: Camera, *confidence: Tensor) -> PoseResult:
+        """All that it says of each frame that has all frames around it."""
+        return _result(self._frames(joints2d, camera, *confidence))
+
+    def answer_window(self, joints2d: Tensor, camera: Camera, *confidence: Tensor) -> PoseResult:
+        """All that it says of the whole window."""
+        return _result(self._run(joints2d, camera.parameters, *confidence))
+
+
+def _result(outputs: dict[str, Tensor]) -> PoseResult:
+    return PoseResult(
+        joints3d=outputs["joints3d_mm"], sigma_mm=outputs["sigma_mm"], root_mm=outputs["root_mm"]
+    )

@@ -74,12 +74,18 @@ class OnnxFile:
                 f"{self.path}: onnxruntime cannot run it ({shown(error, 200)})"
             ) from error
         found = dict(zip(self.outputs, outputs, strict=True))
-        for name, last in (("joints3d_mm", (3,)), ("joints2d_px", (2,)), ("confidence", ())):
+        ends = {
+            "joints3d_mm": (joints, 3),
+            "joints2d_px": (joints, 2),
+            "root_mm": (3,),
+            **dict.fromkeys(("confidence", "sigma_mm"), (joints,)),
+        }
+        for name, end in ends.items():
             array = found.get(name)
             if array is not None and (
                 array.dtype != np.float32
                 or array.shape[:1] != inputs[0].shape[:1]
-                or array.shape[array.ndim - len(last) - 1 :] != (joints, *last)
+                or array.shape[array.ndim - len(end) :] != end
             ):
                 raise ValueError(
                     f"{self.path}: gives {name} as {array.dtype} {array.shape} of "

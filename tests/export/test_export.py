@@ -17,7 +17,9 @@ from posezoo.export.trial import ALONE, Trial
 from posezoo.export.writing import FACTS, traced
 from posezoo.inference.exported import read_exported
 from posezoo.inference.loading import load_for_prediction, open_pipeline
+from posezoo.joint_maps import map_joints
 from posezoo.onnx_session import onnx_runner
+from posezoo.skeleton import H36M17, get_skeleton
 from posezoo.testing.examples import people
 
 onnx = pytest.importorskip("onnx")
@@ -105,6 +107,27 @@ def test_a_file_is_a_pipeline_that_predicts(pictures, lifter):
             for p in (lifter[0], open_pipeline(lifter[1]).pipeline)
         ]
     assert (flipped[0] - flipped[1]).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_lifter_that_says_how_sure_it_is_says_so_in_onnxruntime_too(tmp_path, frames):
+    pipeline = pipeline_of(f"anylift:depth=1,frames={frames},heads=2,width=16")
+    (graph,) = graphs_of(pipeline)
+    assert graph.outputs == ("joints3d_mm", "sigma_mm", "root_mm")
+    write(graph, tmp_path / "anylift.onnx")
+    exported = read_exported(tmp_path / "anylift.onnx").pipeline
+    clip = people(2, size=32, frames=5)
+    places = get_skeleton("places31")
+    joints2d, known = map_joints(clip.joints2d, H36M17, places)
+    told = joints2d, clip.camera, known.float().expand(joints2d.shape[:-1])
+    joints2d, camera, sure = told
+    window = joints2d[:, :frames], camera, sure[:, :frames]
+    for way, given in (("lifted", told), ("lifted_window", window)):
+        mine, its = (getattr(p, way)(*given) for p in (pipeline, exported))
+        assert mine.sigma_mm.shape == (2, 5 - frames + 1 if way == "lifted" else frames, 17)
+        assert (mine.joints3d - its.joints3d).abs().max() < 1e-2
+        assert (mine.sigma_mm - its.sigma_mm).abs().max() < 1e-2
+        assert (mine.root_mm - its.root_mm).abs().max() < 1
 
 
 def test_a_lifter_of_clips_is_given_windows_and_answers_for_each_frame(tmp_path):
