@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def main(runs: tuple[Path, ...], data: str, other: str, poses: int) -> None:
 
 def _measured(run: Path, data: str, poses: int) -> dict[str, Any]:
     """Everything about one run on the people of one laboratory."""
-    found = {key: _errors(run, data, find_protocol(key), poses) for key in PROTOCOLS}
+    found = {key: errors_under(run, data, find_protocol(key), poses) for key in PROTOCOLS}
     settings = open_run(run, data=data).settings
     row: dict[str, Any] = {
         "pipeline": settings.pipeline,
@@ -73,7 +73,7 @@ def _measured(run: Path, data: str, poses: int) -> dict[str, Any]:
     row["lost"] = [
         errors["mpjpe_mm"]
         for lost in range(MOST_LOST + 1)
-        if (errors := _errors(run, data, _lost(lost), poses))
+        if (errors := errors_under(run, data, _lost(lost), poses))
     ]
     row["worst_tenth"] = _worst_tenth(run, data, poses)
     return row
@@ -84,7 +84,9 @@ def _named(node: str) -> str:
     return re.sub(r"path=[^,]*/", "path=", node)
 
 
-def _errors(run: Path, data: str, protocol: Protocol, poses: int) -> dict[str, float] | None:
+def errors_under(
+    run: Path, data: str, protocol: Protocol, poses: int, *, kept: Sequence[str] = _KEPT
+) -> dict[str, float] | None:
     """The errors under a protocol; None of a lifter that cannot be told such joints."""
     try:
         opened = open_run(run, data=data, with_lead=True, protocol=protocol)
@@ -96,7 +98,7 @@ def _errors(run: Path, data: str, protocol: Protocol, poses: int) -> dict[str, f
             opened.pipeline, opened.dataset, protocol, data=data, batch_size=256, device=_CPU,
             max_samples=poses, lead=opened.lead,
         )  # fmt: skip
-    return {name: found.total[name] for name in _KEPT if name in found.total} | {
+    return {name: found.total[name] for name in kept if name in found.total} | {
         "poses": found.samples
     }
 

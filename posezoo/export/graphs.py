@@ -161,8 +161,8 @@ class _Lifter(nn.Module):
         joints2d: Tensor,  # (B, frames, J, 2) px
         camera: Tensor,  # (B, 10)
         confidence: Tensor | None = None,  # (B, frames, J)
-    ) -> Tensor | None | tuple[Tensor | None, ...]:
-        # (B, 1 or frames, J, 3) mm; sigma (B, frames, J) and root (B, frames, 3) mm of who says them
+    ) -> Tensor | tuple[Tensor | None, ...] | None:
+        # (B, 1 or frames, J, 3) mm; of who says them, sigma (B, frames, J) and root (B, frames, 3)
         result = self.lift(joints2d, Camera(camera), confidence)
         if self.outputs == 1:
             return result.joints3d

@@ -1,0 +1,244 @@
+"""All lifters under the conditions of `anylift`, and `anylift` with each of its choices undone.
+
+    python -m benchmarks.lifters_alike lifters --path FOLDER --val S03/S07/S127 --other FILE
+    python -m benchmarks.lifters_alike choices --path FOLDER --val S03/S07/S127 --other FILE
+
+Each training sees as many poses of the same people in the same views, with the same errors. Those
+that cannot do without a joint are told all of them. What is too large for minutes on one core is
+made smaller, as in `benchmarks.equal_budget`. Writes benchmarks/results/lifters_alike.json or
+lifter_choices.json and the tables of docs/lifting.md; what is trained already is not trained again.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import click
+import torch
+
+from benchmarks import page_blocks
+from benchmarks.equal_budget import BUDGETS
+from benchmarks.lifters_in_use import PAGE, errors_under
+from posezoo.assembly import build_pipeline
+from posezoo.evaluation.protocol import find_protocol
+from posezoo.lifters import anylift
+from posezoo.registry import parse_node, parse_pipeline
+from posezoo.training.runs import plan, start
+
+STUDIES = {"lifters": "lifters_alike", "choices": "lifter_choices"}
+PROTOCOLS = {  # and whose people
+    "studio": ("studio", "held out"),
+    "any": ("any-camera", "held out"),
+    "guessed": ("any-camera-guessed", "held out"),
+    "noisy": ("any-camera-noisy", "held out"),
+    "COCO's": ("any-camera-coco17", "held out"),
+    "no legs": ("any-camera-lower-half-missing", "held out"),
+    "any, other lab": ("any-camera", "other"),
+    "noisy, other lab": ("any-camera-noisy", "other"),
+}
+_BODY = "body:scale=0.1,bones=0.07,chance=0.5"
+_POSES = 76_800  # that each training sees
+_KEPT = ("mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm", "mean_pose_mpjpe_mm", "within_68", "within_95")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """One row: a pipeline, and in what its training differs from the others'."""
+
+    name: str
+    spec: str = "anylift"
+    preset: str = "anylift"
+    views: str = "any"
+    augment: str = f"{_BODY}+detected"
+    mix: str = "mocap:{data},views=studio"
+    mix_share: float = 0.25
+    batch: int = 256
+    frames: int = 1
+    undone: dict[str, Any] = field(default_factory=dict)  # names of `posezoo.lifters.anylift`
+
+
+def lifters() -> Iterator[Training]:
+    """Every lifter, with one frame or 27."""
+    sizes = BUDGETS["lifters"].sizes
+    whole = f"{_BODY}+detected:missing=0,lower=0,outside=0"
+    for key in ("anylift", "martinez", "semgcn", "dstformer:frames=1"):
+        yield _lifter(key, sizes.get(key.partition(":")[0], ""), 1, whole)
+    for key in ("anylift", "tcn", "poseformer", "mixste", "motionagformer", "dstformer"):
+        yield _lifter(f"{key}:frames=27", sizes.get(key, ""), 27, whole)
+
+
+def _lifter(key: str, size: str, frames: int, whole: str) -> Training:
+    spec = f"{key}{',' if ':' in key else ':'}{size}" if size else key
+    batch = 256 if frames == 1 else 32
+    if key.startswith("anylift"):
+        return Training(name=spec, spec=spec, batch=batch, frames=frames)
+    return Training(
+        name=spec, spec=spec, preset="lifter", augment=whole, batch=batch, frames=frames
+    )
+
+
+def choices() -> Iterator[Training]:
+    """`anylift` as it is, and with one choice undone."""
+    upright = torch.eye(3)
+    undone: dict[str, dict[str, Any]] = {
+        "rays not turned to their mean": {
+            "rotation_to_optical_axis": lambda rays: upright.expand(*rays.shape[:-1], 3, 3)
+        },
+        "rays not divided by their size": {"_look": _unscaled(anylift._look)},
+        "all errors count alike": {"_BETA": 0.0},
+        "no sigma": {"_BETA": 0.0, "_WEIGHTS": anylift._WEIGHTS | {"sigma": 0.0}},
+        "sigma of a Laplace density": {"_TAIL": 1.0, "_SCALE": 3.5046},
+        "no distance of the root": {"_WEIGHTS": anylift._WEIGHTS | {"root": 0.0}},
+    }
+    yield Training(name="as it is")
+    for name, names in undone.items():
+        yield Training(name=name, undone=names)
+    yield Training(name="bodies as captured", augment="detected")
+    yield Training(name="all bodies varied", augment="body:scale=0.1,bones=0.07+detected")
+    yield Training(name="true joints, all 17", augment=f"{_BODY}+detected:joints=h36m17,exact=1,"
+                   "missing=0,lower=0,swaps=0,outside=0,guessed=0")  # fmt: skip
+    yield Training(name="no joint missing", augment=f"{_BODY}+detected:missing=0,lower=0,outside=0")
+    yield Training(name="Human3.6M's joints only", augment=f"{_BODY}+detected:joints=h36m17")
+    yield Training(name="no guessed cameras", augment=f"{_BODY}+detected:guessed=0")
+    yield Training(name="no studio among the views", mix="", mix_share=0.5)
+    yield Training(name="studio views only", views="studio")
+    invented = "synthetic:image_size=0,people=1000,pictures=false"
+    yield Training(name="a fifth of procedural people", mix_share=0.4,
+                   mix=f"mocap:{{data}},views=studio + {invented}")  # fmt: skip
+
+
+def _unscaled(look: Callable[..., Any]) -> Callable[..., Any]:
+    def seen(*args: Any) -> Any:
+        view = look(*args)
+        return view._replace(xy=view.xy * view.size[..., None, None])
+
+    return seen
+
+
+@click.command()
+@click.argument("study", type=click.Choice(sorted(STUDIES)))
+@click.option("--path", required=True, type=click.Path(exists=True), help="Motion capture.")
+@click.option("--val", required=True, help="People held out.")
+@click.option("--other", required=True, type=click.Path(exists=True), help="Another laboratory's.")
+@click.option("--seeds", default=2, show_default=True, type=click.IntRange(min=1))
+@click.option("--out", default="runs/alike", show_default=True, type=click.Path(path_type=Path))
+@click.option("--poses", default=600, show_default=True, help="Of each protocol.")
+def main(study: str, path: str, val: str, other: str, seeds: int, out: Path, poses: int) -> None:
+    """Train what is not trained yet, then write data and page."""
+    torch.set_num_threads(1)
+    rows = []
+    for training in lifters() if study == "lifters" else choices():
+        data = {"held out": f"path={path},val={val}", "other": f"path={other}"}
+        rows.append(_measured(training, data, seeds, out, poses))
+        click.echo(f"{training.name}: {_spread(rows[-1], 'any')}")
+    name = STUDIES[study]
+    report = page_blocks.save(name, {"poses": _POSES, "tested": poses, "results": rows})
+    page_blocks.write(PAGE, name, table(report))
+
+
+def _measured(
+    training: Training, data: dict[str, str], seeds: int, out: Path, poses: int
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": training.name, "frames": training.frames, "seeds": []}
+    nodes = {"held out": f"mocap:{data['held out']},split=val",
+             "other": f"mocap:{data['other']},split=all"}  # fmt: skip
+    with _undone(training.undone):
+        for seed in range(seeds):
+            run = _trained(training, data["held out"], seed, out)
+            found = {
+                name: errors_under(run, nodes[people], find_protocol(key), poses, kept=_KEPT)
+                for name, (key, people) in PROTOCOLS.items()
+            }
+            row["seeds"].append({name: errors for name, errors in found.items() if errors})
+    lifter = build_pipeline(training.spec).lifter
+    row["weights"] = sum(weight.numel() for weight in lifter.parameters())
+    return row
+
+
+@contextmanager
+def _undone(names: dict[str, Any]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for name, value in names.items():
+            stack.enter_context(patch.object(anylift, name, value))
+        yield
+
+
+def _trained(training: Training, data: str, seed: int, out: Path) -> Path:
+    changes = {
+        "data.views": training.views,
+        "augment": training.augment,
+        "seed": str(seed),
+        "steps": str(round(_POSES / training.batch / training.frames)),
+        "bf16": "on",
+        "batch_size": str(training.batch),
+        "lr": "1.5e-3",
+        "warmup": "0.1",
+        "ema": "0.99",
+        "grad_clip": "1",
+        "eval_every": "100000",
+        "eval_samples": "100",
+    }
+    if training.preset == "lifter":
+        changes["data.scale"] = "0"
+    if training.mix:
+        changes |= {"mix": training.mix.format(data=data), "mix_share": str(training.mix_share)}
+    kept = "".join(letter if letter.isalnum() else "-" for letter in training.name)
+    run, settings, _ = plan(
+        pipeline=parse_pipeline(training.spec),
+        data=parse_node(f"mocap:{data}"),
+        preset=training.preset,
+        changes=changes,
+        out=out / f"{kept}-{seed}",
+        device="cpu",
+    )
+    if not (run.path / "eval.json").is_file():
+        start(run, settings, device="cpu", resume=run.exists, draw=False)
+    return run.path
+
+
+def table(report: dict[str, Any]) -> list[str]:
+    """What stands between the page's markers."""
+    rows = report["results"]
+    mean = rows[0]["seeds"][0]["any"]["mean_pose_mpjpe_mm"]
+    lines = [
+        f"{page_blocks.where(report)} {report['poses']:,} poses each, {len(rows[0]['seeds'])} "
+        f"seeds (± their standard deviation), {report['tested']} poses of each test; MPJPE in mm, "
+        f"PA-MPJPE of `any`; the mean pose has {mean:.0f}.",
+        "",
+    ]
+    headings = ["", "weights", *PROTOCOLS, "PA", "MPJVE, noisy", "within sigma, noisy"]
+    return lines + page_blocks.table(headings, map(_cells, rows))
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    def mean(protocol: str, metric: str, digits: int) -> str:
+        values = [seed.get(protocol, {}).get(metric) for seed in row["seeds"]]
+        return "" if None in values else f"{statistics.mean(values):.{digits}f}"
+
+    shares = [mean("noisy", f"within_{share}", 2) for share in (68, 95)]
+    return [
+        f"`{row['name']}`" if "frames=" in row["name"] else row["name"],
+        f"{row['weights']:,}",
+        *(_spread(row, protocol) for protocol in PROTOCOLS),
+        mean("any", "pa_mpjpe_mm", 1),
+        mean("noisy", "mpjve_mm", 0),
+        ", ".join(filter(None, shares)),
+    ]
+
+
+def _spread(row: dict[str, Any], protocol: str) -> str:
+    values = [seed[protocol]["mpjpe_mm"] for seed in row["seeds"] if protocol in seed]
+    if not values:
+        return ""
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
+
+
+if __name__ == "__main__":
+    main()
