@@ -1,6 +1,9 @@
-"""ONNX files in onnxruntime, which is optional.
+"""ONNX files in onnxruntime, which is optional: run in a child process first, then here.
 
-Apart from `posezoo.export`, whose tools take seconds to load: who predicts needs none of them.
+A graph is a program that anybody may have written: it may loop for ever, or ask for more memory
+than there is, and a damaged one may crash the runtime. So it is opened and run on nothing but zeros
+within the limits of `posezoo.rehearsal` before it is opened here. Apart from `posezoo.export`,
+whose tools take seconds to load: who predicts needs none of them.
 """
 
 from __future__ import annotations
@@ -10,20 +13,39 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from posezoo.hints import shown
+from posezoo.rehearsal import rehearse
+
+_KINDS = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
 Run: TypeAlias = Callable[[Sequence[Tensor]], list[Tensor]]  # a graph's inputs to its outputs
 
 
-def onnx_runner(path: Path) -> Run:
+def onnx_runner(path: Path, *, like: tuple[Sequence[Tensor], Sequence[str]] | None = None) -> Run:
     """A function of an ONNX file's inputs, in their order.
 
+    Args:
+        path: the file.
+        like: inputs that it must take, of any number of items, and outputs that it must give.
+
     Raises:
-        ValueError: onnxruntime is not installed, or cannot read the file.
+        ValueError: onnxruntime is not installed, cannot read the file, or it is another graph.
     """
     session = onnx_session(path)
     names = [each.name for each in session.get_inputs()]
+    if like is not None:
+        wanted = [list(each.shape[1:]) for each in like[0]], list(like[1])
+        found = [each.shape[1:] for each in session.get_inputs()]
+        gives = [each.name for each in session.get_outputs()]
+        if (found, gives) != wanted:
+            raise ValueError(
+                f"{path}: takes {shown(found, 120)} and gives {shown(gives, 120)}, expected "
+                f"{wanted[0]} and {', '.join(wanted[1])}; is it the right file?"
+            )
 
     def run(inputs: Sequence[Tensor]) -> list[Tensor]:
         given = {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
@@ -36,8 +58,13 @@ def onnx_session(path: Path) -> Any:
     """An onnxruntime session with as many threads as torch has.
 
     Raises:
-        ValueError: onnxruntime is not installed, or cannot read the file.
+        ValueError: onnxruntime is not installed, or it cannot open the file or run it.
     """
+    rehearse(path, lambda: _try(path), name="graph")
+    return _opened(path)
+
+
+def _opened(path: Path) -> Any:
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -46,6 +73,32 @@ def onnx_session(path: Path) -> Any:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except onnx_failures() as error:
         raise ValueError(f"{path} is no ONNX file that onnxruntime can run") from error
+
+
+def _try(path: Path) -> None:
+    """Open it and run it on zeros.
+
+    Raises:
+        MemoryError: in whatever words onnxruntime says so.
+    """
+    broken: tuple[type[Exception], ...] = (ValueError, *onnx_failures())
+    try:
+        _run_once(_opened(path))
+    except broken as error:
+        if "alloc" in f"{error} {error.__cause__}":
+            raise MemoryError from error
+        raise
+
+
+def _run_once(session: Any) -> None:
+    """One item."""
+    given = {
+        each.name: np.zeros(
+            [side if isinstance(side, int) else 1 for side in each.shape], _KINDS[each.type]
+        )
+        for each in session.get_inputs()
+    }
+    session.run(None, given)
 
 
 def onnx_failures() -> tuple[type[Exception], ...]:

@@ -54,8 +54,8 @@ PLAN: dict[str, str] = {
     "lifters": "camera contracts geometry limits losses normalisation skeleton trunk",
     "strategies": "contracts evaluation limits npz_file skeleton",
     "data": (
-        "camera contracts drawing geometry hints joint_maps limits npz_file skeleton trunk "
-        "typed_files whole_files"
+        "camera contracts drawing geometry hints joint_maps limits npz_file rehearsal skeleton "
+        "trunk typed_files whole_files"
     ),
     # Parts put together, and what is done with the whole.
     "clips": "camera contracts geometry pipeline skeleton",
@@ -97,7 +97,8 @@ PLAN: dict[str, str] = {
     "export": (
         "assembly camera contracts data evaluation onnx_session ops pipeline posezoo whole_files"
     ),
-    "onnx_session": "",
+    "onnx_session": "hints rehearsal",
+    "rehearsal": "",
 }
 KIND_FOLDERS = ("backbones", "heads", "lifters", "strategies", "detectors")
 ADVICE = {

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import h5py
 import numpy as np
 
-from posezoo.data.rehearsal import rehearse
 from posezoo.hints import shown
+from posezoo.rehearsal import rehearse
 
 T = TypeVar("T")
 

@@ -81,8 +81,10 @@ class BlazePose(nn.Module):
         self.person, self.landmarks = PersonNetwork(), LandmarkNetwork()
         whole: Any = self  # whose types know no memory format
         whole.to(memory_format=torch.channels_last)  # a fifth faster
-        names = self.networks() if onnx else ()
-        self._exported = {name: onnx_runner(graph_path(Path(onnx), name)) for name in names}
+        self._exported = {
+            name: onnx_runner(graph_path(Path(onnx), name), like=([example], outputs))
+            for name, (_, example, outputs) in (self.networks() if onnx else {}).items()
+        }
         self.eval()
 
     @torch.no_grad()

@@ -9,17 +9,13 @@ metadata say.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from posezoo.data.rehearsal import rehearse
 from posezoo.hints import shown
 from posezoo.onnx_session import onnx_failures, onnx_session
-
-_KINDS = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
 
 class OnnxFile:
@@ -36,7 +32,6 @@ class OnnxFile:
         if not path.is_file():
             raise ValueError(f"{path} is not there; posezoo export RUN --out {path} writes one")
         self.path = path
-        rehearse(path, lambda: _try(path), name="graph")
         self._session = onnx_session(path)
         try:
             self.facts: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -92,29 +87,3 @@ class OnnxFile:
                     f"{len(inputs[0])} people with {joints} joints; export it again"
                 )
         return {name: torch.from_numpy(array) for name, array in found.items()}
-
-
-def _try(path: Path) -> None:
-    """Open it and run it on zeros.
-
-    Raises:
-        MemoryError: in whatever words onnxruntime says so.
-    """
-    broken: tuple[type[Exception], ...] = (ValueError, *onnx_failures())
-    try:
-        _run_once(onnx_session(path))
-    except broken as error:
-        if "alloc" in f"{error} {error.__cause__}":
-            raise MemoryError from error
-        raise
-
-
-def _run_once(session: Any) -> None:
-    """One item."""
-    given = {
-        each.name: np.zeros(
-            [side if isinstance(side, int) else 1 for side in each.shape], _KINDS[each.type]
-        )
-        for each in session.get_inputs()
-    }
-    session.run(None, given)

@@ -273,12 +273,13 @@ def test_its_networks_may_run_in_onnxruntime(tmp_path):
     onnx = pytest.importorskip("onnx")
     helper, number = onnx.helper, onnx.TensorProto.FLOAT
     shapes = {"points": [1, 39, 5], "flag": [1], "heatmaps": [1, 39, 64, 64], "world_m": [1, 39, 3]}
-    for name, outputs in (("person", {"boxes": [1, 1]}), ("landmarks", shapes)):
+    networks = ("person", 224, {"boxes": [1, 1], "logits": [1]}), ("landmarks", 256, shapes)
+    for name, side, outputs in networks:
         nodes = []
         for output, shape in outputs.items():
             value = helper.make_tensor(output, number, shape, [7.0] * math.prod(shape))
             nodes.append(helper.make_node("Constant", [], [output], value=value))
-        given = [helper.make_tensor_value_info("picture", number, [1, 3, None, None])]
+        given = [helper.make_tensor_value_info("picture", number, [1, 3, side, side])]
         taken = [helper.make_tensor_value_info(o, number, s) for o, s in outputs.items()]
         model = helper.make_model(
             helper.make_graph(nodes, name, given, taken),
@@ -290,3 +291,6 @@ def test_its_networks_may_run_in_onnxruntime(tmp_path):
     assert float(look.flag) == 7 and look.world.shape == (39, 3) and (look.world == 7).all()
     with pytest.raises(ValueError, match="is no ONNX file"):
         BlazePose(onnx=str(tmp_path / "other.onnx"))
+    (tmp_path / "it-person.onnx").write_bytes((tmp_path / "it-landmarks.onnx").read_bytes())
+    with pytest.raises(ValueError, match=r"it-person\.onnx: takes \[\[3, 256, 256\]\] and gives"):
+        BlazePose(onnx=str(tmp_path / "it.onnx"))

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from posezoo.data import rehearsal
+from posezoo import rehearsal
 from posezoo.inference.exported import read_exported
 from posezoo.inference.onnx_file import OnnxFile
 

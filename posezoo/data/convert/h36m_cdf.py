@@ -20,8 +20,8 @@ import numpy as np
 from posezoo.data.convert.cameras import Station, fitted, lens_of, read_cameras, stations_of
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
 from posezoo.data.convert.source_sequence import Floats, SourceSequence, finish
-from posezoo.data.rehearsal import rehearse
 from posezoo.data.store.pose_sequence import PoseSequence
+from posezoo.rehearsal import rehearse
 from posezoo.skeleton import SKELETONS
 
 _LAYOUT = "a CDF file with Pose (1, F, 96), or (1, F, 64) in D2_Positions"

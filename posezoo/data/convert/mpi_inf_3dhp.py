@@ -21,9 +21,9 @@ from posezoo.data.convert.cameras import fitted
 from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
 from posezoo.data.convert.source_sequence import Floats, SourceSequence, finish
 from posezoo.data.hdf5 import numbers, read_hdf5
-from posezoo.data.rehearsal import rehearse
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.text_file import read_text
+from posezoo.rehearsal import rehearse
 from posezoo.skeleton import SKELETONS
 
 _TRAIN = "annot2, annot3: a cell for each camera of (F, 56) px and (F, 84) mm"

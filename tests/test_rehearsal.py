@@ -1,5 +1,6 @@
 """Reading that hangs, crashes or takes the memory is refused in one line; other reading is free."""
 
+import gc
 import os
 import signal
 import sys
@@ -7,8 +8,8 @@ import time
 
 import pytest
 
-from posezoo.data import rehearsal
-from posezoo.data.rehearsal import rehearse
+from posezoo import rehearsal
+from posezoo.rehearsal import rehearse
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks with limits: Linux only")
 
@@ -53,6 +54,27 @@ def test_more_memory_than_a_file_of_that_size_may_take_is_refused(path):
 def test_what_it_may_take_it_gets(path):
     for _ in range(5):
         rehearse(path, lambda: bytearray(50 << 20))
+
+
+def test_what_its_parent_no_longer_needs_is_not_thrown_away_in_the_child(path, monkeypatch):
+    """A network's runtime would wait there for threads that only the parent has."""
+    monkeypatch.setattr(rehearsal, "_SECONDS", 1)
+    monkeypatch.setattr(rehearsal, "_TIMES_THE_CLOCK", 3)
+
+    class Waiting:
+        def __init__(self):
+            self.itself, self.parent = self, os.getpid()
+
+        def __del__(self):
+            while os.getpid() != self.parent:
+                time.sleep(1)
+
+    gc.disable()
+    try:
+        Waiting()
+        rehearse(path, gc.collect)
+    finally:
+        gc.enable()
 
 
 def test_an_error_is_left_to_the_reading_itself(path):

@@ -10,6 +10,7 @@ file is read at once. docs/security.md says so.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -67,6 +68,7 @@ def rehearse(path: Path, read: Callable[[], object], *, name: str = "") -> None:
 
 def _child(read: Callable[[], object], memory: int, seconds: int) -> None:
     """Read, and end the process, whatever happens."""
+    gc.freeze()  # first: its parent's garbage may wait for threads, which are not here
     code = 0  # also of an error: it is raised again where somebody hears it
     try:
         import resource  # noqa: PLC0415 - Unix only
