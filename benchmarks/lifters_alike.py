@@ -137,16 +137,15 @@ def _unscaled(look: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--out", default="runs/alike", show_default=True, type=click.Path(path_type=Path))
 @click.option("--poses", default=600, show_default=True, help="Of each protocol.")
 def main(study: str, path: str, val: str, other: str, seeds: int, out: Path, poses: int) -> None:
-    """Train what is not trained yet, then write data and page."""
+    """Train what is not trained yet, and write data and page after each row."""
     torch.set_num_threads(1)
-    rows = []
+    rows, name = [], STUDIES[study]
     for training in lifters() if study == "lifters" else choices():
         data = {"held out": f"path={path},val={val}", "other": f"path={other}"}
         rows.append(_measured(training, data, seeds, out, poses))
         click.echo(f"{training.name}: {_spread(rows[-1], 'any')}")
-    name = STUDIES[study]
-    report = page_blocks.save(name, {"tested": poses, "results": rows})
-    page_blocks.write(PAGE, name, table(report))
+        report = page_blocks.save(name, {"tested": poses, "results": rows})
+        page_blocks.write(PAGE, name, table(report))
 
 
 def _measured(
