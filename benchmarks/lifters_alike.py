@@ -22,7 +22,7 @@ from unittest.mock import patch
 import click
 import torch
 
-from benchmarks import page_blocks
+from benchmarks import measure, page_blocks
 from benchmarks.equal_budget import BUDGETS
 from benchmarks.lifters_in_use import PAGE, errors_under
 from posezoo.assembly import build_pipeline
@@ -140,11 +140,13 @@ def main(study: str, path: str, val: str, other: str, seeds: int, out: Path, pos
     """Train what is not trained yet, and write data and page after each row."""
     torch.set_num_threads(1)
     rows, name = [], STUDIES[study]
+    where = measure.circumstances(torch.device("cpu"))  # before files change
     for training in lifters() if study == "lifters" else choices():
         data = {"held out": f"path={path},val={val}", "other": f"path={other}"}
         rows.append(_measured(training, data, seeds, out, poses))
         click.echo(f"{training.name}: {_spread(rows[-1], 'any')}")
-        report = page_blocks.save(name, {"tested": poses, "results": rows})
+        found = {"circumstances": where, "tested": poses, "results": rows}
+        report = page_blocks.save(name, found)
         page_blocks.write(PAGE, name, table(report))
 
 
