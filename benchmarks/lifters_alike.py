@@ -76,7 +76,7 @@ def lifters() -> Iterator[Training]:
 
 def _lifter(key: str, size: str, frames: int, whole: str) -> Training:
     spec = f"{key}{',' if ':' in key else ':'}{size}" if size else key
-    batch = 256 if frames == 1 else 32
+    batch = 256 if frames == 1 else 10
     if key.startswith("anylift"):
         return Training(name=spec, spec=spec, batch=batch, frames=frames)
     return Training(
