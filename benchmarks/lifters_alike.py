@@ -117,7 +117,7 @@ def choices() -> Iterator[Training]:
         },
     }
     for name, changed in changes.items():
-        yield Training(name=name, spec=_SMALL, poses=256_000, **changed)
+        yield Training(name=name, spec=_SMALL, poses=128_000, **changed)
 
 
 def _unscaled(look: Callable[..., Any]) -> Callable[..., Any]:
