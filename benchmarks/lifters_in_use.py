@@ -111,15 +111,23 @@ def _lost(count: int) -> Protocol:
     )  # fmt: skip
 
 
-def _worst_tenth(run: Path, data: str, poses: int) -> float | None:
-    """How much of all noisy poses' error lies in the tenth of joints with the largest sigma."""
+def _worst_tenth(run: Path, data: str, poses: int) -> dict[str, float] | None:
+    """How much of all noisy poses' error lies in the tenth of joints with the largest sigma.
+
+    Of its squares too; and how much lies in the tenth with the largest error, the most there is.
+    """
     opened = open_run(run, data=data, protocol=find_protocol("any-camera-noisy"))
     errors, sigmas = zip(*_claims(opened, poses), strict=True)
     if sigmas[0] is None:
         return None
     error, sigma = torch.cat(errors).flatten(), torch.cat(sigmas).flatten()
     worst = sigma.argsort(descending=True)[: len(sigma) // 10]
-    return float(error[worst].sum() / error.sum())
+    most = error.sort(descending=True).values[: len(worst)]
+    return {
+        "share": float(error[worst].sum() / error.sum()),
+        "most": float(most.sum() / error.sum()),
+        "squares": float(error[worst].square().sum() / error.square().sum()),
+    }
 
 
 def _claims(opened: OpenRun, poses: int) -> Iterable[tuple[torch.Tensor, torch.Tensor | None]]:
@@ -154,7 +162,8 @@ def tables(report: dict[str, Any]) -> str:
     lines += [
         "",
         "MPJPE with so many of 17 joints missing, any camera, true 2D; and the share of the noisy "
-        "error in the tenth of the joints with the largest sigma:",
+        "error in the tenth of the joints with the largest sigma (of the most that any tenth has), "
+        "and of the errors' squares:",
         "",
         f"| lifter, people | {' | '.join(str(n) for n in numbers)} | worst tenth |",
         f"|---|{'--:|' * (len(numbers) + 1)}",
@@ -162,8 +171,9 @@ def tables(report: dict[str, Any]) -> str:
     for row in rows:
         cells = [f"{value:.1f}" for value in row["lost"]]
         cells += [""] * (len(numbers) - len(cells))
-        worst = "" if row["worst_tenth"] is None else f"{row['worst_tenth']:.2f}"
-        lines.append(f"| {_name(row)} | {' | '.join(cells)} | {worst} |")
+        tenth = row["worst_tenth"]
+        worst = tenth and "{share:.2f} of {most:.2f}, {squares:.2f}".format(**tenth)
+        lines.append(f"| {_name(row)} | {' | '.join(cells)} | {worst or ''} |")
     return "\n".join([*lines, "", ""])
 
 
