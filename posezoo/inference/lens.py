@@ -65,7 +65,8 @@ class Lens:
             ValueError: the camera file is of pictures of another shape.
         """
         if self.file is not None:
-            return self.file.resized(width, height), False
+            camera = self.file.resized(width, height)
+            return camera, bool(camera.guessed)
         centre = ((width - 1) / 2, (height - 1) / 2)
         if self.focal_px is not None:
             focal = self.focal_px
@@ -169,6 +170,7 @@ class _One(msgspec.Struct):
     cy: Pixels
     distortion: Five | None = None
     tangential_factor: float = 2.0
+    assumed: bool = False  # of a prediction's own
     width: Side | None = None
     height: Side | None = None
 
@@ -177,14 +179,14 @@ def _from_table(name: str, table: Any) -> CameraFile:
     expected = "fx, fy, cx, cy in px, and if known distortion [k1, k2, k3, p1, p2], width, height"
     one = typed(table, _One, where=name, expected=expected)
     k1, k2, k3, p1, p2 = one.distortion or (0.0,) * 5
-    if one.tangential_factor not in (1.0, 2.0):
-        raise ValueError(f"{name}: tangential_factor is {one.tangential_factor:g}, expected 1 or 2")
+    if (factor := one.tangential_factor) not in (1.0, 2.0):
+        raise ValueError(f"{name}: tangential_factor is {factor:g}, expected 1 or 2")
     camera = Camera.make(
         focal_px=(one.fx, one.fy),
         centre_px=(one.cx, one.cy),
         radial=(k1, k2, k3),
         tangential=(p1, p2),
-        tangential_factor=one.tangential_factor,
+        tangential_factor=0.0 if one.assumed and not any(one.distortion or ()) else factor,
     )
     size = (int(one.width or 0), int(one.height or 0))
     return CameraFile(name=name, camera=camera, size_px=size if all(size) else None)

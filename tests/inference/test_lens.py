@@ -110,7 +110,12 @@ def test_a_camera_file_in_json_and_in_toml(tmp_path):
 def test_a_prediction_s_own_json_is_a_camera_file(tmp_path):
     path = tmp_path / "photo.json"
     path.write_text(json.dumps({"width": 640, "height": 480, "people": [], "camera": CAMERA}))
-    assert numbers(Lens(file=read_camera(str(path))))[0][0] == 1100
+    (fx, *_, factor), assumed = numbers(Lens(file=read_camera(str(path))))
+    assert (fx, factor, assumed) == (1100, 2, False)
+    guess = CAMERA | {"distortion": [0.0] * 5, "assumed": True}
+    path.write_text(json.dumps({"width": 640, "height": 480, "people": [], "camera": guess}))
+    (fx, *_, factor), assumed = numbers(Lens(file=read_camera(str(path))))
+    assert (fx, factor, assumed) == (1100, 0, True)
 
 
 def test_a_resized_picture_has_the_resized_camera(tmp_path):

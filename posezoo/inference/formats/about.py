@@ -75,12 +75,15 @@ def camera_of(
     """The camera again."""
     k1, k2, k3, p1, p2 = facts["distortion"]
     exact = facts.get("tangential_x1")
+    factor = 2.0 if exact is None else 1.0
+    if facts.get("assumed") and not any(facts["distortion"]):
+        factor = 0.0  # `Camera.guessed`
     return Camera.make(
         focal_px=(facts["fx"], facts["fy"]),
         centre_px=(facts["cx"], facts["cy"]),
         radial=(k1, k2, k3),
         tangential=(p1, p2) if exact is None else tuple(exact),
-        tangential_factor=2.0 if exact is None else 1.0,
+        tangential_factor=factor,
     )
 
 
