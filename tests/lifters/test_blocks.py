@@ -24,6 +24,22 @@ def test_attention_is_torch_s_own():
     torch.testing.assert_close(ours(x), theirs(x, x, x)[0], atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize(("learns", "kind"), [(True, torch.float32), (False, torch.bfloat16)])
+def test_attention_that_learns_in_bfloat16_listens_in_float32(monkeypatch, learns, kind):
+    """On a CPU, where bfloat16's gradient takes five times as long."""
+    kinds, own = [], torch.nn.functional.scaled_dot_product_attention
+
+    def listened(queries, *rest, **more):
+        kinds.append(queries.dtype)
+        return own(queries, *rest, **more)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", listened)
+    attention = Attention(12, heads=3)
+    with torch.autocast("cpu", torch.bfloat16), torch.set_grad_enabled(learns):
+        found = attention(torch.randn(2, 5, 12))
+    assert kinds == [kind] and found.dtype == torch.bfloat16
+
+
 def test_channels_divide_into_heads():
     with pytest.raises(ValueError, match="10 channels do not divide into 4 heads"):
         Attention(10, heads=4)
