@@ -135,7 +135,9 @@ def _unscaled(look: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--other", required=True, type=click.Path(exists=True), help="Another laboratory's.")
 @click.option("--seeds", default=2, show_default=True, type=click.IntRange(min=1))
 @click.option("--out", default="runs/alike", show_default=True, type=click.Path(path_type=Path))
-@click.option("--poses", default=600, show_default=True, help="Of each protocol.")
+@click.option(
+    "--poses", default=600, show_default=True, help="Of each protocol; of clips a fourth."
+)
 def main(study: str, path: str, val: str, other: str, seeds: int, out: Path, poses: int) -> None:
     """Train what is not trained yet, and write data and page after each row."""
     torch.set_num_threads(1)
@@ -154,6 +156,7 @@ def _measured(
     training: Training, data: dict[str, str], seeds: int, out: Path, poses: int
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"name": training.name, "poses": training.poses, "seeds": []}
+    poses = poses if training.frames == 1 else poses // 4  # each takes the frames around it
     nodes = {"held out": f"mocap:{data['held out']},split=val",
              "other": f"mocap:{data['other']},split=all"}  # fmt: skip
     with _undone(training.undone):
@@ -216,7 +219,7 @@ def table(report: dict[str, Any]) -> list[str]:
     mean = rows[0]["seeds"][0]["any"]["mean_pose_mpjpe_mm"]
     lines = [
         f"{page_blocks.where(report)} {rows[0]['poses']:,} poses each, {len(rows[0]['seeds'])} "
-        f"seeds (± their standard deviation), {report['tested']} poses of each test; MPJPE in mm, "
+        f"seeds (± their standard deviation), {report['tested']} poses of each test (a fourth of it of clips); MPJPE in mm, "
         f"PA-MPJPE of `any`; the mean pose has {mean:.0f}.",
         "",
     ]
