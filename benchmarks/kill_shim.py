@@ -13,6 +13,7 @@ import errno
 import io
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -62,6 +63,7 @@ class Killer:
         self.handles: list[int] = []
         self.real = {name: getattr(os, name) for name in ("open", "kill", "mkdir", "rename")}
         self.real_open = io.open
+        self.turn = threading.RLock()
 
     def install(self) -> None:
         """Put the stand-ins in place, for the rest of this process; what is there is on disk."""
@@ -90,8 +92,9 @@ class Killer:
             if self.half:
                 with suppress(OSError):  # a folder that was there already
                     part()
-            self._lose_power()
-            self.real["kill"](os.getpid(), signal.SIGKILL)
+            with self.turn:
+                self._lose_power()
+                self.real["kill"](os.getpid(), signal.SIGKILL)
 
     def _whole(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """An operation that is done or not; half way is done, and the program does not hear."""
@@ -107,8 +110,9 @@ class Killer:
                 return result
 
             path = None if isinstance(args[0], int) else os.fsdecode(args[0])
-            self._point("truncate" if name == "ftruncate" else name, act, path)
-            return act()
+            with self.turn:  # no other thread renames a file while its content is being lost
+                self._point("truncate" if name == "ftruncate" else name, act, path)
+                return act()
 
         return call
 
