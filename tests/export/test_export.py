@@ -118,9 +118,9 @@ def test_a_lifter_that_says_how_sure_it_is_says_so_in_onnxruntime_too(tmp_path):
     clip = people(2, size=32, frames=5)
     places = get_skeleton("places31")
     joints2d, known = map_joints(clip.joints2d, H36M17, places)
-    told = joints2d, clip.camera, known.float().expand(joints2d.shape[:-1])
-    joints2d, camera, sure = told
-    window = joints2d[:, :3], camera, sure[:, :3]
+    sure = known.float().expand(joints2d.shape[:-1])
+    told = joints2d, clip.camera, sure
+    window = joints2d[:, :3], clip.camera, sure[:, :3]
     for way, given in (("lifted", told), ("lifted_window", window)):
         mine, its = (getattr(p, way)(*given) for p in (pipeline, exported))
         assert mine.sigma_mm.shape == (2, 3, 17)
