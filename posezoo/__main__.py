@@ -14,7 +14,7 @@ def main() -> None:
     from posezoo.cli import main as run  # noqa: PLC0415 - what takes the time
 
     try:
-        run(prog_name="posezoo")
+        run(prog_name="posezoo", obj=True)  # the process is this command's
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda signum, _: os._exit(128 + signum))  # all is said

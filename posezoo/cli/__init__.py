@@ -51,7 +51,7 @@ class Commands(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a user's mistake ends in one line on stderr and exit code 2."""
         wait_quietly()  # no command has loaded torch yet
-        with StopRequest() as stop:
+        with StopRequest(restores=not ctx.obj) as stop:
             try:
                 stop.at_once("type the same command again")
                 return self._invoke(ctx, stop)

@@ -25,9 +25,13 @@ class StopRequest:
     """While entered, the first signal is noted in `signum`, for a loop to look at.
 
     Another one, 2 s later or more, ends the work at once, but for a save in progress.
+
+    Args:
+        restores: who handled signals before does so afterwards; else none is heard of once `over`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, restores: bool = True) -> None:
+        self._restores = restores
         self.signum, self._since = 0, 0.0
         self._said: str | None = None  # where a signal ends the work at once: what is said then
         self._saving = self._waits = False
@@ -46,8 +50,9 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for signum, handler in self._before.items():
-            signal.signal(signum, handler)
+        if self._restores:
+            for signum, handler in self._before.items():
+                signal.signal(signum, handler)
         if self._before:
             sys.unraisablehook = self._hook
         if self._waits:

@@ -89,3 +89,24 @@ main()
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stderr) == (130, "stopped by SIGINT\n")
+
+
+def test_a_signal_when_all_is_said_adds_no_word():
+    """It comes when the command has taken its own handlers down, before the process ends."""
+    code = """\
+import os, signal, sys
+from posezoo.training.signals import StopRequest
+leave = StopRequest.__exit__
+def left(self, *error):
+    leave(self, *error)
+    os.kill(os.getpid(), signal.SIGTERM)
+StopRequest.__exit__ = left
+sys.argv[1:] = ["info", "nothing"]
+from posezoo.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 143
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
