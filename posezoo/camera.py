@@ -19,7 +19,7 @@ from torch import Tensor
 
 _PARAMETERS = 10
 _WIDEST = 2.0  # x/z that `to_rays` gives at most: 63 degrees from the axis
-_NEWTON_STEPS = 12  # real lenses take 5; a fixed number, so that it can be exported and captured
+_NEWTON_STEPS = 12  # at most: real lenses take 5; all of them in a graph, and on a GPU
 _LONGEST_STEP, _FLAT = 0.5, 1e-4  # where the lens hardly bends outwards, Newton's step is too long
 _ROUNDINGS = 64  # roundings that a ray may be off by and still be found
 _EDGE_PLACES = 201
@@ -153,10 +153,13 @@ class Camera:
             tensor([[ 0.1000, -0.0500]], dtype=torch.float64)
         """
         distorted = (px - self.centre[..., None, :]) / self.focal[..., None, :]
+        rounding = torch.finfo(distorted.dtype).eps * (1 + distorted.abs().amax(-1))
         (x, y), (wanted_x, wanted_y) = distorted.unbind(-1), distorted.unbind(-1)
         for _ in range(_NEWTON_STEPS):
             seen_x, seen_y, xx, xy, yx, yy = self._linearised(x, y)
             dx, dy = wanted_x - seen_x, wanted_y - seen_y
+            if _may_look(dx) and not (dx.abs() + dy.abs() > rounding).any():
+                break  # most lenses bend little, or not at all
             det = xx * yy - xy * yx
             det = torch.where(det.abs() > _FLAT, det, _FLAT)
             along_x, along_y = (yy * dx - xy * dy) / det, (xx * dy - yx * dx) / det
@@ -165,8 +168,7 @@ class Camera:
         rays = torch.stack([x, y], -1)
         radius, edge = rays.norm(dim=-1), self._edge()
         miss = (self._distort(rays) - distorted).abs().amax(-1)
-        rounding = _ROUNDINGS * torch.finfo(rays.dtype).eps * (1 + distorted.abs().amax(-1))
-        found = (miss <= rounding) & (radius <= edge[..., None])
+        found = (miss <= _ROUNDINGS * rounding) & (radius <= edge[..., None])
         if beyond == "nan":
             return rays.where(found[..., None], torch.nan)
         length = distorted.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(rays.dtype).tiny)
@@ -268,6 +270,11 @@ class Camera:
         r2 = radius * radius
         rising = 1 + r2 * (3 * k1 + r2 * (5 * k2 + r2 * 7 * k3)) > 0
         return (radius * ((~rising).cumsum(-1) == 0)).amax(-1)
+
+
+def _may_look(values: Tensor) -> bool:
+    """Whether what comes next may depend on them: no graph is being made, no GPU waited for."""
+    return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def world_to_camera(

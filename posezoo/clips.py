@@ -39,17 +39,19 @@ def lift_clip(
     device = pipeline.mean_pose.device
     joints2d, camera = joints2d.float().to(device), camera.to(torch.float32).to(device)
     confidence = None if confidence is None else confidence.float().to(device)
-    result = _lift(pipeline, joints2d, camera, confidence)
     if not flip:
-        return result
+        return _lift(pipeline, joints2d, camera, confidence)
     told, middle = list(pipeline.set_of(joints2d).mirror), camera.centre[:, 0]
-    other = _lift(
+    if confidence is not None:
+        confidence = torch.cat([confidence, confidence[..., told]])
+    both = _lift(
         pipeline,
-        mirrored(joints2d, told, middle),
-        camera.mirrored(),
-        None if confidence is None else confidence[..., told],
+        torch.cat([joints2d, mirrored(joints2d, told, middle)]),
+        Camera(torch.cat([camera.parameters, camera.mirrored().parameters])),
+        confidence,
     )
-    return mean_with_mirrored(result, other, pipeline.skeleton)
+    one, other = (_map(lambda values, half=half: values.chunk(2)[half], both) for half in (0, 1))
+    return mean_with_mirrored(one, other, pipeline.skeleton)
 
 
 def mean_with_mirrored(one: PoseResult, other: PoseResult, skeleton: Skeleton) -> PoseResult:

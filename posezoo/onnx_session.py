@@ -25,17 +25,23 @@ _KINDS = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 Run: TypeAlias = Callable[[Sequence[Tensor]], list[Tensor]]  # a graph's inputs to its outputs
 
 
-def onnx_runner(path: Path, *, like: tuple[Sequence[Tensor], Sequence[str]] | None = None) -> Run:
+def onnx_runner(
+    path: Path,
+    *,
+    like: tuple[Sequence[Tensor], Sequence[str]] | None = None,
+    threads: int | None = None,
+) -> Run:
     """A function of an ONNX file's inputs, in their order.
 
     Args:
         path: the file.
         like: inputs that it must take, of any number of items, and outputs that it must give.
+        threads: that compute; None: as many as torch has.
 
     Raises:
         ValueError: onnxruntime is not installed, cannot read the file, or it is another graph.
     """
-    session = onnx_session(path)
+    session = onnx_session(path, threads)
     names = [each.name for each in session.get_inputs()]
     if like is not None:
         wanted = [list(each.shape[1:]) for each in like[0]], list(like[1])
@@ -54,20 +60,20 @@ def onnx_runner(path: Path, *, like: tuple[Sequence[Tensor], Sequence[str]] | No
     return run
 
 
-def onnx_session(path: Path) -> Any:
-    """An onnxruntime session with as many threads as torch has.
+def onnx_session(path: Path, threads: int | None = None) -> Any:
+    """An onnxruntime session with so many threads, or as many as torch has.
 
     Raises:
         ValueError: onnxruntime is not installed, or it cannot open the file or run it.
     """
     rehearse(path, lambda: _try(path), name="graph")
-    return _opened(path)
+    return _opened(path, threads)
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, threads: int | None = None) -> Any:
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
     options.log_severity_level = 4  # what it would print is in its exception
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

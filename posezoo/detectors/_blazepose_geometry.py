@@ -14,7 +14,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import grid_sample, pad
 
 from posezoo.detectors._blazepose_networks import HEATMAP_CELLS, PERSON_PX
 
@@ -38,6 +38,10 @@ class Crops:
 
     def __getitem__(self, chosen: Tensor) -> Crops:
         return Crops(centre=self.centre[chosen], side=self.side[chosen], angle=self.angle[chosen])
+
+    def split(self, count: int) -> list[Crops]:
+        """So many at a time."""
+        return [self[place] for place in torch.arange(len(self)).split(count) if len(place)]
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -89,50 +93,24 @@ def sample(
     outside: Literal["black", "border"],
 ) -> Tensor:  # (N, 3, size, size) whole numbers from 0 to 255, float32
     """The crops, by bilinear interpolation; outside is black, or what the border is."""
-    height, width = picture.shape[:2]
-    x, y = _places(crops, size)
-    left, top = x.floor(), y.floor()
-    columns = [_axis(left + step, x - left, step, width, outside) for step in (0, 1)]
-    rows = [_axis(top + step, y - top, step, height, outside) for step in (0, 1)]
-    colours = _packed(picture)
-    seen = torch.zeros(len(crops), 3, size, size)
-    for row, above in rows:
-        for column, beside in columns:
-            near = colours.index_select(0, (row * width + column).flatten()).view_as(x)
-            weight = beside * above
-            for channel in range(3):
-                seen[:, channel] += weight * ((near >> 8 * channel) & 255).float()
-    return seen.round_()
-
-
-def _places(crops: Crops, size: int) -> tuple[Tensor, Tensor]:  # twice (N, size, size) px
-    """Where the points of a crop lie: `Crops.to_px` of a grid, x and y apart."""
     along = (torch.arange(size) / size - 0.5) * crops.side[:, None]
-    across, down = along[:, None, :], along[:, :, None]
-    cos, sin = crops.angle.cos()[:, None, None], crops.angle.sin()[:, None, None]
-    x, y = crops.centre[:, :, None, None].unbind(1)
-    return x + (cos * across - sin * down), y + (sin * across + cos * down)
-
-
-def _axis(
-    place: Tensor,  # (...) px, whole numbers
-    share: Tensor,  # (...) how far the point lies from the lower neighbour
-    step: int,  # 0: that neighbour, 1: the upper one
-    length: int,  # px of the picture
-    outside: Literal["black", "border"],
-) -> tuple[Tensor, Tensor]:
-    """Where to look along one axis, int32, and how much it counts."""
-    weight = share if step else 1 - share
-    if outside == "black":
-        weight = weight * ((place >= 0) & (place < length))
-    return place.clamp(0, length - 1).int(), weight
-
-
-def _packed(
-    picture: Tensor,  # (H, W, 3) uint8
-) -> Tensor:  # (H * W,) int32: red, and from bits 8 and 16 on green and blue
-    """One number a pixel: reading three bytes at a time took half of all the time."""
-    return pad(picture, (0, 1)).view(torch.int32).view(-1)
+    across, down = (torch.stack(pair, -1) for pair in ((along, 0 * along), (0 * along, along)))
+    across, down = crops.turned(across), crops.turned(down) + crops.centre[:, None]  # (N, size, 2)
+    corners = across[:, None, [0, -1]] + down[:, [0, -1], None]
+    last = torch.tensor(picture.shape[1::-1]) - 1
+    low, high = (
+        each.floor().clamp_min(0).minimum(last).int()
+        for each in (corners.amin((0, 1, 2)), corners.amax((0, 1, 2)))
+    )
+    part = picture[low[1] : high[1] + 2, low[0] : high[0] + 2].float().permute(2, 0, 1)
+    px = 2 / torch.tensor(part.shape[:0:-1])  # where the part's width and height are 2
+    seen = grid_sample(
+        part.expand(len(crops), -1, -1, -1),
+        ((down - low + 0.5) * px - 1)[:, :, None] + (across * px)[:, None],
+        padding_mode="zeros" if outside == "black" else "border",
+        align_corners=False,
+    )
+    return seen.round_()
 
 
 @cache
@@ -229,8 +207,8 @@ def refine(
     down, right = (s.flatten() for s in torch.meshgrid(steps, steps, indexing="ij"))
     person = torch.arange(len(points))[:, None, None]
     point = torch.arange(points.shape[1])[:, None]
-    chances = pad(heatmaps.sigmoid(), (reach,) * 4)
-    weights = chances[person, point, row + down + reach, column + right + reach]  # (N, P, 49)
+    logits = pad(heatmaps, (reach,) * 4, value=-math.inf)
+    weights = logits[person, point, row + down + reach, column + right + reach].sigmoid()
     total = weights.sum(-1).clamp_min(1e-9)
     places = (column + right, row + down)
     middle = torch.stack([(weights * place).sum(-1) / total for place in places], -1) / cells

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, max_pool2d, pad, relu6
+from torch.nn.functional import interpolate, max_pool2d, pad
 
 PERSON_PX, LANDMARK_PX = 224, 256  # sides of the pictures that the networks see
 NUM_ANCHORS, NUM_POINTS = 2254, 39
@@ -47,12 +47,12 @@ class PersonNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:  # (B, 2254, 12) px from the anchors, (B, 2254) logits
         """Compute box, points and logit of every anchor."""
         _, _, x8, x16, x32 = self.trunk(image)
-        y16 = relu6(self.lateral16(x16)) + relu6(self.narrow16(_doubled(x32)))
+        y16 = _relu6(self.lateral16(x16)) + _relu6(_doubled(self.narrow16(x32)))
         for layer in self.refine16:
-            y16 = relu6(y16 + layer(y16))
-        y8 = relu6(self.lateral8(x8)) + relu6(self.narrow8(_doubled(y16)))
+            y16 = _relu6(y16 + layer(y16))
+        y8 = _relu6(self.lateral8(x8)) + _relu6(_doubled(self.narrow8(y16)))
         for layer in self.refine8:
-            y8 = relu6(y8 + layer(y8))
+            y8 = _relu6(y8 + layer(y8))
         maps = [_depth_to_space(x) for x in (y8, y16, x32)]
         logits = [_rows(layer(x), 1) for layer, x in zip(self.scores, maps, strict=True)]
         boxes = [_rows(layer(x), 12) for layer, x in zip(self.boxes, maps, strict=True)]
@@ -87,15 +87,15 @@ class LandmarkNetwork(nn.Module):
         around the hips, axes of the crop.
         """
         _, x4, x8, x16, x32 = self.trunk(image)
-        y = relu6(self.lateral32(x32, relu6))
+        y = _relu6(self.lateral32(x32, _relu6))
         for layer, x in ((self.lateral16, x16), (self.lateral8, x8), (self.lateral4, x4)):
-            y = _doubled(y) + relu6(layer(x, relu6))
-        z = relu6(self.narrow(x32, relu6))
+            y = _doubled(y) + _relu6(layer(x, _relu6))
+        z = _relu6(self.narrow(x32, _relu6))
         for halve, layers in ((self.halve32, self.refine32), (self.halve64, self.refine64)):
             # The padding of an even size at stride 2 is at its end alone.
-            z = relu6(max_pool2d(z, 2) + halve(pad(z, (0, 1, 0, 1)), relu6))
+            z = _relu6(max_pool2d(z, 2) + halve(pad(z, (0, 1, 0, 1)), _relu6))
             for each in layers:
-                z = relu6(z + each(z, relu6))
+                z = _relu6(z + each(z, _relu6))
         points = self.points(z).flatten(1).unflatten(1, (NUM_POINTS, 5))
         world = self.world(z).flatten(1).unflatten(1, (NUM_POINTS, 3))
         return points, self.flag(z).sigmoid()[:, 0, 0, 0], self.heatmaps(y), world
@@ -127,13 +127,13 @@ class Trunk(nn.Module):
         image: Tensor,  # (B, 3, H, W)
     ) -> tuple[Tensor, ...]:  # maps of stride 2, 4, 8, 16 and 32
         """Compute the last map of each stride."""
-        x = self.first(relu6(self.stem(image)), relu6)
+        x = self.first(_relu6(self.stem(image)), _relu6)
         maps = [x]
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
         x2, x4, x8, _, x16, _ = maps  # two stages share stride 16; of stride 32 more follows
-        return x2, x4, x8, x16, relu6(self.last(relu6(self.expand(x))))
+        return x2, x4, x8, x16, _relu6(self.last(_relu6(self.expand(x))))
 
 
 class Block(nn.Module):
@@ -150,7 +150,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) to (B, out, h / stride, w / stride)."""
-        y: Tensor = self.project(relu6(self.depthwise(relu6(self.expand(x)))))
+        y: Tensor = self.project(_relu6(self.depthwise(_relu6(self.expand(x)))))
         return x + y if self.residual else y
 
 
@@ -176,6 +176,11 @@ def _depthwise(
 ) -> nn.Conv2d:
     padding = kernel // 2 if padding is None else padding
     return nn.Conv2d(channels, channels, kernel, stride=stride, padding=padding, groups=channels)
+
+
+def _relu6(x: Tensor) -> Tensor:
+    """In place: nothing else needs what it is given."""
+    return x.clamp_(0.0, 6.0)
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from posezoo.detectors._blazepose_networks import (
     PersonNetwork,
 )
 from posezoo.detectors._blazepose_people import apart, around, crops_in, distinct, parts_of
+from posezoo.detectors._side_by_side import side_by_side
 from posezoo.limits import Range, Share
 from posezoo.onnx_session import graph_path, onnx_runner
 from posezoo.skeleton import SKELETONS
@@ -82,7 +83,7 @@ class BlazePose(nn.Module):
         whole: Any = self  # whose types know no memory format
         whole.to(memory_format=torch.channels_last)  # a fifth faster
         self._exported = {
-            name: onnx_runner(graph_path(Path(onnx), name), like=([example], outputs))
+            name: onnx_runner(graph_path(Path(onnx), name), like=([example], outputs), threads=1)
             for name, (_, example, outputs) in (self.networks() if onnx else {}).items()
         }
         self.eval()
@@ -102,6 +103,8 @@ class BlazePose(nn.Module):
         picture = picture.cpu()
         height, width = picture.shape[:2]
         if boxes is not None:
+            if not len(boxes):
+                return []
             boxes = boxes.cpu().float()
             crops = crops_in(boxes, self._find(picture, around(boxes)))
             people = self._look(picture, crops)
@@ -137,10 +140,12 @@ class BlazePose(nn.Module):
         """One of the networks, wherever it is; its outputs on the CPU."""
         if self._exported:
             return tuple(self._exported[name]([image]))
-        network = self.get_submodule(name)
-        where = next(network.parameters()).device
-        image = image.to(where).contiguous(memory_format=torch.channels_last)
-        return tuple(each.cpu() for each in network(image))
+        image = image.to(self._device).contiguous(memory_format=torch.channels_last)
+        return tuple(each.cpu() for each in self.get_submodule(name)(image))
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
 
     def _is_somebody(self, person: DetectedPerson) -> bool:
         error = float(person.extras.get("mirror_error", 0.0))
@@ -148,8 +153,14 @@ class BlazePose(nn.Module):
 
     def _find(self, picture: Tensor, squares: Crops) -> Found:
         """The first network on each square."""
-        image = sample(picture, squares, PERSON_PX, outside="black") / 127.5 - 1
-        values, logits = self._run("person", image)
+
+        def find(some: Crops) -> tuple[Tensor, ...]:
+            seen = sample(picture, some, PERSON_PX, outside="black")
+            return self._run("person", seen / 127.5 - 1)
+
+        at_once = 1 if self._device.type == "cpu" else len(squares)
+        found = side_by_side(find, squares.split(at_once))
+        values, logits = (torch.cat(each) for each in zip(*found, strict=True))
         return decode(
             values,
             logits,
@@ -159,8 +170,8 @@ class BlazePose(nn.Module):
         )
 
     def _look(self, picture: Tensor, crops: Crops) -> list[DetectedPerson]:
-        """The second network on each crop, one at a time: a batch is no faster on a CPU."""
-        return [self._person(picture, crops[torch.tensor([place])]) for place in range(len(crops))]
+        """The second network on each crop."""
+        return side_by_side(lambda crop: self._person(picture, crop), crops.split(1))
 
     def _person(self, picture: Tensor, crop: Crops) -> DetectedPerson:
         image = sample(picture, crop, LANDMARK_PX, outside="border") / 255

@@ -294,3 +294,28 @@ def test_its_networks_may_run_in_onnxruntime(tmp_path):
     (tmp_path / "it-person.onnx").write_bytes((tmp_path / "it-landmarks.onnx").read_bytes())
     with pytest.raises(ValueError, match=r"it-person\.onnx: takes \[\[3, 256, 256\]\] and gives"):
         BlazePose(onnx=str(tmp_path / "it.onnx"))
+
+
+def test_whatever_the_number_of_threads_the_answer_is_the_same_to_the_bit(blazepose):
+    picture = torch.randint(0, 256, (120, 160, 3), dtype=torch.uint8)
+    boxes = torch.tensor([[10.0, 20, 30, 60], [50, 5, 40, 80], [90, 30, 60, 60]])
+    before, answers = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        answers.append([blazepose(picture, boxes=boxes), torch.get_num_threads()])
+    torch.set_num_threads(before)
+    (one, _), (two, still) = answers
+    assert still == 2
+    assert all(torch.equal(a.joints2d, b.joints2d) for a, b in zip(one, two, strict=True))
+    assert not any(person.joints2d.requires_grad for person in two)
+
+
+def test_of_no_boxes_nobody_is_found(blazepose):
+    assert blazepose(torch.zeros(8, 8, 3, dtype=torch.uint8), boxes=torch.empty(0, 4)) == []
+
+
+def test_a_crop_beside_the_picture_is_black_or_what_the_border_is():
+    picture = torch.full((6, 4, 3), 90, dtype=torch.uint8)
+    for x, y in ((-50.0, 3.0), (50.0, 3.0), (2.0, -50.0), (2.0, 50.0)):
+        assert (sample(picture, crop(x, y, 4.0), 4, outside="black") == 0).all()
+        assert (sample(picture, crop(x, y, 4.0), 4, outside="border") == 90).all()
