@@ -56,17 +56,14 @@ class Lens:
         numbers = None if file is None else [file.camera.parameters.tolist(), file.size_px]
         return [self.focal_px, self.fov_deg, numbers]
 
-    def camera(
-        self, *, width: int, height: int, exif_focal_px: float | None = None
-    ) -> tuple[Camera, bool]:
-        """The camera of a picture of that size, and whether it is assumed.
+    def camera(self, *, width: int, height: int, exif_focal_px: float | None = None) -> Camera:
+        """The camera of a picture of that size, a guessed one where nobody says anything.
 
         Raises:
             ValueError: the camera file is of pictures of another shape.
         """
         if self.file is not None:
-            camera = self.file.resized(width, height)
-            return camera, bool(camera.guessed)
+            return self.file.resized(width, height)
         centre = ((width - 1) / 2, (height - 1) / 2)
         if self.focal_px is not None:
             focal = self.focal_px
@@ -75,8 +72,8 @@ class Lens:
         elif exif_focal_px is not None:
             focal = exif_focal_px
         else:
-            return Camera.guess(focal_px=ASSUMED_FOCAL * max(width, height), centre_px=centre), True
-        return Camera.make(focal_px=(focal, focal), centre_px=centre), False
+            return Camera.guess(focal_px=ASSUMED_FOCAL * max(width, height), centre_px=centre)
+        return Camera.make(focal_px=(focal, focal), centre_px=centre)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -206,7 +206,7 @@ class Predictor:
 
     def empty(self, picture: Picture, lens: Lens | None) -> Prediction:
         """What is known of a picture before anybody is found in it."""
-        camera, assumed = (lens or self.lens).camera(
+        camera = (lens or self.lens).camera(
             width=picture.width, height=picture.height, exif_focal_px=picture.focal_px
         )
         return Prediction(
@@ -216,7 +216,7 @@ class Predictor:
             pipeline=self.name,
             weights=self.loaded.weights,
             camera=camera,
-            camera_assumed=assumed,
+            camera_assumed=bool(camera.guessed),
             people=(),
             frame=picture.frame,
             time_s=picture.time_s,

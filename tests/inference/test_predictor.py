@@ -250,7 +250,7 @@ def test_it_is_told_the_detector_s_own_joints(painted, of_any):
     )
     turned = replace(found, joints2d=found.joints2d.index_add(
         0, torch.tensor([3, 4]), torch.tensor([[30.0, 0], [30, 0]])))  # fmt: skip
-    camera = KNOWN.camera(width=640, height=480)[0]
+    camera = KNOWN.camera(width=640, height=480)
     poses = []
     for each in (found, turned):
         seen = Found(detected=each, joints=in_joint_set(each, coco, of_any.pipeline.skeleton))
