@@ -3,8 +3,9 @@
 A lifter of single frames or of windows with one answer is given the clip with its first and last
 frame repeated, so that every frame has the frames around it that are needed. One that answers for
 whole windows (`lift_window`) is given windows half over each other, the last one at the clip's end;
-a clip that is shorter than a window has its last frame repeated. Where windows overlap, and of the
-person and the mirrored person, the mean is taken.
+a clip that is shorter than a window is taken as it is by those that can (`takes_shorter`), and has
+its last frame repeated for others. Where windows overlap, and of the person and the mirrored
+person, the mean is taken.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ def _by_window(
     pipeline: Pipeline, joints2d: Tensor, camera: Camera, confidence: Tensor | None
 ) -> PoseResult:
     steps, frames = joints2d.shape[1], pipeline.lifter.frames
+    if getattr(pipeline.lifter, "takes_shorter", False):
+        frames = min(frames, steps)
     last = max(steps - frames, 0)
     starts = sorted({*range(0, last, max(frames // 2, 1)), last})
     parts = []

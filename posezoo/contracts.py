@@ -163,10 +163,11 @@ class Lifter(Protocol):
     of the skeleton if that is among them, with confidence 0 where they are not known. It answers
     from `fewest` known joints on.
     One that predicts a whole window at once has `lift_window`, called as the lifter itself with
-    exactly `frames` frames, which gives them all: it then learns from all of them. One that says
-    more than joints has `answer` and `answer_window`, the same with a `PoseResult`; one whose loss
-    needs more has `loss_of_joints(joints2d, camera, confidence, batch)` of a window. One of clips
-    that may start from weights of single frames names what these lack: `starts_without`, patterns.
+    exactly `frames` frames, or fewer if it has `takes_shorter = True`, which gives them all: it
+    then learns from all of them. One that says more than joints has `answer` and `answer_window`,
+    the same with a `PoseResult`; one whose loss needs more has `loss_of_joints(joints2d, camera,
+    confidence, batch)` of a window. One of clips that may start from weights of single frames names
+    what these lack: `starts_without`, patterns.
     """
 
     frames: int  # how many frames it must see to predict one; 1 for a single picture

@@ -36,15 +36,16 @@ class Windows(nn.Module):
     """Says of each frame of a window its own x, its place in the window, and its confidence."""
 
     frames, future, takes_confidence = 5, 2, True
+    takes_shorter = False
 
     def __init__(self):
         super().__init__()
         self.seen = []
 
     def lift_window(self, joints2d, camera, confidence):
-        assert joints2d.shape[1] == 5
+        assert joints2d.shape[1] == 5 or self.takes_shorter
         self.seen.append(joints2d[0, :, 0, 0].tolist())
-        place = torch.arange(5.0).view(5, 1).expand(joints2d.shape[:-1])
+        place = torch.arange(1.0 * joints2d.shape[1])[:, None].expand(joints2d.shape[:-1])
         return torch.stack([joints2d[..., 0], place, confidence], -1)
 
 
@@ -90,6 +91,14 @@ def test_windows_lie_half_over_each_other_and_the_last_at_the_clip_s_end():
     assert joints3d[0, :, 0, 1].tolist() == pytest.approx(
         [0, 1, 1, 2, 2, 2, 2, (3 + 1 + 0) / 3, (4 + 2 + 1) / 3, 2.5, 3.5, 4]
     )
+
+
+def test_a_lifter_that_takes_shorter_clips_is_given_them_as_they_are():
+    lifter = Windows()
+    lifter.takes_shorter = True
+    joints3d = lift_clip(pipeline(lifter), *clip(3), flip=False).joints3d
+    assert lifter.seen == [[0, 10, 20]]
+    assert joints3d.shape == (2, 3, 17, 3)
 
 
 def test_a_clip_shorter_than_a_window_has_its_last_frame_repeated():

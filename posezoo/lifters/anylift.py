@@ -71,6 +71,7 @@ class AnyLift(nn.Module):
         *("h36m17", "h36m16", "coco17", "coco23", "halpe26", "body25", "openpose18", "mpii16"),
         "blazepose33",
     )
+    takes_shorter = True  # windows than `frames`
     fewest = 4  # known joints of a frame, for which it answers
     starts_without = ("over_frames.*", "frame_position")  # a clip's, after weights of single frames
     output_mean: Tensor  # (17, 3) mm, the mean pose as it is seen along the mean ray

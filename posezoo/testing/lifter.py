@@ -162,6 +162,15 @@ def _require_the_same_in_a_window(part: Any) -> None:
             expected="one of each frame",
             advice="Return (B, frames, J, 3) from lift_window.",
         )
+    if getattr(part, "takes_shorter", False):
+        with torch.no_grad():
+            short = part.lift_window(*_arguments(part, people(2)))
+        if short.shape[1] != 1:
+            raise Violation(
+                found=f"a lift_window that gives {short.shape[1]} poses of one frame",
+                expected="as many as it is given, since it has takes_shorter",
+                advice="Give a pose for each frame, or write takes_shorter = False.",
+            )
     present = part.frames - 1 - part.future
     difference = (window[:, present] - alone[:, 0]).abs().max().item()
     if not difference < _NEAR_MM:

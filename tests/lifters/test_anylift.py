@@ -194,6 +194,19 @@ def test_a_window_may_be_shorter_than_its_longest():
         assert model.lift_window(batch.joints2d, batch.camera).shape == (2, 3, 17, 3)
 
 
+def test_one_frame_is_answered_as_when_all_others_are_missing():
+    model = lifter(frames=5)
+    for weights in model.over_frames.parameters():
+        torch.nn.init.normal_(weights, std=0.2)
+    places, sure = as_places(people(3, frames=5).joints2d)
+    camera = people(3, frames=5).camera
+    others = torch.arange(5) > 0
+    alone = model.lift_window(places[:, :1], camera, sure[:, :1])
+    among = model.lift_window(places, camera, sure.masked_fill(others[:, None], 0))
+    assert (alone[:, 0] - model.lift_window(places, camera, sure)[:, 0]).abs().max() > 0.1
+    assert_equal_up_to_rounding(alone[:, 0], among[:, 0], terms=500)
+
+
 def _with(batch, places, sure):
     return places, batch.camera, sure
 

@@ -49,6 +49,7 @@ class Detected:
     exact: Share = 0.3  # of the items: no errors and full confidence
     missing: Share = 0.05  # of the joints, and of the limbs
     lost: Annotated[int, Range(0, 1000)] = 0  # joints of each frame, besides those
+    gaps: Share = 0.0  # of the clips: from one frame to all are left, evenly in its logarithm
     lower: Share = 0.1  # of the items: hips, knees and ankles are not there
     swaps: Share = 0.02  # of the items, the arms, and of the legs: left and right exchanged
     outside: Share = 1.0  # of the items: what lies outside the picture is not found
@@ -99,11 +100,17 @@ class Detected:
         kept[..., [PLACES.joints.index(name) for name in _MIDDLE]] &= ~lower[:, None, None]
         seen = inside(true, 2 * batch.camera.centre + 1)
         seen |= (stream.uniform(1, "outside") >= self.outside)[..., None]
-        known = has & kept & seen
+        known = has & kept & seen & self._frames(stream, true.shape[1])[..., None]
         if self.lost:
             order = stream.uniform(has[0].numel(), "lost").view(has.shape).where(known, 2)
             known = known & (order.argsort(-1).argsort(-1) >= self.lost)
         return known
+
+    def _frames(self, stream: RandomStream, count: int) -> Tensor:  # (B, count) bool
+        """In which frames of a clip anything is found."""
+        left = ((count + 1) ** stream.uniform(1, "left")).floor()
+        order = stream.uniform(count, "frames").argsort(-1).argsort(-1)
+        return (order < left) | (stream.uniform(1, "gaps") >= self.gaps)
 
     def _found(
         self,

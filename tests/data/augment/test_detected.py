@@ -54,6 +54,21 @@ def test_errors_are_as_large_as_was_measured_and_confidence_tells_of_them():
     assert error[sure < 0.6].median() > 2 * error[sure > 0.95].median()
 
 
+def test_of_a_clip_with_gaps_one_frame_or_more_are_left():
+    """Evenly in the logarithm: of 8, at most n are left in log(n + 1) / log 9 of the clips."""
+    batch = people(3000, frames=8)
+    after = detected(f"joints=h36m17,gaps=1,{EXACT}", batch)
+    left = after.labelled2d.any(-1).sum(-1)
+    assert left.min() == 1
+    for most, share in ((1, 0.315), (2, 0.5), (4, 0.732)):
+        assert (left <= most).float().mean().item() == pytest.approx(share, abs=0.03)
+    assert after.labelled2d.any(-1).float().mean(0).std() < 0.02  # any of them
+    half = detected(f"joints=h36m17,gaps=0.5,{EXACT}", batch).labelled2d.any(-1).all(-1)
+    assert half.float().mean().item() == pytest.approx(0.5 + 0.5 * 0.054, abs=0.03)
+    alone = detected(f"joints=h36m17,gaps=1,{EXACT}", people(50))
+    assert alone.labelled2d.any(-1).all()
+
+
 def test_limbs_and_lower_halves_go_missing():
     after = detected("joints=h36m17,outside=0,missing=0.3,lower=0.5", people(2000))
     known = after.labelled2d[:, 0].float()
