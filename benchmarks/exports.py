@@ -33,6 +33,7 @@ PAGE = page_blocks.ROOT / "docs" / "export.md"
 _SMALL = "resnet18:cut=layer2,width=16"
 _LIFTER = "martinez:blocks=1,width=64,input=rays"
 SPECS = {
+    "anylift": "anylift:frames=9,width=32,depth=2",
     "martinez": _LIFTER,
     "semgcn": "semgcn:width=32,blocks=2,input=rays",
     "tcn": "tcn:frames=9,widths=3x3,width=64",
