@@ -81,6 +81,8 @@ def _tried(key: str, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
         pictures = "-" in spec
         changes = {"steps": str(chosen.steps), "batch_size": "8", "eval_samples": "16"}
         changes |= {"image_size": "64" if pictures else "0", "normalisation_samples": "64"}
+        if "decode=taylor" in spec:
+            changes["strategy.decode"] = "hard"  # the lifter learns from the head's own joints
         run, settings, _ = plan(
             pipeline=parse_pipeline(spec),
             data=parse_node("synthetic:items=400,people=20" if pictures else _motion(folder)),

@@ -11,6 +11,7 @@ lifter_choices.json and the tables of docs/lifting.md; what is trained already i
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -61,6 +62,7 @@ class Training:
     batch: int = 256
     frames: int = 1
     poses: int = 76_800  # that it sees
+    paced: bool = False  # whether its poses a second are shown
     undone: dict[str, Any] = field(default_factory=dict)  # names of `posezoo.lifters.anylift`
 
 
@@ -78,9 +80,9 @@ def _lifter(key: str, size: str, frames: int, whole: str) -> Training:
     spec = f"{key}{',' if ':' in key else ':'}{size}" if size else key
     batch = 256 if frames == 1 else 10
     if key.startswith("anylift"):
-        return Training(name=spec, spec=spec, batch=batch, frames=frames)
+        return Training(name=spec, spec=spec, batch=batch, frames=frames, paced=True)
     return Training(
-        name=spec, spec=spec, preset="lifter", augment=whole, batch=batch, frames=frames
+        name=spec, spec=spec, preset="lifter", augment=whole, batch=batch, frames=frames, paced=True
     )
 
 
@@ -167,9 +169,17 @@ def _measured(
                 for name, (key, people) in PROTOCOLS.items()
             }
             row["seeds"].append({name: errors for name, errors in found.items() if errors})
+            if training.paced:
+                row.setdefault("poses_per_s", []).append(training.frames * _pace(run))
     lifter = build_pipeline(training.spec).lifter
     row["weights"] = sum(weight.numel() for weight in lifter.parameters())
     return row
+
+
+def _pace(run: Path) -> float:
+    """Items a second while it was trained, the median of what was logged."""
+    lines = (run / "timing.jsonl").read_text(encoding="utf-8").splitlines()
+    return statistics.median(json.loads(line)["items_per_s"] for line in lines)
 
 
 @contextmanager
@@ -224,7 +234,9 @@ def table(report: dict[str, Any]) -> list[str]:
         f"MPJPE in mm, PA-MPJPE of `any`; the mean pose has {mean:.0f}.",
         "",
     ]
-    headings = ["", "weights", *PROTOCOLS, "PA", "MPJVE, noisy", "within sigma, noisy"]
+    pace = ["poses/s"] if "poses_per_s" in rows[0] else []
+    last = ["PA", "MPJVE, noisy", "within sigma, noisy"]
+    headings = ["", "weights", *pace, *PROTOCOLS, *last]
     return lines + page_blocks.table(headings, map(_cells, rows))
 
 
@@ -237,6 +249,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         f"`{row['name']}`" if "frames=" in row["name"] else row["name"],
         f"{row['weights']:,}",
+        *([f"{statistics.median(row['poses_per_s']):,.0f}"] if "poses_per_s" in row else []),
         *(_spread(row, protocol) for protocol in PROTOCOLS),
         mean("any", "pa_mpjpe_mm", 1),
         mean("noisy", "mpjve_mm", 0),
