@@ -44,7 +44,7 @@ SPECS = {
     "hm": f"{_SMALL}-hm:width=16,block_b=false,decode=taylor+{_LIFTER}",
     "deconv": f"{_SMALL}-deconv:layers=1,width=16+{_LIFTER}",
     "simcc": f"{_SMALL}-simcc:image_size=64x64,layers=1,width=16+{_LIFTER}",
-    "integral": f"{_SMALL}-integral:layers=1,width=16",
+    "integral": f"{_SMALL}-integral:layers=1,width=16+{_LIFTER}",
     "volumetric": f"{_SMALL}-volumetric:layers=1,width=16,depth=8",
     "coarse_to_fine": f"{_SMALL}-coarse_to_fine:depths=1x4x8",
     "locmap": f"{_SMALL}-locmap:layers=1,width=16",

@@ -198,6 +198,7 @@ def run(jobs: list[tuple[str, range]], tell: Callable[[str, Tally], None]) -> di
             if not left[0][1]:
                 tell(name, tallies[name])
                 del left[0]
+                seed = left[0][1].start if left else 0  # it may die while it makes the next one's
             if child.exitcode is not None and said[0].startswith("died"):
                 break
         child.join()

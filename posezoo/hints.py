@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -28,6 +30,17 @@ def shown(text: object, most: int = 60) -> str:
         for each in whole[:most]
     )
     return f"{safe}..." if len(whole) > most else safe
+
+
+@contextmanager
+def naming(file: Path, *others: Path) -> Iterator[None]:
+    """Have what is refused within name the file, unless it names it or one of the others."""
+    try:
+        yield
+    except ValueError as error:
+        if any(str(each) in str(error) for each in (file, *others)):
+            raise
+        raise ValueError(f"{file}: {shown(error, 500)}") from error
 
 
 def in_markdown(text: object) -> str:

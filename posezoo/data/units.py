@@ -51,7 +51,8 @@ def check_millimetres(
     if not {"right_hip", "right_knee"}.issubset(skeleton.joints):
         return
     hip, knee = skeleton.joints.index("right_hip"), skeleton.joints.index("right_knee")
-    thigh = float(np.median(np.linalg.norm(positions[:, knee] - positions[:, hip], axis=-1)))
+    with np.errstate(all="ignore"):  # what is too large for a square is no thigh
+        thigh = float(np.median(np.linalg.norm(positions[:, knee] - positions[:, hip], axis=-1)))
     low, high = _THIGH_MM
     if not low <= thigh <= high:
         mm = {_NAMES[unit]: size for unit, size in _UNITS.items() if size > 1} | {"ASF units": _ASF}

@@ -21,6 +21,7 @@ from posezoo.evaluation.bootstrap import Cells, paired
 from posezoo.evaluation.evaluation_file import read_evaluation
 from posezoo.evaluation.metric_table import METRICS, ranking_metric
 from posezoo.evaluation.protocol import protocols
+from posezoo.hints import naming
 from posezoo.training.run_folder import RunFolder
 from posezoo.typed_files import Count, decode
 
@@ -193,7 +194,8 @@ def _difference(best: Score, other: Score, metric: str) -> Difference:
         return Difference(
             score=other, mean=mean, low=math.inf if apart else -math.inf, high=math.inf
         )
-    low, high = sorted(sign * each for each in paired(one, two))
+    with naming(other.path):
+        low, high = sorted(sign * each for each in paired(one, two))
     return Difference(score=other, mean=mean, low=low, high=high)
 
 

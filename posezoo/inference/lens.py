@@ -18,6 +18,7 @@ from PIL import ExifTags, Image
 from posezoo.camera import Camera
 from posezoo.data.camera_table import Five, Focal, Pixels, Side
 from posezoo.data.convert.cameras import camera_stations, lens_of
+from posezoo.hints import naming
 from posezoo.typed_files import decode, typed
 
 ASSUMED_FOCAL = 1.2  # times the longer side
@@ -197,7 +198,8 @@ def _of_many(path: Path, chosen: str) -> CameraFile:
             f"{path}: holds the cameras {', '.join(sorted(names))}; choose one by "
             f"{path}#{min(names)}"
         )
-    station = lens_of(stations, chosen or min(names))
+    with naming(path):
+        station = lens_of(stations, chosen or min(names))
     return CameraFile(
         name=f"{path}#{station.name}",
         camera=Camera(torch.from_numpy(station.parameters)),

@@ -17,6 +17,7 @@ from torch import nn
 from posezoo import registry
 from posezoo.assembly import build_detector, build_pipeline
 from posezoo.contracts import Detector
+from posezoo.hints import naming
 from posezoo.inference.exported import read_exported
 from posezoo.inference.finding import ByCrops, ByDetector, Finder
 from posezoo.pipeline import Pipeline
@@ -164,7 +165,8 @@ def open_pipeline(what: str | Path) -> Loaded:
     if Path(what).is_dir():
         pipeline = checkpoint.load_pipeline(what)
         origin = typed(checkpoint.provenance(what), _Origin, where=f"{what}: provenance")
-        node = parse_node(origin.data)
+        with naming(Path(what)):
+            node = parse_node(origin.data)
         return Loaded(
             pipeline=pipeline,
             name=str(pipeline.spec),

@@ -83,8 +83,8 @@ class VideoFile:
 
     def _open(self) -> Any:
         try:
-            return self._av.open(str(self.path))
-        except self._av.error.FFmpegError as error:
+            return self._av.open(str(self.path), metadata_errors="replace")
+        except (self._av.error.FFmpegError, UnicodeDecodeError) as error:
             raise ValueError(f"{self.path}: is not a video ({_reason(error)})") from error
 
     def _stream(self, container: Any) -> Any:
@@ -92,6 +92,9 @@ class VideoFile:
             container.close()
             raise ValueError(f"{self.path}: has no pictures, only sound or text")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            container.close()
+            raise ValueError(f"{self.path}: is of a codec that PyAV does not know")
         if stream.width and stream.height:  # where the file says it, before a frame is decoded
             try:
                 check_size(stream.width, stream.height)

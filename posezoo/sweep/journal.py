@@ -69,7 +69,8 @@ def definition(path: Path, study: Any) -> Sweep | None:
         where = f"{path}: trial {shown(trial.number)}"
         if {*trial.params} != names:
             found = shown(", ".join(map(str, trial.params)), 100)
-            raise ValueError(f"{where} is of {found or 'nothing'}, its sweep of {sorted(names)}")
+            wanted = shown(", ".join(sorted(names)), 100)
+            raise ValueError(f"{where} is of {found or 'nothing'}, its sweep of {wanted}")
         typed(trial.params, dict[str, str | float], where=where)
         typed(trial.user_attrs, _Attributes, where=where)
     return sweep

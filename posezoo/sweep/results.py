@@ -49,7 +49,7 @@ def read_rows(study: Study) -> list[Row]:
         if not trial.state.is_finished():
             continue
         results = trial.user_attrs.get("results", [])
-        names = [name for name in COMPARED if results and name in results[0]]
+        names = [name for name in COMPARED if results and all(name in each for each in results)]
         items, cells = _by_sequence(study.runs(trial.number)) if results else ("", {})
         rows.append(
             Row(

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import posezoo
-from posezoo.hints import shown
+from posezoo.hints import naming, shown
 from posezoo.pipeline import Pipeline
 from posezoo.registry import PipelineSpec, parse_pipeline
 from posezoo.safetensors_file import read_metadata, read_tensors
@@ -150,7 +150,8 @@ def load_pipeline(folder: Path | str) -> Pipeline:
             f"{file}: schema '{shown(about.schema)}', expected '{SCHEMA}'; {_versions(about)}"
         )
     tensors = _load(file)
-    spec = unfetched = parse_pipeline(about.pipeline)
+    with naming(file):
+        spec = unfetched = parse_pipeline(about.pipeline)
     if spec.backbone is not None and "pretrained" in spec.backbone.params:
         # Not to be fetched again, only to be replaced by the checkpoint's own.
         unfetched = replace(spec, backbone=spec.backbone.with_params(pretrained=False))
@@ -187,7 +188,9 @@ def provenance(folder: Path | str) -> dict[str, Any]:
 
 def spec_of(folder: Path | str) -> PipelineSpec:
     """The pipeline of a checkpoint or a run's best one, without its weights."""
-    return parse_pipeline(_about(_find(_resolve_run(Path(folder))) / "model.safetensors").pipeline)
+    file = _find(_resolve_run(Path(folder))) / "model.safetensors"
+    with naming(file):
+        return parse_pipeline(_about(file).pipeline)
 
 
 def sha256(folder: Path | str) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 import posezoo
 from posezoo.assembly import build_pipeline
+from posezoo.hints import naming, shown
 from posezoo.pipeline import Pipeline
 from posezoo.skeleton import get_skeleton
 from posezoo.weights import hub
@@ -201,7 +202,8 @@ def _build(
     except (ValueError, LookupError) as error:
         lacks = f"{error} is missing" if isinstance(error, LookupError) else str(error)
         raise ValueError(f"{origin}: read as {family.name}: {lacks}") from error
-    pipeline = build_pipeline(spec, skeleton=skeleton).eval()
+    with naming(Path(origin)):
+        pipeline = build_pipeline(spec, skeleton=skeleton).eval()
     own = pipeline.state_dict()
     missing = [
         name
@@ -240,4 +242,4 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return ", ".join(shown(name, 200) for name in names[:3]) + (", ..." if len(names) > 3 else "")

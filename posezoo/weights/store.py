@@ -20,6 +20,7 @@ from msgspec import Meta
 from safetensors.torch import load, save
 from torch import Tensor
 
+from posezoo.hints import shown
 from posezoo.typed_files import Count, decode
 from posezoo.weights.index import known_weights
 from posezoo.weights.shipped import shipped_weights
@@ -111,7 +112,7 @@ def load_weights(name: str) -> tuple[dict[str, Tensor], StoredWeights]:
     try:
         content = stored.path.read_bytes()
     except FileNotFoundError:
-        raise ValueError(f"{stored.path}: missing. {_advice(name)}") from None
+        raise ValueError(f"{shown(stored.path, 4000)}: missing. {_advice(name)}") from None
     if hashlib.sha256(content).hexdigest() != stored.sha256:
         raise ValueError(
             f"{stored.path}: damaged, its sha256 is not the one written down. {_advice(name)}"

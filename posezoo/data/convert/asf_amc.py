@@ -136,7 +136,7 @@ def read_asf(path: Path) -> Body:
     bones[_ROOT] = _Bone(
         offset=[0.0, 0.0, 0.0],
         axis=lines.numbers(axis, 3, ":root orientation"),
-        axis_order=order[0].lower(),
+        axis_order=_order(lines, order),
         dof=tuple(word.lower() for word in root.get("order", ())),
     )
     if sorted(bones[_ROOT].dof) != sorted(("tx", "ty", "tz", "rx", "ry", "rz")):
@@ -207,9 +207,10 @@ def _units(lines: Lines, entries: Iterator[list[str]]) -> tuple[float, bool]:
         if key not in units:
             raise lines.error(f":units without {key}", "length (CMU: 0.45) and angle deg")
     length = lines.numbers(units["length"], 1, "length")[0]
-    if length <= 0 or units["angle"][0][:3] not in {"deg", "rad"}:
+    angle = " ".join(units["angle"])[:3]
+    if length <= 0 or angle not in {"deg", "rad"}:
         raise lines.error(f":units {units}", "length above 0, angle deg or rad")
-    return _MM_PER_INCH / length, units["angle"][0].startswith("rad")
+    return _MM_PER_INCH / length, angle == "rad"
 
 
 def _bones(lines: Lines, entries: Iterator[list[str]]) -> dict[str, _Bone]:
@@ -232,18 +233,29 @@ def _bones(lines: Lines, entries: Iterator[list[str]]) -> dict[str, _Bone]:
             dof = tuple(word.lower() for word in keys.get("dof", ()))
             if not set(dof) <= {"rx", "ry", "rz"}:
                 raise lines.error(f"dof {' '.join(dof)}", "only rx, ry and rz: bones only turn")
-            if keys["name"][0] in bones:
-                raise lines.error(f"a second bone {keys['name'][0]}", "a name for each bone")
-            bones[keys["name"][0]] = _Bone(
+            name = " ".join(keys["name"])
+            if not name or name in bones:
+                raise lines.error(
+                    f"a second bone {name}" if name else "no name", "a name for each bone"
+                )
+            bones[name] = _Bone(
                 offset=[length * part for part in direction],
                 axis=lines.numbers(keys["axis"][:3], 3, "axis"),
-                axis_order="".join(keys["axis"][3:]).lower() or "xyz",
+                axis_order=_order(lines, keys["axis"][3:]),
                 dof=dof,
             )
             keys = None
     if keys is not None:
         raise lines.error("the end of :bonedata within a bone", "end (is the file cut?)")
     return bones
+
+
+def _order(lines: Lines, words: list[str]) -> str:
+    """Of the turns about x, y and z."""
+    order = "".join(words).lower() or "xyz"
+    if sorted(order) != ["x", "y", "z"]:
+        raise lines.error(f"turns about {order}", "x, y and z in some order")
+    return order
 
 
 def _hierarchy(lines: Lines, entries: Iterator[list[str]], bones: set[str]) -> dict[str, str]:

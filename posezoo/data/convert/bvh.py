@@ -70,7 +70,10 @@ def read(
         nodes = map_nodes(file, text.tree.names, names or {})
         if is_cgspeed(text.tree) and not names:
             plain = plain_names(text.tree.names)
-            nodes.nodes["spine"] = (plain.index("spine" if "spine" in plain else "chest"),)
+            spine = next((name for name in ("spine", "chest") if name in plain), "")
+            if not spine:
+                raise ValueError(f"{file}: cgspeed's bones without a spine or a chest")
+            nodes.nodes["spine"] = (plain.index(spine),)
         axis = up or _up_axis(text, nodes)
         joints, remarks = _placed(file, text, nodes, axis, root_offset, report)
         report.repaired.update(remarks)

@@ -30,7 +30,7 @@ from posezoo.data.people import parts_of_one_person
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.store.store_file import open_store
 from posezoo.data.store.store_writer import write_store
-from posezoo.hints import shown
+from posezoo.hints import naming
 from posezoo.joint_maps import joint_map
 from posezoo.whole_files import held, require_free
 
@@ -113,7 +113,8 @@ def convert(
     if not source.exists():
         raise ValueError(f"{source}: no such file or folder")
     source = _with_a_name(source)
-    reading: Reading = get_format(format_name).read(source, options)
+    with naming(source, *_given(options)):
+        reading: Reading = get_format(format_name).read(source, options)
     if not reading.pieces:
         raise ValueError(f"{source}: nothing of format {format_name} is in it")
     rotations = _rotations(fixes, options)
@@ -271,12 +272,8 @@ def _fill(
         if number in cache:
             continue
         remarks = Remarks(piece.name)
-        try:
+        with naming(source, *reading.files), np.errstate(all="ignore"):  # `finish` tells of it
             sequences = piece.read(remarks)
-        except ValueError as error:
-            if any(str(file) in str(error) for file in (source, *reading.files)):
-                raise
-            raise ValueError(f"{source}: {shown(error, 500)}") from error
         cache.put(number, sequences, remarks.to_json())
     progress(total, total, "")
     return [cache.head(number) for number in range(total)]

@@ -16,7 +16,14 @@ import h5py
 import numpy as np
 
 from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
-from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks
+from posezoo.data.convert.recipe import (
+    Options,
+    Piece,
+    Reading,
+    Remarks,
+    understood,
+    whole_numbers,
+)
 from posezoo.data.convert.source_sequence import SourceSequence, finish
 from posezoo.data.hdf5 import numbers, read_hdf5
 from posezoo.data.store.pose_sequence import PoseSequence
@@ -58,6 +65,8 @@ def _read(
     key, (camera_of, mm, px, frame) = read_hdf5(path, load, expected=_LAYOUT)
     rows = np.flatnonzero(camera_of == view)
     mm, px = mm.astype(np.float64), px.astype(np.float64)
+    with understood(path, _LAYOUT):
+        frame = whole_numbers(frame)
     if camera_of.shape != frame.shape:
         raise ValueError(f"{path}: camera is {camera_of.shape}, frame {frame.shape}")
     if mm.shape[1:] != (32, 3) or px.shape != (*mm.shape[:2], 2) or frame.shape != mm.shape[:1]:

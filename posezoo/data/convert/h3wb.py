@@ -21,7 +21,7 @@ import torch
 from posezoo.camera import Camera
 from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
 from posezoo.data.convert.npz import open_npz
-from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
+from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood, whole_numbers
 from posezoo.data.convert.source_sequence import WORST_PX, SourceSequence, finish
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.skeleton import WHOLE_BODIES, get_skeleton
@@ -71,7 +71,7 @@ def _read(
     subject, action, view = names
     skeleton = get_skeleton(_BODY)
     with understood(source, _LAYOUT):
-        frame = np.ravel(content["frame_id"]).astype(np.int64)
+        frame = whole_numbers(np.ravel(content["frame_id"]))
         mm, px = (
             np.asarray(content[view][key], np.float64).reshape(len(frame), _WHOLE, axes)
             for key, axes in (("camera_3d", 3), ("pose_2d", 2))

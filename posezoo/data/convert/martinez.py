@@ -96,7 +96,7 @@ def _station(group: h5py.Group) -> Station:
     for key, length in {"R": 9, "T": 3, "f": 2, "c": 2, "k": 3, "p": 2}.items():
         if len(found[key]) != length or not np.isfinite(found[key]).all():
             raise ValueError(f"{key} of {shown(group.name)} is not {length} finite numbers")
-    letters = np.ravel(numbers(group, "Name"))
+    letters = np.ravel(numbers(group, "Name")).astype(np.float64)
     if len(letters) > _LONGEST_NAME or not ((letters > 0) & (letters < sys.maxunicode)).all():
         raise ValueError(f"Name of {shown(group.name)} is no name")
     name = "".join(chr(int(letter)) for letter in letters)

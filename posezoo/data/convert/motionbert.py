@@ -101,10 +101,9 @@ def _metric(
     factor: Floats,  # (F,) mm per px at the root
     focal_px: float,
 ) -> Floats:  # (F, 17, 3) mm, camera frame
-    with np.errstate(all="ignore"):  # what is no place of a joint is told by `finish`
-        root_depth = _BOX_MM * focal_px / (_BOX_MM / factor - 1)
-        depth = root_depth[:, None] + (values[..., 2] - values[:, :1, 2]) * factor[:, None]
-        return np.concatenate([rays * depth[..., None], depth[..., None]], -1)
+    root_depth = _BOX_MM * focal_px / (_BOX_MM / factor - 1)
+    depth = root_depth[:, None] + (values[..., 2] - values[:, :1, 2]) * factor[:, None]
+    return np.concatenate([rays * depth[..., None], depth[..., None]], -1)
 
 
 def parse_source(source: str) -> tuple[str, str]:

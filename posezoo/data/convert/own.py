@@ -24,7 +24,7 @@ import numpy as np
 from posezoo.data.convert.cameras import Stations, fitted, lens_of, read_cameras
 from posezoo.data.convert.npz import npz_keys, open_npz
 from posezoo.data.convert.people2d import ASSUMED, assumed_lens, picture_size
-from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood
+from posezoo.data.convert.recipe import Options, Piece, Reading, Remarks, understood, whole_numbers
 from posezoo.data.convert.source_sequence import SourceSequence, check_axes, finish
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.data.text_file import read_json
@@ -187,17 +187,8 @@ def _columns(source: Path, table: Table, skeleton: Skeleton) -> Table:
     for name in (*_NAMES, "image"):
         if name in columns and max(map(len, columns[name].astype(np.str_)), default=0) > _LONGEST:
             raise ValueError(f"{source}: {name} has a name of over {_LONGEST} characters")
-    columns["frame"] = _whole(source, columns["frame"])
+    columns["frame"] = whole_numbers(columns["frame"])
     return columns
-
-
-def _whole(source: Path, values: np.ndarray) -> np.ndarray:
-    """Frames as whole numbers, also where a spreadsheet wrote 7.0."""
-    numbers = values.astype(np.float64)
-    wrong = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.round(numbers))))
-    if len(wrong):
-        raise ValueError(f"{source}: frame is {shown(values[wrong[0]])}, expected a whole number")
-    return numbers.astype(np.int64)
 
 
 def _read_npz(path: Path, options: Options) -> Table:

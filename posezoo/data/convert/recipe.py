@@ -20,6 +20,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from posezoo.data.store.pose_sequence import PoseSequence
 from posezoo.hints import shown
 from posezoo.skeleton import H36M17, Skeleton
@@ -32,6 +35,7 @@ _BROKEN = (
     TypeError,
     IndexError,
     AttributeError,
+    UnboundLocalError,
     RuntimeError,
     ArithmeticError,
     NotImplementedError,
@@ -40,6 +44,7 @@ _BROKEN = (
     zlib.error,
     tokenize.TokenError,
 )
+_LARGEST = 2**53  # from there on a float has no units
 _LONGEST = 200  # characters of what a library says of a file
 
 
@@ -126,6 +131,21 @@ def understood(path: Path, layout: str) -> Iterator[None]:
         raise ValueError(f"{path}: nested too deeply; expected {layout}") from None
     except _BROKEN as error:
         raise ValueError(f"{path}: cannot be read ({_why(error)}); expected {layout}") from error
+
+
+def whole_numbers(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Numbers of frames, also where a spreadsheet wrote 7.0.
+
+    Raises:
+        ValueError: one is no whole number.
+    """
+    if values.dtype.kind == "c":
+        raise ValueError("complex numbers, expected whole ones")
+    numbers = values.astype(np.float64)
+    wrong = np.flatnonzero(~((np.abs(numbers) < _LARGEST) & (numbers == np.round(numbers))))
+    if len(wrong):
+        raise ValueError(f"frame is {shown(values[wrong[0]])}, expected a whole number")
+    return numbers.astype(np.int64)
 
 
 def _why(error: Exception) -> str:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from posezoo.data.convert.cameras import read_cameras
 from posezoo.data.convert.recipe import Options
 from posezoo.data.detections.matching import Matched, match
@@ -16,7 +18,7 @@ from posezoo.data.detections.source import Ask, DetectionSource
 from posezoo.data.inspect.detected import measure_detections
 from posezoo.data.store.add_detection import add_detection, check_name
 from posezoo.data.store.store_file import StoreFile, open_store
-from posezoo.hints import unknown
+from posezoo.hints import naming, unknown
 from posezoo.joint_maps import joint_map
 
 # Each a module here with `read(ask) -> DetectionSource`; "-" is "_" there.
@@ -58,6 +60,7 @@ class Report:
         return asdict(self)
 
 
+@np.errstate(all="ignore")  # numbers of a file may be anything; what they are is checked
 def add_detections(
     store: Path,
     out: Path,
@@ -94,12 +97,8 @@ def add_detections(
     if cameras is not None:
         stations = read_cameras(Options(cameras=cameras, trust=ask.trust), "")
         views = {subject: [each.name for each in many] for subject, many in stations.items()}
-    try:
+    with naming(ask.path):
         found = match(file, source, views, ask.first_frame)
-    except ValueError as error:
-        if str(ask.path) in str(error):
-            raise
-        raise ValueError(f"{ask.path}: {error}") from error
     add_detection(
         store,
         out,

@@ -15,13 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from posezoo.data.inspect.detected import Detected, diagnose_detections, measure_detections
 from posezoo.data.inspect.diagnose_bodies import diagnose_bodies
 from posezoo.data.inspect.diagnose_missing import count_missing, diagnose_missing
 from posezoo.data.inspect.diagnose_pictures import diagnose_pictures
 from posezoo.data.inspect.diagnose_projection import BINS_PX, Errors, diagnose_projection
 from posezoo.data.inspect.diagnose_room import diagnose_room
-from posezoo.data.inspect.evidence import Finding, is_store, load_mocap, load_store
+from posezoo.data.inspect.evidence import Evidence, Finding, is_store, load_mocap, load_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,11 @@ def diagnose(path: str | Path) -> Diagnosis:
         ValueError: the file is missing, cut, or not laid out as its format says.
     """
     evidence = load_store(path) if is_store(path) else load_mocap(path)
+    with np.errstate(all="ignore"):  # numbers may be anything: that is what is looked for
+        return _diagnosed(path, evidence)
+
+
+def _diagnosed(path: str | Path, evidence: Evidence) -> Diagnosis:
     findings = diagnose_bodies(evidence)
     views: list[Errors] = []
     sequences: list[Errors] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+
 from posezoo.data.keypoints import (
     arrays,
     coco,
@@ -30,6 +32,7 @@ _KNOWN = (
 )
 
 
+@np.errstate(all="ignore")  # numbers of a file may be anything; what they are is checked
 def read_keypoints(
     path: str | Path,
     *,
