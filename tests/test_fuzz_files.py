@@ -33,6 +33,7 @@ ONCE_BUGS = (
     *(("h3wb", 1065), ("study", 2043), ("study", 11323), ("video", 77), ("video", 255)),
     *(("eval", 3078), ("weights-card", 21691), ("weights-import", 20), ("weights-import", 1083)),
     *(("checkpoint", 113), ("cameras", 29377), ("weights-folder", 2012)),
+    *(("pictures", 537), ("pictures", 602), ("pictures", 1177), ("pictures", 11072)),
 )
 OF_JSON = {  # the file of a format that is quick to read
     **{name: f"{name}.json" for name in ("eval", "errors", "cameras", "boxes", "config")},

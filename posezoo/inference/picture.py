@@ -6,7 +6,6 @@ lies on white; of an animation the first frame is taken. Whatever cannot be read
 
 from __future__ import annotations
 
-import struct
 import threading
 import warnings
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from posezoo.data.store.pictures import BROKEN
 from posezoo.inference.lens import focal_from_exif
 
 SMALLEST_SIDE_PX = 16  # nobody can be seen on less
@@ -26,10 +26,6 @@ SUFFIXES = frozenset(".avif .bmp .gif .jp2 .jpeg .jpg .mpo .png .pgm .ppm .tif .
 
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 # What Pillow raises on files that are not what they say.
-_BROKEN = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error,
-    Image.DecompressionBombError, Image.DecompressionBombWarning,
-)  # fmt: skip
 _OPENING = threading.Lock()  # the filter of warnings is one for all threads
 
 Pixels = NDArray[np.uint8]
@@ -71,14 +67,14 @@ def read_picture(path: str | Path) -> Picture:
         raise ValueError(f"{path}: is empty")
     try:
         image = _open(path)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ValueError(f"{path}: {_why(error)}") from error
     with image:
         try:
             check_size(*image.size)
             exif = _exif(image)
             pixels = _rgb(_upright(image, exif))
-        except _BROKEN as error:
+        except BROKEN as error:
             raise ValueError(f"{path}: {_why(error)}") from error
         return Picture(pixels=pixels, source=str(path), focal_px=focal_from_exif(exif, *image.size))
 
@@ -146,7 +142,7 @@ def _why(error: Exception) -> str:
 def _exif(image: Image.Image) -> Image.Exif:
     try:
         return image.getexif()
-    except _BROKEN:  # the picture may be whole all the same
+    except BROKEN:  # the picture may be whole all the same
         return Image.Exif()
 
 

@@ -7,6 +7,7 @@ map that moves the joints; outside the picture is black. Pixel centres are integ
 from __future__ import annotations
 
 import math
+import struct
 from io import BytesIO
 
 import numpy as np
@@ -20,7 +21,10 @@ from posezoo.hints import shown
 MOST_PIXELS = 64_000_000  # more than any camera of a studio; a bomb of that size is still harmless
 _FORMATS = ("JPEG", "PNG")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
-_BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises
+BROKEN = (  # what Pillow and the libraries beneath it raise
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, RuntimeError,
+    MemoryError, AssertionError, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
 
 
 def encode_jpeg(
@@ -50,7 +54,7 @@ def check_picture(data: bytes) -> tuple[int, int]:
             )
         try:
             image.load()
-        except _BROKEN as error:
+        except BROKEN as error:
             raise ValueError(f"is damaged ({_why(error)})") from error
         return image.size
 
@@ -64,7 +68,7 @@ def whole_picture(data: bytes) -> NDArray[np.uint8]:  # (H, W, 3) RGB
     with _open(data) as image:
         try:
             return np.asarray(image.convert("RGB"))
-        except _BROKEN as error:
+        except BROKEN as error:
             raise ValueError(f"is damaged ({_why(error)})") from error
 
 
@@ -115,7 +119,7 @@ def crop_image(
             part = image.convert("RGB").resize(
                 (high[0] - low[0], high[1] - low[1]), Image.Resampling.BICUBIC, tuple(box)
             )
-        except _BROKEN as error:
+        except BROKEN as error:
             raise ValueError(f"is damaged ({_why(error)})") from error
         canvas.paste(part, (low[0], low[1]))
     return torch.from_numpy(np.array(canvas)).permute(2, 0, 1).contiguous()
@@ -124,7 +128,7 @@ def crop_image(
 def _open(data: bytes) -> Image.Image:
     try:
         image = Image.open(BytesIO(data), formats=_FORMATS)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ValueError(
             f"is not a picture ({_why(error)}); expected {' or '.join(_FORMATS)}"
         ) from error
