@@ -98,7 +98,7 @@ def _tried(key: str, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
             try:
                 row |= _exported(loaded, run.path, format_, compiled=chosen.compiled)
             except ValueError as error:
-                row["flaw"] = str(error)
+                row["flaw"] = str(error).replace(f"'{spec}' ", "").partition(" (")[0]
             print(row, flush=True)
             yield row
 
