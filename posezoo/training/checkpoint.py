@@ -151,12 +151,13 @@ def load_pipeline(folder: Path | str) -> Pipeline:
         )
     tensors = _load(file)
     with naming(file):
-        spec = unfetched = parse_pipeline(about.pipeline)
+        spec, skeleton = parse_pipeline(about.pipeline), get_skeleton(about.skeleton)
+    unfetched = spec
     if spec.backbone is not None and "pretrained" in spec.backbone.params:
         # Not to be fetched again, only to be replaced by the checkpoint's own.
         unfetched = replace(spec, backbone=spec.backbone.with_params(pretrained=False))
     try:
-        pipeline = rebuild(unfetched, get_skeleton(about.skeleton), tensors, origin=str(file))
+        pipeline = rebuild(unfetched, skeleton, tensors, origin=str(file))
     except ValueError as error:
         if about.version == posezoo.__version__:
             raise
