@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain, zip_longest
 from typing import Any
@@ -39,6 +39,7 @@ class Ranks:
     local_size: int = 1
     group: Any = None  # by way of the CPU, for all but gradients
     store: Any = None  # words that outlive the group
+    again: bool = False  # in place of some that ended: torchrun started them once more
 
     @property
     def is_first(self) -> bool:
@@ -149,7 +150,7 @@ def joined() -> Iterator[Ranks]:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(place["LOCAL_RANK"] % torch.cuda.device_count())
-    rank, size, store = _meet()
+    rank, size, store, again = _meet()
     dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     ranks = Ranks(
         rank=rank,
@@ -159,6 +160,7 @@ def joined() -> Iterator[Ranks]:
         group=dist.new_group(backend="gloo", timeout=_PATIENCE),
         store=store,
     )
+    ranks = replace(ranks, again=bool(ranks.greatest(int(again))))
     try:
         with _as(ranks):
             yield ranks
@@ -186,7 +188,7 @@ def job() -> str:
 
 def restarted() -> bool:
     """Whether torchrun started this process in place of one that ended."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return _here.again or _counted()
 
 
 def as_tensor(content: bytes) -> Tensor:  # (len,) uint8
@@ -201,17 +203,24 @@ def as_bytes(
     return bytes(tensor.numpy())
 
 
-def _meet() -> tuple[int, int, Any]:
+def _counted() -> bool:
+    """What the torchrun of this machine says: only of ends that it saw itself."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def _meet() -> tuple[int, int, Any, bool]:
+    """Rank, how many, what they all can ask, and whether this one knows of an attempt before."""
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     if file := os.environ.get(FILE):
-        return rank, size, dist.FileStore(file)
+        return rank, size, dist.FileStore(file), False
     if missing := [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]:
         raise ValueError(
             f"WORLD_SIZE={size} is set, {' and '.join(missing)} not: start it with torchrun "
             "--nproc-per-node N -m posezoo, or unset WORLD_SIZE"
         )
     store, rank, size = next(dist.rendezvous("env://"))
-    return rank, size, dist.PrefixStore(_attempt(store, rank, size), store)
+    again = _counted() or (rank == 0 and store.add("posezoo attempts", 1) > 1)
+    return rank, size, dist.PrefixStore(_attempt(store, rank, size), store), again
 
 
 def _attempt(store: Any, rank: int, size: int) -> str:

@@ -3,8 +3,11 @@
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import torch
@@ -218,6 +221,31 @@ def test_torchrun_starts_again_from_the_last_checkpoint(folder, tmp_path, run_bo
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["dying"]
     assert "resuming runs/dying" in done.stdout
     assert_as_unbroken(tmp_path / "runs" / "dying", folder / "lifter")
+
+
+def test_two_machines_meet_and_both_start_again_when_a_rank_of_one_is_killed(folder, tmp_path):
+    """As the files for clusters start them, a torchrun each; here over the loopback interface."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"]
+    torchrun += ["--nproc-per-node", "1", "--max-restarts", "1", "--rdzv-id", "two-machines"]
+    torchrun += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}"]
+    torchrun += ["--local-addr", "127.0.0.1", "-m", "posezoo", *DYING, "--out", "run"]
+    env = _environment(f"1 {int(signal.SIGKILL)} 5", GLOO_SOCKET_IFNAME="lo")
+    agents = [
+        subprocess.Popen(torchrun, env=env, cwd=tmp_path, stdout=PIPE, stderr=PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        ended = [(*agent.communicate(timeout=120), agent.returncode) for agent in agents]
+    finally:
+        for agent in agents:
+            agent.kill()
+    assert [code for _, _, code in ended] == [0, 0], ended
+    printed = [text for text, _, _ in ended if text]
+    assert len(printed) == 1 and "resuming run" in printed[0]
+    assert_as_unbroken(tmp_path / "run", folder / "lifter")
 
 
 def test_the_files_for_clusters_name_options_that_there_are():
