@@ -60,6 +60,7 @@ class Length:
 # What many signatures say. Upper ends lie far above any use: they keep typing errors from taking
 # a machine's memory, and numbers without meaning (1e18, 1e300) from being trained with.
 Width = Annotated[int, Range(1, 16384)]  # channels of a layer
+WidthOrNone = Annotated[int, Range(1, 16384, or_zero=True)]  # 0: no such layer
 Layers = Annotated[int, Range(1, 128)]  # how many stand one behind the other
 Some = Annotated[int, Range(1, 64)]  # units of a stage
 Heads = Annotated[int, Range(1, 256)]  # of an attention

@@ -12,6 +12,9 @@ et al. 2022, arXiv:2203.00859). A token says where its joint is seen, or that it
   mean square: a token's x y. The mean ray and that size go to all tokens, and whether the camera
   is known or guessed.
 - each place has its own embedding matrix, each joint its own output matrix.
+- a perceptron reads all places at once, as Martinez et al. 2017 do (arXiv:1705.03098), and has a
+  say in each joint's token and answer: attention alone takes far longer to learn whose limb is
+  whose (docs/lifting.md).
 
 Besides 17 joints it gives the root's distance and, for each joint, the sigma of a density of its
 error e, exp(-4.72 (|e| / sigma)^0.736) / sigma^3: of such errors 68 % are within sigma, 95 % within
@@ -33,9 +36,9 @@ from posezoo import losses
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, PoseResult
 from posezoo.geometry import root_relative, rotation_to_optical_axis
-from posezoo.lifters._blocks import attention_block, over_frames
+from posezoo.lifters._blocks import Mlp, attention_block, over_frames
 from posezoo.lifters._windows import require_frames
-from posezoo.limits import Frames, Heads, Layers, Ratio, Width
+from posezoo.limits import Frames, Heads, Layers, Ratio, Width, WidthOrNone
 from posezoo.skeleton import H36M17, Skeleton, get_skeleton
 from posezoo.trunk import trunk_from_limbs
 
@@ -44,6 +47,8 @@ _ROOT = H36M17.root
 _TAIL, _SCALE = 0.736, 4.7205  # of that density; the second by the gamma distribution's quantiles
 _TOLD = 3  # numbers of a token: x, y, confidence
 _SHARED = 5  # numbers of a person: mean ray, size, how much of them is known, a guessed camera
+_SAID = 4  # numbers of a joint: x, y, z, log sigma
+_HANDED = 32  # channels by which the perceptron speaks to a joint's token
 _BETA = 0.5
 _LOG_SIGMAS = (math.log(1.0), math.log(3000.0))  # mm
 _WEIGHTS = {"joints": 0.01, "sigma": 0.1, "root": 0.3}  # of the loss's terms; joints are in mm
@@ -58,7 +63,8 @@ class AnyLift(nn.Module):
         width: channels of a token.
         depth: blocks.
         heads: of every attention.
-        mlp_ratio: hidden units of a perceptron, per channel.
+        mlp_ratio: hidden units of a block's perceptron, per channel.
+        whole: channels of the perceptron that reads all places at once; 0: there is none.
         causal: look at no later frame.
         trunk: answer with pelvis, spine, thorax, neck and head as the training data have them
             ("captured"), or where detectors and Human3.6M see them (`posezoo.trunk`), which is
@@ -84,9 +90,10 @@ class AnyLift(nn.Module):
         skeleton: Skeleton,
         frames: Frames = 1,
         width: Width = 128,
-        depth: Layers = 4,
+        depth: Layers = 2,
         heads: Heads = 4,
         mlp_ratio: Ratio = 2.0,
+        whole: WidthOrNone = 512,
         causal: bool = False,
         trunk: Literal["captured", "from_limbs"] = "captured",
     ) -> None:
@@ -109,8 +116,9 @@ class AnyLift(nn.Module):
         self.over_frames = blocks() if frames > 1 else None
         self.frame_position = nn.Parameter(torch.zeros(frames, 1, width)) if frames > 1 else None
         self.norm = nn.LayerNorm(width)
-        self.out = nn.Parameter(torch.zeros(joints, width, 4))  # x, y, z, log sigma
-        self.out_bias = nn.Parameter(torch.zeros(joints, 4))
+        self.whole = _Whole(whole, joints, channels=width) if whole else None
+        self.out = nn.Parameter(torch.zeros(joints, width, _SAID))
+        self.out_bias = nn.Parameter(torch.zeros(joints, _SAID))
         self.root = nn.Linear(width, 3)  # of the pelvis: x, y, log distance
         self.register_buffer("output_mean", torch.zeros(joints, 3))
         self.register_buffer("output_std", torch.full((joints, 3), 1000.0))
@@ -169,7 +177,7 @@ class AnyLift(nn.Module):
         """All that it says of every frame of one window."""
         joints2d, confidence = _all_places(joints2d, confidence)
         view = _look(joints2d, camera, confidence > 0)
-        joints, log_sigma, root = self._read(self.network(view, confidence), view)
+        joints, log_sigma, root = self._read(*self.network(view, confidence), view)
         sigma = log_sigma.exp()
         joints = root_relative(joints)
         if self.trunk == "from_limbs":
@@ -185,14 +193,20 @@ class AnyLift(nn.Module):
         self,
         view: _View,
         confidence: Tensor,  # (B, T, 31)
-    ) -> Tensor:  # (B, T, 17, width)
-        """The tokens that stand for the joints, in the end."""
+    ) -> tuple[Tensor, Tensor]:  # (B, T, 17, width) and (B, T, 17, 4), where the mean pose is 0
+        """The tokens that stand for the joints, in the end, and what is said of them beside."""
         known, places = view.known, _present(view.known)
-        told = torch.cat([view.xy, 2 * confidence[..., None] - 1], -1)[..., places, :]
-        x = torch.einsum("btpi,pic->btpc", told, self.embed[places]) + self.seen[places]
+        told = torch.cat([view.xy, 2 * confidence[..., None] - 1], -1)
+        x = torch.einsum("btpi,pic->btpc", told[..., places, :], self.embed[places])
+        x = x + self.seen[places]
         unseen = torch.cat([self.not_seen, self.seen.new_zeros(len(places) - 17, x.shape[-1])])
         x = torch.where(known[..., places, None], x, unseen)
         x = x + self.shared(view.person)[..., None, :]
+        said = self.out_bias
+        if self.whole is not None:
+            handed, more = self.whole(told, known, view.person)
+            said = said + more
+            x = torch.cat([x[..., :17, :] + handed, x[..., 17:, :]], -2)
         if self.frame_position is not None:
             x = x + self.frame_position[: x.shape[1]]
         heard = known[..., places].flatten(0, 1)
@@ -204,8 +218,8 @@ class AnyLift(nn.Module):
                 joints, more = x[:, :, :17], x[:, :, 17:]
                 joints = self._through_time(self.over_frames[number], joints, known.any(-1))
                 x = torch.cat([joints, more], 2)
-        tokens: Tensor = self.norm(x[:, :, :17])
-        return tokens
+        tokens = self.norm(x[:, :, :17])
+        return tokens, torch.einsum("btjc,jco->btjo", tokens, self.out) + said
 
     def loss_of_joints(
         self,
@@ -217,7 +231,7 @@ class AnyLift(nn.Module):
         """MPJPE, how likely the errors are by their sigmas, and the root's relative place."""
         joints2d, confidence = _all_places(joints2d, confidence)
         view = _look(joints2d, camera, confidence > 0)
-        joints, log_sigma, root = self._read(self.network(view, confidence), view)
+        joints, log_sigma, root = self._read(*self.network(view, confidence), view)
         joints = root_relative(joints)
         turned = view.turn.transpose(-1, -2)
         error = losses.distances(joints, batch.joints3d @ turned)
@@ -263,10 +277,10 @@ class AnyLift(nn.Module):
     def _read(
         self,
         tokens: Tensor,  # (B, T, 17, width)
+        said: Tensor,  # (B, T, 17, 4)
         view: _View,
     ) -> tuple[Tensor, Tensor, Tensor]:  # (B, T, 17, 3) mm, (B, T, 17) log mm, (B, T, 3) mm
         """Joints, sigmas and root, along the mean ray."""
-        said = torch.einsum("btjc,jco->btjo", tokens, self.out) + self.out_bias
         joints = said[..., :3] * self.output_std + self.output_mean
         x_y, log = self.root(tokens[:, :, 0]).tensor_split([2], -1)
         mean, std = self.distance
@@ -289,6 +303,44 @@ class AnyLift(nn.Module):
             heard = heard.tril()
         mask = heard[:, None].repeat_interleave(x.shape[2], 0)
         return over_frames(lambda tokens: block(tokens, mask), x)
+
+
+class _Whole(nn.Module):
+    """A perceptron that reads all places of a person at once: its first layer adds them up."""
+
+    def __init__(self, width: int, joints: int, *, channels: int) -> None:
+        super().__init__()
+        # Of each place: what it is told there, that it is known, and that it is not.
+        self.embed = nn.Parameter(torch.empty(_PLACES.num_joints, _TOLD + 2, width))
+        self.shared = nn.Linear(_SHARED, width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(width), Mlp(width, width)) for _ in range(2)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.hand = nn.Linear(width, joints * _HANDED)
+        self.to_token = nn.Parameter(torch.empty(joints, _HANDED, channels))
+        self.say = nn.Linear(width, joints * _SAID)
+        nn.init.trunc_normal_(self.embed[:, :_TOLD], std=0.3)
+        nn.init.trunc_normal_(self.embed[:, _TOLD:], std=0.02)
+        nn.init.trunc_normal_(self.to_token, std=_HANDED**-0.5)
+        for weights in self.say.parameters():  # it starts with the mean pose as every answer
+            nn.init.zeros_(weights)
+
+    def forward(
+        self,
+        told: Tensor,  # (B, T, 31, 3)
+        known: Tensor,  # (B, T, 31) bool
+        person: Tensor,  # (B, T, 5)
+    ) -> tuple[Tensor, Tensor]:  # (B, T, 17, channels) for the tokens, (B, T, 17, 4) for the answer
+        here = known[..., None].to(told)
+        told = torch.cat([told * here, here, 1 - here], -1).flatten(-2)
+        x = told @ self.embed.flatten(0, 1) + self.shared(person)
+        for block in self.blocks:
+            x = x + block(x)
+        x, joints = self.norm(x), len(self.to_token)
+        handed = self.hand(x).unflatten(-1, (joints, -1))
+        handed = torch.einsum("btjh,jhc->btjc", handed, self.to_token)
+        return handed, self.say(x).unflatten(-1, (joints, _SAID))
 
 
 def _joints(result: PoseResult) -> Tensor:

@@ -17,10 +17,14 @@ PLACES = get_skeleton("places31")
 
 def lifter(**changes):
     torch.manual_seed(0)
-    model = AnyLift(skeleton=H36M17, **{"width": 16, "depth": 2, "heads": 2, **changes})
+    model = AnyLift(
+        skeleton=H36M17, **{"width": 16, "depth": 2, "heads": 2, "whole": 24, **changes}
+    )
     model.fit_normalisation(people(64, frames=model.frames))
     torch.nn.init.normal_(model.out, std=0.1)  # it starts with the mean pose as every answer
     torch.nn.init.normal_(model.root.weight, std=0.1)
+    if model.whole is not None:
+        torch.nn.init.normal_(model.whole.say.weight, std=0.1)
     return model.eval()
 
 
@@ -75,6 +79,31 @@ def test_others_of_the_batch_who_have_more_places_change_nothing():
     assert_equal_up_to_rounding(both[:1], alone, terms=512)
 
 
+def test_the_perceptron_reads_all_places_and_knows_a_missing_one_from_one_in_the_middle():
+    """By itself: tokens say nothing."""
+    model, batch = lifter(), people(3)
+    torch.nn.init.zeros_(model.out)
+    places, sure = as_places(batch.joints2d)
+    places.requires_grad_()
+    model(*_with(batch, places, sure))[:, :, 3].sum().backward()  # an ankle asks every joint
+    assert (places.grad.abs().sum((0, 1, 3)) > 0).tolist() == (sure[0, 0] > 0).tolist()
+    told = torch.zeros(1, 1, 31, 3)
+    known = torch.ones(1, 1, 31, dtype=torch.bool)
+    missing = known.clone()
+    missing[..., 13] = False
+    one, other = (model.whole(told, each, torch.zeros(1, 1, 5))[1] for each in (known, missing))
+    assert not torch.equal(one, other)
+
+
+def test_without_the_perceptron_tokens_alone_answer():
+    model, batch = lifter(whole=0), people(3)
+    torch.nn.init.zeros_(model.out)
+    with torch.no_grad():
+        found = model.answer(batch.joints2d, batch.camera).sigma_mm[..., 1:]
+    assert model.whole is None
+    assert_equal_up_to_rounding(found, torch.full_like(found, 30.0), terms=8)
+
+
 def test_a_picture_twice_as_large_changes_nothing_and_a_turned_camera_turns_the_answer():
     model, batch = lifter(), people(3)
     large = batch.camera.resampled(torch.tensor(2.0), torch.tensor([30.0, -7.0]))
@@ -96,6 +125,7 @@ def test_of_the_density_that_it_learns_68_percent_are_within_sigma_and_95_within
 def test_sigma_is_30_mm_before_it_has_learned_and_0_at_the_root():
     model, batch = lifter(), people(2)
     torch.nn.init.zeros_(model.out)
+    torch.nn.init.zeros_(model.whole.say.weight)
     found = model.answer(batch.joints2d, batch.camera).sigma_mm[:, 0]
     assert found[:, 0].tolist() == [0.0, 0.0]
     assert found[:, 1:].flatten().tolist() == pytest.approx([30.0] * 32)
@@ -118,6 +148,7 @@ def test_sigma_learns_from_errors_and_does_not_move_the_joints():
     model.zero_grad()
     with torch.no_grad():
         model.out[..., 3] = 0
+        model.whole.say.weight.view(17, 4, -1)[:, 3] = 0
     model.out_bias.data[:, 3] = 0
     model.loss_of_joints(batch.joints2d, batch.camera, None, batch).backward()
     error = (model(batch.joints2d, batch.camera) - batch.joints3d).norm(dim=-1).detach()
