@@ -51,7 +51,7 @@ def main() -> None:
         lambda: _step(device, rehearse),
         *(lambda case=case: _bench(device, rehearse, *case) for case in _SHAPES),
         lambda: groups.codec(device, seconds=0.05),
-        lambda: groups.pipeline(device, seconds=0.5),
+        lambda: groups.pipeline(device, seconds=0.05 if rehearse else 0.5),
     ]
     name = "rehearsal" if rehearse else torch.cuda.get_device_name().replace(" ", "-").lower()
     path = Path(__file__).parent / "results" / f"gpu-{name}.json"
