@@ -44,7 +44,7 @@ PROTOCOLS = {  # and whose people
     "noisy, other lab": ("any-camera-noisy", "other"),
 }
 _BODY = "body:scale=0.1,bones=0.07,chance=0.5"
-_SMALL = "anylift:depth=3,width=64"  # which learns more in the same time
+_SMALL = "anylift:depth=3,width=64,whole=0"  # which learns more in the same time
 _KEPT = ("mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm", "mean_pose_mpjpe_mm", "within_68", "within_95")
 
 
@@ -87,7 +87,7 @@ def _lifter(key: str, size: str, frames: int, whole: str) -> Training:
 
 
 def choices() -> Iterator[Training]:
-    """`anylift` as it is, and with one choice undone."""
+    """A small `anylift` without its perceptron, then with it, and with one choice undone."""
     upright = torch.eye(3)
     undone: dict[str, dict[str, Any]] = {
         "rays not turned to their mean": {
@@ -101,6 +101,7 @@ def choices() -> Iterator[Training]:
     }
     changes: dict[str, dict[str, Any]] = {
         "as it is": {},
+        "a perceptron that reads all places": {"spec": _SMALL.replace("whole=0", "whole=512")},
         **{name: {"undone": names} for name, names in undone.items()},
         "bodies as captured": {"augment": "detected"},
         "all bodies varied": {"augment": "body:scale=0.1,bones=0.07+detected"},
@@ -119,7 +120,7 @@ def choices() -> Iterator[Training]:
         },
     }
     for name, changed in changes.items():
-        yield Training(name=name, spec=_SMALL, poses=128_000, **changed)
+        yield Training(**{"name": name, "spec": _SMALL, "poses": 128_000, **changed})
 
 
 def _unscaled(look: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,17 +141,30 @@ def _unscaled(look: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--poses", default=600, show_default=True, help="Of each protocol; of clips a fourth."
 )
-def main(study: str, path: str, val: str, other: str, seeds: int, out: Path, poses: int) -> None:
+@click.option("--only", multiple=True, help="Of this row; the others stay as they were measured.")
+def main(
+    study: str,
+    path: str,
+    val: str,
+    other: str,
+    seeds: int,
+    out: Path,
+    poses: int,
+    only: tuple[str, ...],
+) -> None:
     """Train what is not trained yet, and write data and page after each row."""
     torch.set_num_threads(1)
-    rows, name = [], STUDIES[study]
+    name = STUDIES[study]
     where = measure.circumstances(torch.device("cpu"))  # before files change
-    for training in lifters() if study == "lifters" else choices():
+    rows = {row["name"]: row for row in page_blocks.load(name)["results"]} if only else {}
+    trainings = {each.name: each for each in (lifters() if study == "lifters" else choices())}
+    for chosen in only or trainings:
         data = {"held out": f"path={path},val={val}", "other": f"path={other}"}
-        rows.append(_measured(training, data, seeds, out, poses))
-        click.echo(f"{training.name}: {_spread(rows[-1], 'any')}")
-        found = {"circumstances": where, "tested": poses, "results": rows}
-        report = page_blocks.save(name, found)
+        row = _measured(trainings[chosen], data, seeds, out, poses)
+        rows[chosen] = row | {key: where[key] for key in ("commit", "device")}
+        click.echo(f"{chosen}: {_spread(row, 'any')}")
+        found = [rows[each] for each in trainings if each in rows]
+        report = page_blocks.save(name, {"circumstances": where, "tested": poses, "results": found})
         page_blocks.write(PAGE, name, table(report))
 
 
@@ -235,7 +249,7 @@ def table(report: dict[str, Any]) -> list[str]:
         "",
     ]
     pace = ["poses/s"] if "poses_per_s" in rows[0] else []
-    last = ["PA", "MPJVE, noisy", "within sigma, noisy"]
+    last = ["PA", "MPJVE, noisy", "within sigma, noisy", "commit, processor"]
     headings = ["", "weights", *pace, *PROTOCOLS, *last]
     return lines + page_blocks.table(headings, map(_cells, rows))
 
@@ -254,6 +268,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         mean("any", "pa_mpjpe_mm", 1),
         mean("noisy", "mpjve_mm", 0),
         ", ".join(filter(None, shares)),
+        f"{row['commit'][:7]}, {row['device'].partition(',')[0]}",
     ]
 
 

@@ -24,6 +24,12 @@ def save(name: str, results: dict[str, Any], device: str = "cpu") -> dict[str, A
     return report
 
 
+def load(name: str) -> dict[str, Any]:
+    """What `save` wrote last."""
+    report: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return report
+
+
 def write(page: Path, name: str, lines: Iterable[str]) -> None:
     """Put lines between the markers of `name`.
 

@@ -50,7 +50,8 @@ def test_a_row_has_the_mean_and_spread_of_its_seeds_and_blanks_where_it_could_no
         "torch": "t",
     }
     row = {"name": "tcn:frames=27", "weights": 1234, "poses": 76800, "seeds": seeds}
+    row |= {"commit": "0123456789ab", "device": "AMD EPYC, 2 cores"}
     report = {"circumstances": where, "tested": 600, "results": [row]}
     cells = [cell.strip() for cell in lifters_alike.table(report)[-1].split("|")]
     assert cells[1:4] == ["`tcn:frames=27`", "1,234", ""]
-    assert cells[4] == "41.0 ± 1.4" and cells[-4:-1] == ["30.0", "50", ""]
+    assert cells[4] == "41.0 ± 1.4" and cells[-5:-1] == ["30.0", "50", "", "0123456, AMD EPYC"]
