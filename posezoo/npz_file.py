@@ -23,7 +23,7 @@ from posezoo.hints import shown
 
 LARGE = 1 << 28  # bytes from which packing is looked at
 MOST_PACKED = 100
-_WIDEST = 8  # bytes of a number: of wider ones only a few processors know
+WIDEST = 8  # bytes of a number: of wider ones only a few processors know
 # What numpy and zipfile raise on a file that is not what it says.
 _BROKEN = (
     OSError, EOFError, ValueError, TypeError, SyntaxError, LookupError, ArithmeticError,
@@ -82,7 +82,7 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         shape, in_columns, dtype = read_header(stream)
         if dtype.hasobject:
             raise ValueError(f"{path}: '{called}' cannot be read: it is an object array, a pickle")
-        if dtype.kind == "f" and dtype.itemsize > _WIDEST:
+        if dtype.kind == "f" and dtype.itemsize > WIDEST:
             raise ValueError(f"{path}: '{called}' is of {dtype}, expected 64 bits at most")
         declared = math.prod(shape) * dtype.itemsize
         held = archive.getinfo(name).file_size - stream.tell()

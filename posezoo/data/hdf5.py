@@ -15,13 +15,11 @@ import h5py
 import numpy as np
 
 from posezoo.hints import shown
+from posezoo.npz_file import LARGE, MOST_PACKED, WIDEST
 from posezoo.rehearsal import rehearse
 
 T = TypeVar("T")
 
-_FEW = 1 << 28  # bytes that any file may unpack to
-_MOST_PACKED = 100
-_WIDEST = 8  # bytes of a number: of wider ones only a few processors know
 # What h5py raises on a file that is not what it says.
 _BROKEN = (OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError)
 
@@ -66,11 +64,11 @@ def dataset(holder: h5py.Group, name: str, *, kinds: str = "fiub") -> h5py.Datas
         raise ValueError(f"{shown(name)} is a group, expected an array")
     if found.external or found.is_virtual:
         raise ValueError(f"{shown(name)} lies in other files, which are not read")
-    wide = found.dtype.kind in "fiub" and found.dtype.itemsize > _WIDEST
+    wide = found.dtype.kind in "fiub" and found.dtype.itemsize > WIDEST
     if found.shape is None or found.dtype.kind not in kinds or found.dtype.shape or wide:
         raise ValueError(f"{shown(name)} is of {shown(found.dtype)}, expected numbers")
     size = Path(found.file.filename).stat().st_size
-    if found.nbytes > max(_FEW, _MOST_PACKED * size):
+    if found.nbytes > max(LARGE, MOST_PACKED * size):
         raise ValueError(
             f"{shown(name)} declares {found.nbytes:,} bytes {found.shape} in a file of {size:,}; "
             "no poses pack so well"

@@ -208,7 +208,8 @@ def refine(
     person = torch.arange(len(points))[:, None, None]
     point = torch.arange(points.shape[1])[:, None]
     logits = pad(heatmaps, (reach,) * 4, value=-math.inf)
-    weights = logits[person, point, row + down + reach, column + right + reach].sigmoid()
+    logits = logits[person, point, row + down + reach, column + right + reach]  # (N, P, 49)
+    weights = logits.sigmoid()
     total = weights.sum(-1).clamp_min(1e-9)
     places = (column + right, row + down)
     middle = torch.stack([(weights * place).sum(-1) / total for place in places], -1) / cells

@@ -110,3 +110,22 @@ main()
     )
     assert done.returncode == 143
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [("list", 0), ("info nothing", 2)])
+def test_a_signal_while_python_clears_up_changes_no_exit_code(words, code):
+    """Its handlers are gone by then, and a second SIGTERM is not rare: see `timeout`."""
+    script = f"""\
+import os, signal, sys
+class Last:
+    def __del__(self, kill=os.kill, own=os.getpid(), signum=signal.SIGTERM):
+        kill(own, signum)
+sys.kept = Last()
+sys.argv[1:] = {words.split()}
+from posezoo.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == code, done.stderr

@@ -236,7 +236,8 @@ def _bones(lines: Lines, entries: Iterator[list[str]]) -> dict[str, _Bone]:
             name = " ".join(keys["name"])
             if not name or name in bones:
                 raise lines.error(
-                    f"a second bone {name}" if name else "no name", "a name for each bone"
+                    f"a second bone {name}" if name else "a bone without a name",
+                    "a name for each bone",
                 )
             bones[name] = _Bone(
                 offset=[length * part for part in direction],
