@@ -6,6 +6,8 @@ batches that it would have had.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -139,12 +141,20 @@ class _Loader(DataLoader[Batch]):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:
-    """A scheduler stops the whole process group; a worker that died of it would cost the save."""
+def _begin(worker: int) -> None:
+    """Leave signals to the parent, and end if there is none any more.
+
+    A scheduler stops the whole process group; a worker that died of it would cost the save. And
+    torch's worker takes whoever adopted it for its parent, if its own was killed before this.
+    """
     for signum in _SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    parent = multiprocessing.parent_process()
+    forked = multiprocessing.get_start_method() == "fork"  # else a server may stand between
+    if forked and parent is not None and parent.pid != os.getppid():
+        os._exit(1)
 
 
 def _loader(
@@ -154,7 +164,7 @@ def _loader(
         cast("data.Dataset[Batch]", dataset),
         batch_sampler=batches,
         num_workers=workers,
-        worker_init_fn=_leave_signals_to_the_parent,
+        worker_init_fn=_begin,
         collate_fn=_collate,
         pin_memory=pin,
         # Its own generator: a loader would otherwise draw from torch's, and dropout would differ

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -85,3 +88,27 @@ def test_which_steps_are_asked_for_together_does_not_depend_on_the_first():
     whole, asked[:] = [*asked], []
     list(training_batches(data, first=7, steps_at_once=4, **options))
     assert [len(group) for group in whole] == [8, 8] and asked == whole[1:]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux")
+def test_a_worker_whose_parent_is_killed_while_it_starts_ends_too():
+    """It holds this process's pipe as long as it lives."""
+    script = """\
+import os, signal, time
+from posezoo.data import loading
+from posezoo.data.synthetic.synthetic import Synthetic
+begin = loading._begin
+def late(worker):
+    parent = os.getppid()
+    os.kill(parent, signal.SIGKILL)
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    begin(worker)
+loading._begin = late
+data = Synthetic(image_size=0, items=8)
+list(loading.ordered_batches(data, indices=range(8), batch_size=4, workers=1))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode == -9
