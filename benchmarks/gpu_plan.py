@@ -55,7 +55,7 @@ STEPS = (
         "pipeline",
         60,
         _posezoo("bench", "pipeline", "resnet50-hm+martinez"),
-        _posezoo("bench", "pipeline", "resnet18+direct", "--device", "cpu", "--image-size", "64"),
+        _posezoo("bench", "pipeline", "resnet18-direct", "--device", "cpu", "--image-size", "64"),
     ),
 )
 

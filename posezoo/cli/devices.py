@@ -57,7 +57,9 @@ def beside_others(ctx: click.Context) -> Iterator[Callable[[str], None]]:
         return
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else a warning that all weights learn
     from posezoo.ranks import FILE, joined
+    from posezoo.training.signals import end_with_parent
 
+    end_with_parent()
     with ExitStack() as stack:
         ranks = stack.enter_context(joined())
         if not ranks.is_first and not _SHARED.get(_command(ctx)):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from posezoo.cores import cores
-from posezoo.training.signals import Stopped, StopRequest
+from posezoo.training.signals import Stopped, StopRequest, end_with_parent
 
 _POLL_S, _WATCH_S = 0.2, 2.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -69,6 +69,7 @@ def _child(function: Callable[..., None], *args: Any, **options: Any) -> None:
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         stop.at_once("")
+        end_with_parent()
         function(*args, **options)
 
 

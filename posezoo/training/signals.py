@@ -5,6 +5,7 @@ At once but for an import, which is ended first: torch's C++ aborts if an except
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_LATER_S = 0.05
+_LATER_S, _WATCH_S = 0.05, 0.5
 _SHELL = 128  # and the signal is the exit code that a shell expects
 _PATIENCE_S = 2.0  # one stop may come as two signals: `timeout` sends to the process and its group
 
@@ -123,6 +124,22 @@ def _imports(frame: FrameType | None) -> bool:
     while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
         frame = frame.f_back
     return frame is not None
+
+
+def end_with_parent() -> None:
+    """From here on this process asks itself to stop, by SIGTERM, once its parent is gone.
+
+    A parent that was killed hands no signal on, and what it started would go on unseen.
+    """
+    started_by = multiprocessing.parent_process()
+    parent = os.getppid() if started_by is None else started_by.pid  # it may be gone already
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 """A plugin file: a lifter whose process signals itself at a step, once: DIE="RANK SIGNAL STEP".
+A negative signal goes to its parent.
 
 LISTENERS=FILE is told before at which addresses its parent's processes listen.
 """
@@ -29,7 +30,7 @@ class Dying(MixSte):
         if self.training and first and self.steps == step and int(os.environ["RANK"]) == rank:
             if file := os.environ.get("LISTENERS"):
                 Path(file).write_text(json.dumps(listeners()))
-            os.kill(os.getpid(), signum)
+            os.kill(os.getpid() if signum > 0 else os.getppid(), abs(signum))
         return super().lift_window(joints2d, camera)
 
 

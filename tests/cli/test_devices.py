@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 
@@ -211,6 +213,25 @@ def test_devices_ends_with_one_line_if_a_rank_is_killed_and_goes_on(folder, call
     assert_as_unbroken(killed, folder / "lifter")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_ranks_stop_and_save_if_what_started_them_is_killed(folder, run_bounded):
+    """SIGKILL to `--devices`, in the fifth of very many steps."""
+    orphaned = folder / "orphaned"
+    words = [*DYING, "--out", str(orphaned), "--devices", "2", "--steps", "1000000"]
+    words += ["--set", "eval_every=1000000"]
+    env = _environment(f"0 {-int(signal.SIGKILL)} 5")
+    done = run_bounded([sys.executable, "-m", "posezoo", *words], env=env)
+    assert done.returncode == -signal.SIGKILL
+    end = time.monotonic() + 60
+    while (left := _processes(str(orphaned))) and time.monotonic() < end:
+        time.sleep(0.1)
+    for process in left:
+        os.kill(process, signal.SIGKILL)
+    assert not left
+    state = json.loads((orphaned / "last" / "state.json").read_text())
+    assert 5 <= state["step"] < 1_000_000
+
+
 def test_torchrun_starts_again_from_the_last_checkpoint(folder, tmp_path, run_bounded):
     """Without --out too: the second attempt goes on in the folder that the first one began."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -256,6 +277,16 @@ def test_the_files_for_clusters_name_options_that_there_are():
         named = [word for word in words if word.startswith("--")]
         assert {"--out", "--batch-size"} <= {*named} <= options
         assert "--rdzv-id" in text and "--resume" in text
+
+
+def _processes(word):
+    """Those whose command line has the word."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if word.encode() in (process / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
 
 
 def _forget(before):

@@ -129,3 +129,21 @@ main()
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == code, done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process is adopted there")
+def test_processes_that_share_work_end_when_their_parent_is_killed(tmp_path):
+    """They hold its pipe as long as they live."""
+    (tmp_path / "work.py").write_text(
+        "import os, signal, time\n"
+        "from posezoo.training.processes import run_in_processes\n"
+        "def endless(threads):\n"
+        "    os.kill(os.getppid(), signal.SIGKILL)\n"
+        "    time.sleep(600)\n"
+        "if __name__ == '__main__':\n"
+        "    run_in_processes(endless, 2, again='')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "work.py")], capture_output=True, check=False, timeout=120
+    )
+    assert done.returncode == -signal.SIGKILL
