@@ -186,16 +186,13 @@ def last_line(said: str) -> str:
     return said.rpartition("\n")[2]
 
 
-def sweep(
-    names: Sequence[str], *, every: int, losses: Sequence[str]
-) -> Iterator[tuple[str, Point, str]]:
-    """Each command's points, and what went wrong; `every` takes one point of so many."""
-    for name in names:
-        with tempfile.TemporaryDirectory() as folder:
-            scene = Scene(COMMANDS[name], Path(folder))
-            points = [*scene.points(losses)]
-            for point in points[min(every, len(points)) // 2 :: every]:
-                yield name, point, scene.check(point)
+def sweep(name: str, *, every: int, losses: Sequence[str]) -> Iterator[tuple[Point, str]]:
+    """A command's points, and what went wrong; `every` takes one point of so many."""
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Scene(COMMANDS[name], Path(folder))
+        points = [*scene.points(losses)]
+        for point in points[min(every, len(points)) // 2 :: every]:
+            yield point, scene.check(point)
 
 
 def main() -> None:
@@ -209,26 +206,25 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)  # a fork has no other threads
     losses = (options.disk,) if options.disk else tuple(options.loss or LOSSES)
-    counts: Counter[tuple[str, str]] = Counter()
-    faults: list[tuple[str, str]] = []
-    for name, point, flaw in sweep(options.only or [*COMMANDS], every=options.every, losses=losses):
-        counts[name, point.loss] += 1
-        if flaw:
-            place = f"{'half' if point.half else 'before'} {point.at} {point.kind}"
-            faults.append((name, point.loss))
-            print(f"{name}, {point.loss}: {place}: {flaw}", file=sys.stderr, flush=True)
+    rows: list[dict[str, Any]] = []
     print("| command | power lost or disk | points | not survived |\n|---|---|--:|--:|")
-    lost = Counter(faults)
-    for (name, loss), count in counts.items():
-        print(f"| {name} | {loss} | {count} | {lost[name, loss]} |")
-    if options.json:
-        rows = [
-            {"command": name, "loss": loss, "points": count, "lost": lost[name, loss]}
-            for (name, loss), count in counts.items()
-        ]
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    for name in options.only or COMMANDS:
+        counts, lost = Counter[str](), Counter[str]()
+        for point, flaw in sweep(name, every=options.every, losses=losses):
+            counts[point.loss] += 1
+            if flaw:
+                place = f"{'half' if point.half else 'before'} {point.at} {point.kind}"
+                lost[point.loss] += 1
+                print(f"{name}, {point.loss}: {place}: {flaw}", file=sys.stderr, flush=True)
+        for loss in losses:
+            row = {"command": name, "loss": loss, "points": counts[loss], "lost": lost[loss]}
+            print("| " + " | ".join(map(str, row.values())) + " |", flush=True)
+            rows.append(row)
+        if options.json:
+            options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     what = f"times a {options.disk} disk" if options.disk else "kills"
-    print(f"{counts.total()} {what}, {len(faults)} not survived")
+    points, faults = (sum(row[key] for row in rows) for key in ("points", "lost"))
+    print(f"{points} {what}, {faults} not survived")
     sys.exit(bool(faults))
 
 
