@@ -388,6 +388,6 @@ def _look(
 
 def _present(known: Tensor) -> Sequence[int]:
     """The 17 joints, and the other places that anybody has."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or known.is_meta:
         return range(known.shape[-1])
     return [*range(17), *(17 + known[..., 17:].flatten(0, -2).any(0).nonzero()[:, 0]).tolist()]
