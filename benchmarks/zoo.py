@@ -138,7 +138,9 @@ def _head(entry: Entry) -> Network:
     maps = tuple(
         torch.zeros(1, f.channels, PICTURE_PX // f.stride, PICTURE_PX // f.stride) for f in features
     )
-    return entry.build(features=features, num_joints=H36M17.num_joints), (maps,)
+    head = registry.resolve("head", NodeSpec(entry.key))
+    joints = {"num_joints": H36M17.num_joints, "skeleton": H36M17}
+    return head.build(features=features, **joints), (maps,)
 
 
 def _lifter(entry: Entry) -> Network:
