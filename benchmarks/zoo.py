@@ -138,8 +138,8 @@ def _head(entry: Entry) -> Network:
     maps = tuple(
         torch.zeros(1, f.channels, PICTURE_PX // f.stride, PICTURE_PX // f.stride) for f in features
     )
-    head = registry.resolve("head", NodeSpec(entry.key))
-    joints = {"num_joints": H36M17.num_joints, "skeleton": H36M17}
+    head = registry.resolve("head", str(entry.key))
+    joints: dict[str, Any] = {"num_joints": H36M17.num_joints, "skeleton": H36M17}
     return head.build(features=features, **joints), (maps,)
 
 
