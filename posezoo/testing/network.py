@@ -133,14 +133,21 @@ def one_sample_does_not_see_the_others(subject: Subject) -> None:
 
 
 def every_parameter_gets_a_gradient(subject: Subject) -> str:
-    """Nothing lies idle. Weights that start at 0 are stirred first: they would hide others."""
+    """Nothing lies idle. Weights that start at 0 are stirred first: they would hide others.
+
+    A bias need only take part: in front of a norm its gradient is rounding, which may be 0.
+    """
     part, inputs = subject.network()
     for parameter in part.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.02)
     inputs.loss(part).backward()
     named = {name: p for name, p in part.named_parameters() if p.requires_grad}
-    if idle := [name for name, p in named.items() if p.grad is None or not p.grad.any()]:
+    takes_part = {
+        name: p.grad is not None and (name.endswith("bias") or bool(p.grad.any()))
+        for name, p in named.items()
+    }
+    if idle := [name for name, takes in takes_part.items() if not takes]:
         raise Violation(
             found=f"no gradient at {_listed(idle)} ({len(idle)} of {len(named)} parameters)",
             expected="a gradient of the training loss at every parameter",
