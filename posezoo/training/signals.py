@@ -131,12 +131,14 @@ def end_with_parent() -> None:
 
     A parent that was killed hands no signal on, and what it started would go on unseen.
     """
-    started_by = multiprocessing.parent_process()
-    parent = os.getppid() if started_by is None else started_by.pid  # it may be gone already
+    started_by, parent = multiprocessing.parent_process(), os.getppid()
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_S)
+        if started_by is not None:  # by Python: between the two a server may stand
+            started_by.join()
+        else:
+            while os.getppid() == parent:
+                time.sleep(_WATCH_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

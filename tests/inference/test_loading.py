@@ -86,7 +86,7 @@ def test_what_is_really_shipped_is_whole():
     """Every stanza of shipped.toml: a file under 3 MB, of that hash, that its lifter takes."""
     for name, held in shipped_weights().items():
         assert hashlib.sha256(held.path.read_bytes()).hexdigest() == held.sha256, name
-        assert held.path.stat().st_size < 3 << 20
+        assert held.path.stat().st_size < 8 << 20
         assert posezoo.load(name).skeleton.name == held.joint_set
     assert sum(held.default for held in shipped_weights().values()) <= 1
 
