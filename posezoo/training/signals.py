@@ -5,7 +5,6 @@ At once but for an import, which is ended first: torch's C++ aborts if an except
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -131,6 +130,8 @@ def end_with_parent() -> None:
 
     A parent that was killed hands no signal on, and what it started would go on unseen.
     """
+    import multiprocessing  # noqa: PLC0415 - 20 ms that `posezoo list` has no use for
+
     started_by, parent = multiprocessing.parent_process(), os.getppid()
 
     def watch() -> None:
