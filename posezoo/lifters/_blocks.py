@@ -44,7 +44,7 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Tensor,  # (N, tokens, C)
-        heard: Tensor | None = None,  # bool, (N, 1, tokens or 1, tokens): who is; None: all are
+        heard: Tensor | None = None,  # (N, 1 or heads, tokens or 1, tokens), bool, or added logits
     ) -> Tensor:  # (N, tokens, C)
         """Each token's mean of those that it listens to."""
         queries, keys, values = (
@@ -60,6 +60,8 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor, heard: Tensor | None)
     if queries.device.type == "cpu" and queries.dtype == torch.bfloat16 and queries.requires_grad:
         with torch.autocast("cpu", enabled=False):
             return _attend(queries.float(), keys.float(), values.float(), heard)
+    if heard is not None and heard.dtype != torch.bool:
+        heard = heard.to(queries)
     return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=heard)
 
 

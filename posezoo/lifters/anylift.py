@@ -1,8 +1,8 @@
 """Whatever joints are known, from whatever camera: a transformer whose tokens are joints.
 
-Ours; a stream of joint tokens as in Zheng et al. 2021, "3D human pose estimation with spatial and
-temporal transformers", arXiv:2103.10455, with attention over joints and over frames by turns (Zhang
-et al. 2022, arXiv:2203.00859). A token says where its joint is seen, or that it is not:
+Ours; joint tokens, and frames after joints, as in Zheng et al. 2021, "3D human pose estimation with
+spatial and temporal transformers", arXiv:2103.10455. A token says where its joint is seen, or that
+it is not:
 
 - of 31 places (joint set `places31`) it is told those that there are. Sets share what is the same
   point of the body (COCO's wrist and Human3.6M's), and not what is not (their hips). The 17 joints
@@ -15,6 +15,9 @@ et al. 2022, arXiv:2203.00859). A token says where its joint is seen, or that it
 - a perceptron reads all places at once, as Martinez et al. 2017 do (arXiv:1705.03098), and has a
   say in each joint's token and answer: attention alone takes far longer to learn whose limb is
   whose (docs/lifting.md).
+- of a clip, each joint then hears itself in the other frames, the nearer the louder at first (a
+  learned bias for each distance in time, after Press et al. 2022, arXiv:2108.12409), and changes
+  what its frame alone says. A frame without others is answered as if there were no clips.
 
 Besides 17 joints it gives the root's distance and, for each joint, the sigma of a density of its
 error e, exp(-4.72 (|e| / sigma)^0.736) / sigma^3: of such errors 68 % are within sigma, 95 % within
@@ -27,6 +30,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Literal, NamedTuple
 
 import torch
@@ -36,7 +40,7 @@ from posezoo import losses
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, PoseResult
 from posezoo.geometry import root_relative, rotation_to_optical_axis
-from posezoo.lifters._blocks import Mlp, attention_block, over_frames
+from posezoo.lifters._blocks import Mlp, attention_block
 from posezoo.lifters._windows import require_frames
 from posezoo.limits import Frames, Heads, Layers, Ratio, Width, WidthOrNone
 from posezoo.skeleton import H36M17, Skeleton, get_skeleton
@@ -48,24 +52,27 @@ _TAIL, _SCALE = 0.736, 4.7205  # of that density; the second by the gamma distri
 _TOLD = 3  # numbers of a token: x, y, confidence
 _SHARED = 5  # numbers of a person: mean ray, size, how much of them is known, a guessed camera
 _SAID = 4  # numbers of a joint: x, y, z, log sigma
+_CLIP_WIDTH, _CLIP_HEADS = 64, 4  # channels of a token that hears other frames
 _HANDED = 32  # channels by which the perceptron speaks to a joint's token
 _BETA = 0.5
 _LOG_SIGMAS = (math.log(1.0), math.log(3000.0))  # mm
-_WEIGHTS = {"joints": 0.01, "sigma": 0.1, "root": 0.3}  # of the loss's terms; joints are in mm
+# Of the loss's terms; joints and their motion are in mm.
+_WEIGHTS = {"joints": 0.01, "motion": 0.01, "sigma": 0.1, "root": 0.3}
 
 
 class AnyLift(nn.Module):
-    """Embeddings, blocks of attention over joints and frames by turns, an output for each joint.
+    """Embeddings, blocks of attention over joints, of clips over frames, an output for each joint.
 
     Args:
         skeleton: Human3.6M-17, the joints to be found.
         frames: the longest clip that it looks at; of those before and after, fewer will do.
         width: channels of a token.
-        depth: blocks.
+        depth: blocks over joints, and as many over frames.
         heads: of every attention.
         mlp_ratio: hidden units of a block's perceptron, per channel.
         whole: channels of the perceptron that reads all places at once; 0: there is none.
         causal: look at no later frame.
+        frozen: leave what it makes of single frames as it is, and learn what others change.
         trunk: answer with pelvis, spine, thorax, neck and head as the training data have them
             ("captured"), or where detectors and Human3.6M see them (`posezoo.trunk`), which is
             for networks trained on CMU's.
@@ -79,7 +86,7 @@ class AnyLift(nn.Module):
     )
     takes_shorter = True  # windows than `frames`
     fewest = 4  # known joints of a frame, for which it answers
-    starts_without = ("over_frames.*", "frame_position")  # a clip's, after weights of single frames
+    starts_without = ("over_frames.*",)  # a clip's, after weights of single frames
     output_mean: Tensor  # (17, 3) mm, the mean pose as it is seen along the mean ray
     output_std: Tensor
     distance: Tensor  # (2,) mean and deviation of log(root's z in mm * size)
@@ -95,6 +102,7 @@ class AnyLift(nn.Module):
         mlp_ratio: Ratio = 2.0,
         whole: WidthOrNone = 512,
         causal: bool = False,
+        frozen: bool = False,
         trunk: Literal["captured", "from_limbs"] = "captured",
     ) -> None:
         super().__init__()
@@ -102,31 +110,24 @@ class AnyLift(nn.Module):
             raise ValueError(f"anylift finds the joints of {H36M17.name}, not of {skeleton.name}")
         self.frames, self.future = frames, 0 if causal else (frames - 1) // 2
         self.trunk = trunk
-        self.causal, joints, places = causal, skeleton.num_joints, _PLACES.num_joints
+        self.frozen, joints, places = frozen, skeleton.num_joints, _PLACES.num_joints
         self.embed = nn.Parameter(torch.empty(places, _TOLD, width))
         self.seen = nn.Parameter(torch.empty(places, width))
         self.not_seen = nn.Parameter(torch.empty(joints, width))
         self.shared = nn.Linear(_SHARED, width)
-
-        def blocks() -> nn.ModuleList:
-            made = (attention_block(width, heads=heads, mlp_ratio=mlp_ratio) for _ in range(depth))
-            return nn.ModuleList(made)
-
-        self.over_joints = blocks()
-        self.over_frames = blocks() if frames > 1 else None
-        self.frame_position = nn.Parameter(torch.zeros(frames, 1, width)) if frames > 1 else None
+        self.over_joints = _blocks(width, depth, heads, mlp_ratio)
         self.norm = nn.LayerNorm(width)
         self.whole = _Whole(whole, joints, channels=width) if whole else None
         self.out = nn.Parameter(torch.zeros(joints, width, _SAID))
         self.out_bias = nn.Parameter(torch.zeros(joints, _SAID))
         self.root = nn.Linear(width, 3)  # of the pelvis: x, y, log distance
+        self.over_frames = None
+        if frames > 1:
+            blocks = _blocks(_CLIP_WIDTH, depth, _CLIP_HEADS, mlp_ratio)
+            self.over_frames = _OverFrames(width, joints, blocks, frames=frames, causal=causal)
         self.register_buffer("output_mean", torch.zeros(joints, 3))
         self.register_buffer("output_std", torch.full((joints, 3), 1000.0))
         self.register_buffer("distance", torch.tensor([math.log(500.0), 1.0]))
-        if self.over_frames is not None:  # at first each frame is as if it were alone
-            for name, weights in self.over_frames.named_parameters():
-                if name.rpartition(".")[0].endswith(("proj", "fc2")):
-                    nn.init.zeros_(weights)
         for weights in (self.embed, self.seen, self.not_seen):
             nn.init.trunc_normal_(weights, std=0.3 if weights is self.embed else 0.02)
         nn.init.zeros_(self.root.weight)
@@ -193,8 +194,23 @@ class AnyLift(nn.Module):
         self,
         view: _View,
         confidence: Tensor,  # (B, T, 31)
-    ) -> tuple[Tensor, Tensor]:  # (B, T, 17, width) and (B, T, 17, 4), where the mean pose is 0
-        """The tokens that stand for the joints, in the end, and what is said of them beside."""
+    ) -> tuple[Tensor, Tensor]:  # (B, T, 17, 4), where the mean pose is 0, and (B, T, 3) the root
+        """What is said of the joints and of the root, by each frame alone and after others."""
+        with torch.no_grad() if self.frozen else nullcontext():
+            tokens, said = self._alone(view, confidence)
+            root = self.root(tokens[:, :, 0])
+        if self.over_frames is None:
+            return said, root
+        seen = [view.xy[:, :, :17], confidence[:, :, :17, None]]
+        more, more_root = self.over_frames(torch.cat([tokens, said, *seen], -1), view.known.any(-1))
+        return said + more, root + more_root
+
+    def _alone(
+        self,
+        view: _View,
+        confidence: Tensor,  # (B, T, 31)
+    ) -> tuple[Tensor, Tensor]:  # (B, T, 17, width) and (B, T, 17, 4)
+        """The tokens that stand for the joints, in the end, and what each frame says of them."""
         known, places = view.known, _present(view.known)
         told = torch.cat([view.xy, 2 * confidence[..., None] - 1], -1)
         x = torch.einsum("btpi,pic->btpc", told[..., places, :], self.embed[places])
@@ -207,17 +223,11 @@ class AnyLift(nn.Module):
             handed, more = self.whole(told, known, view.person)
             said = said + more
             x = torch.cat([x[..., :17, :] + handed, x[..., 17:, :]], -2)
-        if self.frame_position is not None:
-            x = x + self.frame_position[: x.shape[1]]
         heard = known[..., places].flatten(0, 1)
         heard[:, :17] = True
         mask = None if len(places) == 17 else heard[:, None, None]
-        for number, block in enumerate(self.over_joints):
+        for block in self.over_joints:
             x = block(x.flatten(0, 1), mask).unflatten(0, x.shape[:2])
-            if self.over_frames is not None:
-                joints, more = x[:, :, :17], x[:, :, 17:]
-                joints = self._through_time(self.over_frames[number], joints, known.any(-1))
-                x = torch.cat([joints, more], 2)
         tokens = self.norm(x[:, :, :17])
         return tokens, torch.einsum("btjc,jco->btjo", tokens, self.out) + said
 
@@ -228,23 +238,27 @@ class AnyLift(nn.Module):
         confidence: Tensor | None,  # (B, T, 31 or 17)
         batch: Batch,  # of the same frames; joints not labelled do not count
     ) -> Tensor:  # scalar
-        """MPJPE, how likely the errors are by their sigmas, and the root's relative place."""
+        """MPJPE and MPJVE, how likely errors are by their sigmas, and the root's relative place."""
         joints2d, confidence = _all_places(joints2d, confidence)
         view = _look(joints2d, camera, confidence > 0)
         joints, log_sigma, root = self._read(*self.network(view, confidence), view)
         joints = root_relative(joints)
         turned = view.turn.transpose(-1, -2)
-        error = losses.distances(joints, batch.joints3d @ turned)
+        true = batch.joints3d @ turned
+        error = losses.distances(joints, true)
         counts = batch.labelled3d & (view.known.sum(-1) >= self.fewest)[..., None]
         root_counts = counts.all(-1)
         counts = counts & (torch.arange(counts.shape[-1], device=counts.device) != _ROOT)
         surprise = 3 * log_sigma + _SCALE * (error.detach() * (-log_sigma).exp()) ** _TAIL
         weight = (-_BETA * log_sigma.detach()).exp() * counts
         weight = weight / losses.mean_of(weight, counts).clamp_min(1e-12)  # nothing may count
+        off_by = (joints - true) @ view.turn
+        moved = losses.distances(off_by[:, 1:], off_by[:, :-1])
         true_root = (batch.root_mm[..., None, :] @ turned)[..., 0, :]
         off = (root - true_root).abs().sum(-1) / true_root.norm(dim=-1).clamp_min(1.0)
         terms = {
             "joints": losses.mean_of(weight * error, counts),
+            "motion": losses.mean_of(weight[:, 1:] * moved, counts[:, 1:] & counts[:, :-1]),
             "sigma": losses.mean_of(surprise, counts),
             "root": losses.mean_of(off, root_counts),
         }
@@ -276,33 +290,71 @@ class AnyLift(nn.Module):
 
     def _read(
         self,
-        tokens: Tensor,  # (B, T, 17, width)
         said: Tensor,  # (B, T, 17, 4)
+        root: Tensor,  # (B, T, 3)
         view: _View,
     ) -> tuple[Tensor, Tensor, Tensor]:  # (B, T, 17, 3) mm, (B, T, 17) log mm, (B, T, 3) mm
         """Joints, sigmas and root, along the mean ray."""
         joints = said[..., :3] * self.output_std + self.output_mean
-        x_y, log = self.root(tokens[:, :, 0]).tensor_split([2], -1)
+        x_y, log = root.tensor_split([2], -1)
         mean, std = self.distance
         z = (log * std + mean).exp() / view.size[..., None]
         root = torch.cat([x_y * z * view.size[..., None], z], -1)
         return joints, (said[..., 3] + math.log(30.0)).clamp(*_LOG_SIGMAS), root
 
-    def _through_time(
+
+def _blocks(width: int, depth: int, heads: int, mlp_ratio: float) -> nn.ModuleList:
+    made = (attention_block(width, heads=heads, mlp_ratio=mlp_ratio) for _ in range(depth))
+    return nn.ModuleList(made)
+
+
+class _OverFrames(nn.Module):
+    """What the other frames change: every joint hears itself in those that there are."""
+
+    def __init__(
         self,
-        block: nn.Module,
-        x: Tensor,  # (B, T, 17, width)
+        told: int,
+        joints: int,
+        blocks: nn.ModuleList,
+        *,
+        frames: int,
+        causal: bool,
+    ) -> None:
+        super().__init__()
+        self.causal, self.longest, width = causal, frames, _CLIP_WIDTH
+        self.told = nn.Linear(told + _SAID + _TOLD, width)
+        self.joint = nn.Parameter(torch.empty(joints, width))
+        # What is added to the attention's logits, by how many frames later the other is: at first
+        # some heads hear neighbours alone, and some the whole clip.
+        fall = 2.0 * 0.05 ** torch.linspace(0, 1, _CLIP_HEADS)
+        nearness = -fall[:, None] * torch.arange(1 - frames, frames).abs()
+        self.nearness = nn.Parameter(nearness.repeat(len(blocks), 1, 1))
+        self.blocks, self.norm = blocks, nn.LayerNorm(width)
+        self.out = nn.Parameter(torch.zeros(joints, width, _SAID))
+        self.root = nn.Linear(width, 3)
+        nn.init.trunc_normal_(self.joint, std=0.1)
+        for weights in self.root.parameters():  # it starts with frames alone
+            nn.init.zeros_(weights)
+
+    def forward(
+        self,
+        told: Tensor,  # (B, T, 17, told + 7)
         there: Tensor,  # (B, T) bool: anything is known
-    ) -> Tensor:  # (B, T, 17, width)
-        """Every joint hears itself in the frames that there are."""
-        frames = x.shape[1]
-        heard = there[:, None].expand(-1, frames, -1) | torch.eye(frames, dtype=torch.bool).to(
-            there
-        )
+    ) -> tuple[Tensor, Tensor]:  # (B, T, 17, 4) and (B, T, 3), added to what frames alone say
+        x = (self.told(told) + self.joint).transpose(1, 2)  # (B, 17, T, C)
+        frames = torch.arange(x.shape[2], device=x.device)
+        later = frames - frames[:, None]
+        heard = there[:, None] | (later == 0)  # (B, T, T)
         if self.causal:
-            heard = heard.tril()
-        mask = heard[:, None].repeat_interleave(x.shape[2], 0)
-        return over_frames(lambda tokens: block(tokens, mask), x)
+            heard = heard & (later <= 0)
+        muted = ~heard.repeat_interleave(x.shape[1], 0)[:, None]
+        for block, nearness in zip(self.blocks, self.nearness, strict=True):
+            bias = nearness[:, later + self.longest - 1].masked_fill(muted, -torch.inf)
+            x = block(x.flatten(0, 1), bias).unflatten(0, x.shape[:2])
+        x = self.norm(x).transpose(1, 2)
+        others = (heard.sum(-1) > 1)[..., None].to(x)
+        said = torch.einsum("btjc,jco->btjo", x, self.out)
+        return said * others[..., None], self.root(x[:, :, 0]) * others
 
 
 class _Whole(nn.Module):

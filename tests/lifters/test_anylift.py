@@ -28,6 +28,15 @@ def lifter(**changes):
     return model.eval()
 
 
+def taught(**changes):
+    """A lifter of clips that other frames say something to."""
+    model = lifter(**changes)
+    for name, weights in model.over_frames.named_parameters():
+        if name in ("out", "root.weight"):
+            torch.nn.init.normal_(weights, std=0.1)
+    return model
+
+
 def as_places(joints2d, known=None):
     """(B, T, 31, 2) px and confidences, of 17 joints of which some are known."""
     known = torch.ones(joints2d.shape[:-1], dtype=torch.bool) if known is None else known
@@ -193,7 +202,7 @@ def test_a_trunk_from_limbs_is_the_same_pose_said_otherwise():
 
 
 def test_a_clip_is_at_first_lifted_as_its_frames_alone():
-    """The blocks over frames start by adding nothing, so single frames can be taught before."""
+    """What other frames change is nothing at the start, so single frames can be taught before."""
     single, clip = lifter(), lifter(frames=5)
     clip.load_state_dict(single.state_dict(), strict=False)
     batch = people(2, frames=5)
@@ -206,11 +215,7 @@ def test_a_clip_is_at_first_lifted_as_its_frames_alone():
 @pytest.mark.parametrize(("causal", "heard"), [(False, [0, 1, 2, 4]), (True, [0, 1, 2])])
 def test_a_frame_hears_those_that_are_there_and_no_later_ones_if_it_is_causal(causal, heard):
     """Frame 3 has no joint at all; frame 2 of 5 is asked."""
-    model = lifter(frames=5, causal=causal)
-    for name, weights in model.over_frames.named_parameters():
-        if name.rpartition(".")[0].endswith(("proj", "fc2")):
-            torch.nn.init.normal_(weights, std=0.1)
-    batch = people(2, frames=5)
+    model, batch = taught(frames=5, causal=causal), people(2, frames=5)
     places, sure = as_places(batch.joints2d)
     sure[:, 3] = 0
     places.requires_grad_()
@@ -225,17 +230,37 @@ def test_a_window_may_be_shorter_than_its_longest():
         assert model.lift_window(batch.joints2d, batch.camera).shape == (2, 3, 17, 3)
 
 
-def test_one_frame_is_answered_as_when_all_others_are_missing():
-    model = lifter(frames=5)
-    for weights in model.over_frames.parameters():
-        torch.nn.init.normal_(weights, std=0.2)
-    places, sure = as_places(people(3, frames=5).joints2d)
-    camera = people(3, frames=5).camera
+def test_one_frame_is_answered_as_by_a_lifter_without_clips_also_when_all_others_are_missing():
+    single, model = lifter(), taught(frames=5)
+    single.load_state_dict(model.state_dict(), strict=False)
+    batch = people(3, frames=5)
+    places, sure = as_places(batch.joints2d)
     others = torch.arange(5) > 0
-    alone = model.lift_window(places[:, :1], camera, sure[:, :1])
-    among = model.lift_window(places, camera, sure.masked_fill(others[:, None], 0))
-    assert (alone[:, 0] - model.lift_window(places, camera, sure)[:, 0]).abs().max() > 0.1
-    assert_equal_up_to_rounding(alone[:, 0], among[:, 0], terms=500)
+    with torch.no_grad():
+        alone = single.answer_window(places[:, :1], batch.camera, sure[:, :1])
+        first = model.answer_window(places[:, :1], batch.camera, sure[:, :1])
+        among = model.answer_window(places, batch.camera, sure.masked_fill(others[:, None], 0))
+        heard = model.answer_window(places, batch.camera, sure)
+    for name in ("joints3d", "sigma_mm", "root_mm"):
+        one, two, three, four = (getattr(each, name) for each in (alone, first, among, heard))
+        assert torch.equal(one, two)
+        assert_equal_up_to_rounding(one[:, 0], three[:, 0], terms=500)
+        assert (one[:, 0] - four[:, 0]).abs().max() > 0.1
+
+
+def test_at_first_a_frame_hears_its_neighbours_loudest():
+    nearness = lifter(frames=5, heads=4).over_frames.nearness
+    assert nearness.shape == (2, 4, 9)
+    assert nearness[0, :, 4].tolist() == [0.0] * 4
+    assert nearness[0, :, 6].tolist() == pytest.approx([-4.0, -1.474, -0.543, -0.2], abs=1e-3)
+    assert torch.equal(nearness, nearness.flip(-1))
+
+
+def test_frozen_it_learns_only_what_other_frames_change():
+    model, batch = taught(frames=5, frozen=True), people(4, frames=5)
+    model.loss_of_joints(batch.joints2d, batch.camera, None, batch).backward()
+    learns = {name for name, weights in model.named_parameters() if weights.grad is not None}
+    assert learns == {name for name, _ in model.named_parameters() if name.startswith("over_f")}
 
 
 def _with(batch, places, sure):
