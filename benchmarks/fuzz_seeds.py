@@ -21,10 +21,10 @@ from benchmarks.fuzz_target import Target, json_maker, save_json
 from posezoo.assembly import build_pipeline
 from posezoo.data.convert.bvh_names import read_map
 from posezoo.data.scene.views import Rig
+from posezoo.detector_errors import DetectorErrors
 from posezoo.evaluation.bootstrap import Cells
 from posezoo.evaluation.compare import compare, read_score
 from posezoo.evaluation.curves import panels_of
-from posezoo.evaluation.detector_errors import DetectorErrors
 from posezoo.inference.boxes import read_boxes
 from posezoo.inference.ledger import FILE, Ledger
 from posezoo.inference.lens import read_camera

@@ -28,7 +28,7 @@ from benchmarks.equal_budget import BUDGETS
 from benchmarks.lifters_in_use import PAGE, errors_under
 from posezoo.assembly import build_pipeline
 from posezoo.evaluation.protocol import find_protocol
-from posezoo.lifters import anylift
+from posezoo.lifters import _anylift_view, anylift
 from posezoo.registry import parse_node, parse_pipeline
 from posezoo.training.runs import plan, start
 
@@ -63,7 +63,7 @@ class Training:
     frames: int = 1
     poses: int = 76_800  # that it sees
     paced: bool = False  # whether its poses a second are shown
-    undone: dict[str, Any] = field(default_factory=dict)  # names of `posezoo.lifters.anylift`
+    undone: dict[str, Any] = field(default_factory=dict)  # names in `anylift`, or in its view
 
 
 def lifters() -> Iterator[Training]:
@@ -93,7 +93,7 @@ def choices() -> Iterator[Training]:
         "rays not turned to their mean": {
             "rotation_to_optical_axis": lambda rays: upright.expand(*rays.shape[:-1], 3, 3)
         },
-        "rays not divided by their size": {"_look": _unscaled(anylift._look)},
+        "rays not divided by their size": {"look": _unscaled(anylift.look)},
         "all errors count alike": {"_BETA": 0.0},
         "no sigma": {"_BETA": 0.0, "_WEIGHTS": anylift._WEIGHTS | {"sigma": 0.0}},
         "sigma of a Laplace density": {"_TAIL": 1.0, "_SCALE": 3.5046},
@@ -200,7 +200,8 @@ def _pace(run: Path) -> float:
 def _undone(names: dict[str, Any]) -> Iterator[None]:
     with ExitStack() as stack:
         for name, value in names.items():
-            stack.enter_context(patch.object(anylift, name, value))
+            module = anylift if hasattr(anylift, name) else _anylift_view
+            stack.enter_context(patch.object(module, name, value))
         yield
 
 

@@ -41,6 +41,7 @@ PLAN: dict[str, str] = {
     "skeleton": "hints",
     "typed_files": "hints",
     "whole_files": "",
+    "detector_errors": "geometry hints skeleton typed_files whole_files",
     "joint_maps": "skeleton",
     "trunk": "skeleton",
     "contracts": "camera samples skeleton",
@@ -52,10 +53,10 @@ PLAN: dict[str, str] = {
     "detectors": "contracts limits onnx_session skeleton",
     "heads": "camera contracts geometry joint_maps limits losses npz_file ops skeleton",
     "lifters": "camera contracts geometry limits losses normalisation skeleton trunk",
-    "strategies": "contracts evaluation limits npz_file skeleton",
+    "strategies": "contracts detector_errors limits npz_file skeleton",
     "data": (
-        "camera contracts drawing geometry hints joint_maps limits npz_file rehearsal skeleton "
-        "trunk typed_files whole_files"
+        "camera contracts detector_errors drawing geometry hints joint_maps limits npz_file "
+        "rehearsal skeleton trunk typed_files whole_files"
     ),
     # Parts put together, and what is done with the whole.
     "clips": "camera contracts geometry pipeline skeleton",
@@ -66,8 +67,8 @@ PLAN: dict[str, str] = {
         "registry safetensors_file settings skeleton typed_files weights whole_files"
     ),
     "evaluation": (
-        "assembly camera clips contracts data drawing geometry hints metrics pipeline ranks "
-        "registry settings skeleton training typed_files whole_files"
+        "assembly camera clips contracts data detector_errors drawing geometry hints metrics "
+        "pipeline ranks registry settings skeleton training typed_files"
     ),
     "inference": (
         "assembly camera clips contracts data drawing hints joint_maps onnx_session pipeline "

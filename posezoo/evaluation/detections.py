@@ -11,7 +11,7 @@ from torch import Tensor
 
 from posezoo.assembly import build_dataset
 from posezoo.data.loading import ordered_batches
-from posezoo.evaluation.detector_errors import DetectorErrors
+from posezoo.detector_errors import DetectorErrors
 from posezoo.evaluation.open_run import open_run
 from posezoo.evaluation.per_pose import Progress
 from posezoo.pipeline import Pipeline

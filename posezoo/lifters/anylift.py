@@ -31,7 +31,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -39,21 +39,16 @@ from torch import Tensor, nn
 from posezoo import losses
 from posezoo.camera import Camera
 from posezoo.contracts import Batch, PoseResult
-from posezoo.geometry import root_relative, rotation_to_optical_axis
-from posezoo.lifters._blocks import Mlp, attention_block
+from posezoo.geometry import root_relative
+from posezoo.lifters._anylift_parts import SAID, OverFrames, Whole, blocks_of
+from posezoo.lifters._anylift_view import PLACES, SHARED, TOLD, View, all_places, look
 from posezoo.lifters._windows import require_frames
 from posezoo.limits import Frames, Heads, Layers, Ratio, Width, WidthOrNone
-from posezoo.skeleton import H36M17, Skeleton, get_skeleton
+from posezoo.skeleton import H36M17, Skeleton
 from posezoo.trunk import trunk_from_limbs
 
-_PLACES = get_skeleton("places31")  # its first joints are those of H36M17
 _ROOT = H36M17.root
 _TAIL, _SCALE = 0.736, 4.7205  # of that density; the second by the gamma distribution's quantiles
-_TOLD = 3  # numbers of a token: x, y, confidence
-_SHARED = 5  # numbers of a person: mean ray, size, how much of them is known, a guessed camera
-_SAID = 4  # numbers of a joint: x, y, z, log sigma
-_CLIP_WIDTH, _CLIP_HEADS = 64, 4  # channels of a token that hears other frames
-_HANDED = 32  # channels by which the perceptron speaks to a joint's token
 _BETA = 0.5
 _LOG_SIGMAS = (math.log(1.0), math.log(3000.0))  # mm
 # Of the loss's terms; joints and their motion are in mm.
@@ -79,7 +74,7 @@ class AnyLift(nn.Module):
     """
 
     takes_confidence = True
-    joints2d = _PLACES.name
+    joints2d = PLACES.name
     joint_sets = (
         *("h36m17", "h36m16", "coco17", "coco23", "halpe26", "body25", "openpose18", "mpii16"),
         "blazepose33",
@@ -110,21 +105,22 @@ class AnyLift(nn.Module):
             raise ValueError(f"anylift finds the joints of {H36M17.name}, not of {skeleton.name}")
         self.frames, self.future = frames, 0 if causal else (frames - 1) // 2
         self.trunk = trunk
-        self.frozen, joints, places = frozen, skeleton.num_joints, _PLACES.num_joints
-        self.embed = nn.Parameter(torch.empty(places, _TOLD, width))
+        self.frozen, joints, places = frozen, skeleton.num_joints, PLACES.num_joints
+        self.embed = nn.Parameter(torch.empty(places, TOLD, width))
         self.seen = nn.Parameter(torch.empty(places, width))
         self.not_seen = nn.Parameter(torch.empty(joints, width))
-        self.shared = nn.Linear(_SHARED, width)
-        self.over_joints = _blocks(width, depth, heads, mlp_ratio)
+        self.shared = nn.Linear(SHARED, width)
+        self.over_joints = blocks_of(width, depth, heads, mlp_ratio)
         self.norm = nn.LayerNorm(width)
-        self.whole = _Whole(whole, joints, channels=width) if whole else None
-        self.out = nn.Parameter(torch.zeros(joints, width, _SAID))
-        self.out_bias = nn.Parameter(torch.zeros(joints, _SAID))
+        self.whole = Whole(whole, joints, channels=width) if whole else None
+        self.out = nn.Parameter(torch.zeros(joints, width, SAID))
+        self.out_bias = nn.Parameter(torch.zeros(joints, SAID))
         self.root = nn.Linear(width, 3)  # of the pelvis: x, y, log distance
         self.over_frames = None
         if frames > 1:
-            blocks = _blocks(_CLIP_WIDTH, depth, _CLIP_HEADS, mlp_ratio)
-            self.over_frames = _OverFrames(width, joints, blocks, frames=frames, causal=causal)
+            self.over_frames = OverFrames(
+                width, joints, frames=frames, depth=depth, mlp_ratio=mlp_ratio, causal=causal
+            )
         self.register_buffer("output_mean", torch.zeros(joints, 3))
         self.register_buffer("output_std", torch.full((joints, 3), 1000.0))
         self.register_buffer("distance", torch.tensor([math.log(500.0), 1.0]))
@@ -176,8 +172,8 @@ class AnyLift(nn.Module):
         confidence: Tensor | None = None,  # (B, T, 31 or 17), 0 to 1; 0: not known; None: sure
     ) -> PoseResult:  # joints3d, sigma_mm and root_mm
         """All that it says of every frame of one window."""
-        joints2d, confidence = _all_places(joints2d, confidence)
-        view = _look(joints2d, camera, confidence > 0)
+        joints2d, confidence = all_places(joints2d, confidence)
+        view = look(joints2d, camera, confidence > 0)
         joints, log_sigma, root = self._read(*self.network(view, confidence), view)
         sigma = log_sigma.exp()
         joints = root_relative(joints)
@@ -192,14 +188,14 @@ class AnyLift(nn.Module):
 
     def network(
         self,
-        view: _View,
+        view: View,
         confidence: Tensor,  # (B, T, 31)
     ) -> tuple[Tensor, Tensor]:  # (B, T, 17, 4), where the mean pose is 0, and (B, T, 3) the root
         """What is said of the joints and of the root, by each frame alone and after others."""
         with torch.no_grad() if self.frozen else nullcontext():
             tokens, said = self._alone(view, confidence)
             root = self.root(tokens[:, :, 0])
-        if self.over_frames is None:
+        if self.over_frames is None or said.shape[1] == 1:
             return said, root
         seen = [view.xy[:, :, :17], confidence[:, :, :17, None]]
         more, more_root = self.over_frames(torch.cat([tokens, said, *seen], -1), view.known.any(-1))
@@ -207,7 +203,7 @@ class AnyLift(nn.Module):
 
     def _alone(
         self,
-        view: _View,
+        view: View,
         confidence: Tensor,  # (B, T, 31)
     ) -> tuple[Tensor, Tensor]:  # (B, T, 17, width) and (B, T, 17, 4)
         """The tokens that stand for the joints, in the end, and what each frame says of them."""
@@ -239,8 +235,8 @@ class AnyLift(nn.Module):
         batch: Batch,  # of the same frames; joints not labelled do not count
     ) -> Tensor:  # scalar
         """MPJPE and MPJVE, how likely errors are by their sigmas, and the root's relative place."""
-        joints2d, confidence = _all_places(joints2d, confidence)
-        view = _look(joints2d, camera, confidence > 0)
+        joints2d, confidence = all_places(joints2d, confidence)
+        view = look(joints2d, camera, confidence > 0)
         joints, log_sigma, root = self._read(*self.network(view, confidence), view)
         joints = root_relative(joints)
         turned = view.turn.transpose(-1, -2)
@@ -278,8 +274,8 @@ class AnyLift(nn.Module):
         batch: Batch,  # every joint labelled in 3D; 2D as far as it is
     ) -> None:
         """Mean and deviation of the pose along the mean ray, and of the root's distance."""
-        joints2d, confidence = _all_places(batch.joints2d, batch.labelled2d.float())
-        view = _look(joints2d, batch.camera, confidence > 0)
+        joints2d, confidence = all_places(batch.joints2d, batch.labelled2d.float())
+        view = look(joints2d, batch.camera, confidence > 0)
         turned = view.turn.transpose(-1, -2)
         joints = (batch.joints3d @ turned).flatten(0, 1)
         distance = (batch.root_mm[..., None, :] @ turned)[..., 0, 2] * view.size
@@ -292,7 +288,7 @@ class AnyLift(nn.Module):
         self,
         said: Tensor,  # (B, T, 17, 4)
         root: Tensor,  # (B, T, 3)
-        view: _View,
+        view: View,
     ) -> tuple[Tensor, Tensor, Tensor]:  # (B, T, 17, 3) mm, (B, T, 17) log mm, (B, T, 3) mm
         """Joints, sigmas and root, along the mean ray."""
         joints = said[..., :3] * self.output_std + self.output_mean
@@ -303,139 +299,9 @@ class AnyLift(nn.Module):
         return joints, (said[..., 3] + math.log(30.0)).clamp(*_LOG_SIGMAS), root
 
 
-def _blocks(width: int, depth: int, heads: int, mlp_ratio: float) -> nn.ModuleList:
-    made = (attention_block(width, heads=heads, mlp_ratio=mlp_ratio) for _ in range(depth))
-    return nn.ModuleList(made)
-
-
-class _OverFrames(nn.Module):
-    """What the other frames change: every joint hears itself in those that there are."""
-
-    def __init__(
-        self,
-        told: int,
-        joints: int,
-        blocks: nn.ModuleList,
-        *,
-        frames: int,
-        causal: bool,
-    ) -> None:
-        super().__init__()
-        self.causal, self.longest, width = causal, frames, _CLIP_WIDTH
-        self.told = nn.Linear(told + _SAID + _TOLD, width)
-        self.joint = nn.Parameter(torch.empty(joints, width))
-        # What is added to the attention's logits, by how many frames later the other is: at first
-        # some heads hear neighbours alone, and some the whole clip.
-        fall = 2.0 * 0.05 ** torch.linspace(0, 1, _CLIP_HEADS)
-        nearness = -fall[:, None] * torch.arange(1 - frames, frames).abs()
-        self.nearness = nn.Parameter(nearness.repeat(len(blocks), 1, 1))
-        self.blocks, self.norm = blocks, nn.LayerNorm(width)
-        self.out = nn.Parameter(torch.zeros(joints, width, _SAID))
-        self.root = nn.Linear(width, 3)
-        nn.init.trunc_normal_(self.joint, std=0.1)
-        for weights in self.root.parameters():  # it starts with frames alone
-            nn.init.zeros_(weights)
-
-    def forward(
-        self,
-        told: Tensor,  # (B, T, 17, told + 7)
-        there: Tensor,  # (B, T) bool: anything is known
-    ) -> tuple[Tensor, Tensor]:  # (B, T, 17, 4) and (B, T, 3), added to what frames alone say
-        x = (self.told(told) + self.joint).transpose(1, 2)  # (B, 17, T, C)
-        frames = torch.arange(x.shape[2], device=x.device)
-        later = frames - frames[:, None]
-        heard = there[:, None] | (later == 0)  # (B, T, T)
-        if self.causal:
-            heard = heard & (later <= 0)
-        muted = ~heard.repeat_interleave(x.shape[1], 0)[:, None]
-        for block, nearness in zip(self.blocks, self.nearness, strict=True):
-            bias = nearness[:, later + self.longest - 1].masked_fill(muted, -torch.inf)
-            x = block(x.flatten(0, 1), bias).unflatten(0, x.shape[:2])
-        x = self.norm(x).transpose(1, 2)
-        others = (heard.sum(-1) > 1)[..., None].to(x)
-        said = torch.einsum("btjc,jco->btjo", x, self.out)
-        return said * others[..., None], self.root(x[:, :, 0]) * others
-
-
-class _Whole(nn.Module):
-    """A perceptron that reads all places of a person at once: its first layer adds them up."""
-
-    def __init__(self, width: int, joints: int, *, channels: int) -> None:
-        super().__init__()
-        # Of each place: what it is told there, that it is known, and that it is not.
-        self.embed = nn.Parameter(torch.empty(_PLACES.num_joints, _TOLD + 2, width))
-        self.shared = nn.Linear(_SHARED, width)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), Mlp(width, width)) for _ in range(2)
-        )
-        self.norm = nn.LayerNorm(width)
-        self.hand = nn.Linear(width, joints * _HANDED)
-        self.to_token = nn.Parameter(torch.empty(joints, _HANDED, channels))
-        self.say = nn.Linear(width, joints * _SAID)
-        nn.init.trunc_normal_(self.embed[:, :_TOLD], std=0.3)
-        nn.init.trunc_normal_(self.embed[:, _TOLD:], std=0.02)
-        nn.init.trunc_normal_(self.to_token, std=_HANDED**-0.5)
-        for weights in self.say.parameters():  # it starts with the mean pose as every answer
-            nn.init.zeros_(weights)
-
-    def forward(
-        self,
-        told: Tensor,  # (B, T, 31, 3)
-        known: Tensor,  # (B, T, 31) bool
-        person: Tensor,  # (B, T, 5)
-    ) -> tuple[Tensor, Tensor]:  # (B, T, 17, channels) for the tokens, (B, T, 17, 4) for the answer
-        here = known[..., None].to(told)
-        told = torch.cat([told * here, here, 1 - here], -1).flatten(-2)
-        x = told @ self.embed.flatten(0, 1) + self.shared(person)
-        for block in self.blocks:
-            x = x + block(x)
-        x, joints = self.norm(x), len(self.to_token)
-        handed = self.hand(x).unflatten(-1, (joints, -1))
-        handed = torch.einsum("btjh,jhc->btjc", handed, self.to_token)
-        return handed, self.say(x).unflatten(-1, (joints, _SAID))
-
-
 def _joints(result: PoseResult) -> Tensor:
     assert result.joints3d is not None
     return result.joints3d
-
-
-class _View(NamedTuple):
-    """People as they are seen along the mean ray of what is known of them."""
-
-    xy: Tensor  # (B, T, 31, 2) x/z, y/z over `size`; 0 where not known
-    known: Tensor  # (B, T, 31) bool
-    turn: Tensor  # (B, T, 3, 3) to that frame; its transpose leads back
-    size: Tensor  # (B, T) root mean square of x/z, y/z
-    person: Tensor  # (B, T, 5) what all tokens are told
-
-
-def _all_places(joints2d: Tensor, confidence: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(B, T, 31, 2) px and (B, T, 31): of 17 joints, the other places are not known."""
-    if confidence is None:
-        confidence = torch.ones_like(joints2d[..., 0])
-    more = _PLACES.num_joints - joints2d.shape[2]
-    joints2d = torch.cat([joints2d, joints2d[..., :1, :].expand(-1, -1, more, -1)], 2)
-    return joints2d, nn.functional.pad(confidence, (0, more))
-
-
-def _look(
-    joints2d: Tensor,  # (B, T, 31, 2) px
-    camera: Camera,  # parameters (B, 10)
-    known: Tensor,  # (B, T, 31) bool
-) -> _View:
-    rays = camera.to_rays(joints2d.flatten(1, 2), beyond="edge").view_as(joints2d)
-    weight = known[..., None].to(rays)
-    count = weight.sum(-2).clamp_min(1)
-    mean = (rays * weight).sum(-2) / count
-    turn = rotation_to_optical_axis(mean)
-    turned = torch.cat([rays, torch.ones_like(weight)], -1) @ turn.transpose(-1, -2)
-    xy = turned[..., :2] / turned[..., 2:].clamp_min(0.1) * weight
-    size = (xy.square().sum((-1, -2)) / count[..., 0]).clamp_min(1e-6).sqrt()
-    guessed = camera.guessed.to(rays)[:, None, None].expand_as(size[..., None])
-    share = known.to(rays).mean(-1, keepdim=True)
-    person = torch.cat([mean, size.log()[..., None], share, guessed], -1)
-    return _View(xy / size[..., None, None], known, turn, size, person)
 
 
 def _present(known: Tensor) -> Sequence[int]:

@@ -4,7 +4,7 @@ The head learns from the true 2D joints. What the lifter learns from is `lifter_
 
 true        true 2D joints, at the same time as the head
 noisy       true 2D joints with errors drawn from the model of a detector
-            (posezoo.evaluation.detector_errors), at the same time; needs no pictures, so a bare
+            (posezoo.detector_errors), at the same time; needs no pictures, so a bare
             lifter can do it
 predicted   the joints that the finished head predicts, afterwards
 curriculum  afterwards too, but each person is given true joints at first, and predicted ones ever
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from posezoo.contracts import Batch, Learner, Stage
-from posezoo.evaluation.detector_errors import DetectorErrors
+from posezoo.detector_errors import DetectorErrors
 from posezoo.limits import NotNegative, Part
 from posezoo.skeleton import Skeleton
 from posezoo.strategies._body_prior import RealBodies

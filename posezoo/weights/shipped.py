@@ -25,6 +25,7 @@ class ShippedWeights:
     licence: str
     spec: str  # the lifter that they fit
     joint_set: str  # a name of skeletons.toml
+    without: str = ""  # tensors of the file that this lifter has no place for, a pattern
     default: bool = False  # what `posezoo predict` takes where nobody says
 
     @property

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
 
@@ -117,7 +118,9 @@ def load_weights(name: str) -> tuple[dict[str, Tensor], StoredWeights]:
         raise ValueError(
             f"{stored.path}: damaged, its sha256 is not the one written down. {_advice(name)}"
         )
-    return load(content), stored
+    held = shipped_weights().get(name)
+    without = held.without if held else ""
+    return {n: t for n, t in load(content).items() if not fnmatch(n, without)}, stored
 
 
 def all_stored() -> list[str]:

@@ -13,7 +13,7 @@ import torch
 from posezoo.assembly import build_pipeline, dataset_for
 from posezoo.data.store.add_detection import add_detection
 from posezoo.data.store.store_file import open_store
-from posezoo.evaluation.detector_errors import DetectorErrors
+from posezoo.detector_errors import DetectorErrors
 from posezoo.evaluation.flip import predict_with_flip
 from posezoo.joint_maps import map_joints
 from posezoo.skeleton import H36M17, SKELETONS

@@ -15,7 +15,7 @@ from posezoo.assembly import build_dataset, build_pipeline, build_strategy, data
 from posezoo.cli import main
 from posezoo.data.complete import complete, left_out
 from posezoo.data.mixed import Mixed
-from posezoo.evaluation.detector_errors import DetectorErrors
+from posezoo.detector_errors import DetectorErrors
 from posezoo.evaluation.evaluate import evaluate
 from posezoo.evaluation.flip import predict_with_flip
 from posezoo.evaluation.protocol import find_protocol

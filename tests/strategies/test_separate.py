@@ -3,7 +3,7 @@ import torch
 
 from posezoo.assembly import build_dataset, build_pipeline, build_strategy
 from posezoo.data.loading import ordered_batches
-from posezoo.evaluation.detector_errors import DetectorErrors, JointErrors
+from posezoo.detector_errors import DetectorErrors, JointErrors
 from posezoo.geometry import person_size
 from posezoo.skeleton import H36M17
 

@@ -5,13 +5,15 @@ The sizes are those of BlazePose on 37 people of 17 photographs whom people had 
 (docs/lifting.md): a joint's error has a median of 0.076 of the person's size (the root mean square
 distance of the joints from their mean), a person's median joint one of 0.055 to 0.13 (quartiles
 over people); joints of which it is sure err by 0.06, those of confidence 0.3 to 0.9 by 0.15.
-Annotators err too, and people in a crowd are hard: two thirds of that is drawn here.
+Annotators err too, and people in a crowd are hard: two thirds of that is drawn here. With `fitted`
+it is one detector instead, of whose finds `posezoo errors` has made a file.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -23,6 +25,7 @@ from posezoo.data.augment.change import change
 from posezoo.data.augment.random_stream import RandomStream
 from posezoo.data.crop import inside
 from posezoo.data.places import DRAWN, PLACES, to_places
+from posezoo.detector_errors import DetectorErrors
 from posezoo.geometry import person_size
 from posezoo.joint_maps import JointRule, joint_map, map_confidence, map_joints, map_labels
 from posezoo.limits import Range, Share
@@ -46,6 +49,7 @@ class Detected:
 
     joints: str = "any"  # a joint set; "any": of those that the lifter takes, by item
     errors: Annotated[float, Range(0, 10)] = 1.0  # times the size of those measured
+    fitted: str = ""  # a file of `posezoo errors`, whose joint set and errors are to be drawn
     exact: Share = 0.3  # of the items: no errors and full confidence
     missing: Share = 0.05  # of the joints, and of the limbs
     lost: Annotated[int, Range(0, 1000)] = 0  # joints of each frame, besides those
@@ -61,6 +65,13 @@ class Detected:
         """The changed batch, its 2D joints of the set that the lifter is told."""
         told = self.told or skeleton.name
         joints = told if self.joints == "any" and told != PLACES.name else self.joints
+        if self.fitted:
+            joints = error_model(self.fitted)[1].name
+            if self.joints not in ("any", joints):
+                raise ValueError(
+                    f"detected: joints={self.joints}, and the errors of {self.fitted} are of "
+                    f"{joints}: leave joints= out"
+                )
         return replace(self, told=told, joints=joints)._found_in(batch, stream)
 
     def _found_in(self, batch: Batch, stream: RandomStream) -> Batch:
@@ -119,6 +130,15 @@ class Detected:
         stream: RandomStream,
     ) -> tuple[Tensor, Tensor]:  # (B, T, 31, 2) px and the confidence (B, T, 31)
         """Where they are found, and how surely."""
+        off, sure = (self._fitted if self.fitted else self._measured)(true, known, stream)
+        found = self._swapped(true, stream) + self.errors * off
+        exact = stream.uniform(1, "exact")[..., None] < self.exact
+        return true.where(exact[..., None], found), sure.masked_fill(exact, 1.0)
+
+    def _measured(
+        self, true: Tensor, known: Tensor, stream: RandomStream
+    ) -> tuple[Tensor, Tensor]:  # (B, T, 31, 2) px off, confidence (B, T, 31)
+        """Errors as those of BlazePose."""
         shape = true.shape[:-1]
         spread = _ERROR * torch.exp(
             _PERSONS * _normal(stream, 1, "person") + _JOINTS * _normal(stream, shape[-1], "joint")
@@ -131,10 +151,25 @@ class Detected:
         error = torch.where(lost, _LOST_BY, spread)[..., None] * drawn + _TOGETHER * shared
         sure = 1 - spread / _UNSURE * (0.2 + 0.8 * chance[..., 1])
         sure = torch.where(lost, 0.6 * chance[..., 1], sure).clamp(0.02, 1)
-        size = person_size(true, known)[..., None]
-        found = self._swapped(true, stream) + self.errors * size * error
-        exact = stream.uniform(1, "exact")[..., None] < self.exact
-        return true.where(exact[..., None], found), sure.masked_fill(exact, 1.0)
+        return person_size(true, known)[..., None] * error, sure
+
+    def _fitted(
+        self, true: Tensor, known: Tensor, stream: RandomStream
+    ) -> tuple[Tensor, Tensor]:  # (B, T, 31, 2) px off, confidence (B, T, 31)
+        """Errors of a detector that somebody has measured."""
+        model, skeleton = error_model(self.fitted)
+        joints = {rule.sources[0]: place for place, rule in _rules(skeleton.name) if rule.sources}
+        places = [joints.get(joint, 0) for joint in range(skeleton.num_joints)]
+        there = [joint for joint in range(skeleton.num_joints) if joint in joints]
+        at = [joints[joint] for joint in there]
+        unknown = torch.ones(skeleton.num_joints, dtype=torch.bool, device=true.device)
+        unknown[there] = False
+        seen = true[..., places, :].masked_fill(unknown[:, None], torch.nan)
+        found, sure = model.apply(seen, stream.uniform)
+        off, confidence = torch.zeros_like(true), torch.ones_like(true[..., 0])
+        off[..., at, :] = (found - seen)[..., there, :]
+        confidence[..., at] = sure[..., there]
+        return off, confidence
 
     def _swapped(self, px: Tensor, stream: RandomStream) -> Tensor:
         """Left and right exchanged on some people's arms, and on some people's legs."""
@@ -173,6 +208,16 @@ class Detected:
 
 def _normal(stream: RandomStream, count: int, name: str) -> Tensor:  # (B, count)
     return torch.special.ndtri(stream.uniform(count, name).clamp(1e-6, 1 - 1e-6))
+
+
+@cache
+def error_model(path: str) -> tuple[DetectorErrors, Skeleton]:
+    """A file of `posezoo errors`, and the joint set that it is of.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
+    return DetectorErrors.load_any(Path(path))
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Any
 
 from posezoo.data.augment.augmentation import Augmentation
 from posezoo.data.augment.background import Background
-from posezoo.data.augment.detected import Detected
+from posezoo.data.augment.detected import Detected, error_model
 from posezoo.data.augment.framing import Aim, Mirror, Pan, Roll, Shift, Undistort, Zoom
 from posezoo.data.augment.miscalibrate import Miscalibrate
 from posezoo.data.augment.occlusion import Occlude
@@ -81,6 +81,8 @@ def _for(told: Skeleton | None, made: Any) -> Any:
         return made
     if made.joints != "any":
         get_skeleton(made.joints)
+    if made.fitted:
+        error_model(made.fitted)
     return made if told is None or made.told else replace(made, told=told.name)
 
 

@@ -7,6 +7,7 @@ import torch
 from posezoo.camera import Camera
 from posezoo.data.augment import parse_augment
 from posezoo.data.places import PLACES
+from posezoo.detector_errors import DetectorErrors
 from posezoo.geometry import person_size
 from posezoo.joint_maps import map_joints
 from posezoo.skeleton import H36M17, get_skeleton
@@ -52,6 +53,65 @@ def test_errors_are_as_large_as_was_measured_and_confidence_tells_of_them():
     assert 0.008 < (error > 0.5).float().mean() < 0.02  # those that lie anywhere
     sure = after.confidence[:, :, :17]
     assert error[sure < 0.6].median() > 2 * error[sure > 0.95].median()
+
+
+@pytest.fixture
+def coco_errors(tmp_path):
+    """Of a detector of COCO joints: it sees left wrists a tenth of a size too far right."""
+    model = DetectorErrors.assumed(get_skeleton("coco17"))
+    sure = (0.7,) * 11
+    still = {"covariance": ((0, 0), (0, 0)), "confidence": sure, "swapped_confidence": sure}
+    joints = {name: replace(joint, **still) for name, joint in model.joints.items()}
+    joints["left_wrist"] = replace(joints["left_wrist"], offset=(0.1, 0.0))
+    joints["right_ankle"] = replace(joints["right_ankle"], swapped=1.0)
+    joints["left_elbow"] = replace(joints["left_elbow"], covariance=((0.01, 0), (0, 0.04)))
+    file = tmp_path / "errors.json"
+    replace(model, joints=joints, shared=((0.0, 0.0), (0.0, 0.0))).save(file)
+    return file
+
+
+def test_fitted_errors_are_those_of_the_file_and_of_its_joint_set(coco_errors):
+    batch, only = people(3000), f"fitted={coco_errors},{EXACT}"
+    true = detected(f"joints=coco17,{EXACT}", batch)
+    found = detected(only.replace("exact=1", "exact=0"), batch)
+    assert torch.equal(found.labelled2d, true.labelled2d)
+    known = true.labelled2d[0, 0]
+    off = (found.joints2d - true.joints2d)[:, 0]
+    size = person_size(true.joints2d[:, 0, known])
+    for place, name in enumerate(PLACES.joints):
+        if not known[place]:
+            continue
+        error = off[:, place] / size
+        if name == "left_wrist":
+            assert (error - torch.tensor([0.1, 0.0])).abs().max() < 1e-3
+        elif name == "left_elbow":
+            assert error.std(0).tolist() == pytest.approx([0.1, 0.2], rel=0.05)
+        elif name == "right_ankle":
+            left = true.joints2d[:, 0, AT("left_ankle")]
+            assert (found.joints2d[:, 0, place] - left).abs().max() < 0.01
+        else:
+            assert error.abs().max() < 1e-3, name
+    assert found.confidence[found.labelled2d].unique().tolist() == pytest.approx([0.7])
+    half = detected(f"errors=0.5,{only}".replace("exact=1", "exact=0"), batch)
+    half_off = (half.joints2d - true.joints2d)[:, 0, AT("left_wrist")]
+    assert (half_off - off[:, AT("left_wrist")] / 2).abs().max() < 0.02
+
+
+def test_fitted_errors_are_a_function_of_seed_and_index(coco_errors):
+    batch = people(40, frames=3)
+    augment = parse_augment(f"detected:fitted={coco_errors}", H36M17, told=PLACES)
+    whole = augment(batch, seed=1, index=np.arange(40))
+    part = augment(batch.items(torch.tensor([7, 30])), seed=1, index=np.array([7, 30]))
+    assert torch.equal(whole.joints2d[[7, 30]], part.joints2d)
+    frames = whole.joints2d[:, :, AT("left_elbow")] - batch.joints2d[:, :, 12]
+    assert (frames[:, 0] - frames[:, 1]).abs().max() > 1
+
+
+def test_a_file_that_is_not_there_and_another_set_than_its_own_are_refused(coco_errors):
+    with pytest.raises(ValueError, match=r"no such error model; posezoo errors RUN"):
+        parse_augment("detected:fitted=nowhere.json", H36M17, told=PLACES)
+    with pytest.raises(ValueError, match=r"joints=mpii16, and the errors of .* are of coco17"):
+        detected(f"joints=mpii16,fitted={coco_errors}", people(2))
 
 
 def test_of_a_clip_with_gaps_one_frame_or_more_are_left():

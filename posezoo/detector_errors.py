@@ -15,8 +15,9 @@ that picture. A model fitted on small crops so serves large pictures.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from posezoo.geometry import person_size
 from posezoo.hints import shown
-from posezoo.skeleton import Skeleton
+from posezoo.skeleton import SKELETONS, Skeleton
 from posezoo.typed_files import Share, decode
 from posezoo.whole_files import write_atomically
 
@@ -36,6 +37,7 @@ _LEVELS = 11  # quantiles of the confidence, from the least to the greatest
 _ASSUMED, _ASSUMED_SHARED = 0.05, 0.02  # standard deviations in sizes
 _FEWEST = 20  # predictions of a joint that a model is fitted to
 
+Chance = Callable[[int, str], Tensor]  # so many numbers of a name: (B, count) in [0, 1)
 Pairs = tuple[tuple[float, float], tuple[float, float]]  # a 2 x 2 covariance
 Levels = Annotated[tuple[float, ...], Meta(min_length=_LEVELS, max_length=_LEVELS)]
 
@@ -145,26 +147,28 @@ class DetectorErrors:
     def apply(
         self,
         joints2d: Tensor,  # (B, T, J, 2) px, true; NaN where not known
+        chance: Chance | None = None,  # None: torch's own generator
     ) -> tuple[Tensor, Tensor]:  # (B, T, J, 2) px as a detector finds them; confidence (B, T, J)
-        """Draw what the detector would have made of true joints, from torch's own generator."""
-        names = ("offset", "missed", "swapped")
-        column = {name: self._column(name, joints2d) for name in names}
-        chance = torch.rand(
-            joints2d.shape[:-1], device=joints2d.device
-        )  # one draw decides the kind
-        swapped = chance < column["swapped"]
-        missed = ~swapped & (chance < column["swapped"] + column["missed"])
+        """Draw what the detector would have made of true joints."""
+        shape, frames = joints2d.shape[:-1], joints2d.shape[1]
+        draw = chance or partial(_own_chance, joints2d)
+        every = frames * shape[-1]
+        kind = draw(every, "kind").view(shape)  # one draw decides it
+        swapped = kind < self._column("swapped", joints2d)
+        missed = ~swapped & (kind < self._column("swapped", joints2d)
+                             + self._column("missed", joints2d))  # fmt: skip
         place = torch.where(swapped[..., None], joints2d[..., list(self.mirror), :], joints2d)
         spread = self._roots([joint.covariance for joint in self.joints.values()], joints2d)
         wild = self._roots([joint.missed_covariance for joint in self.joints.values()], joints2d)
-        drawn = torch.randn_like(joints2d)[..., None]
-        own = column["offset"] + (spread @ drawn)[..., 0]
+        drawn = _normal(draw(2 * every, "error")).view(*shape, 2, 1).to(joints2d)
+        own = self._column("offset", joints2d) + (spread @ drawn)[..., 0]
         error = torch.where(missed[..., None], (wild @ drawn)[..., 0], own)
-        whole = self._roots([self.shared], joints2d)
-        shared = (whole @ torch.randn_like(joints2d[..., :1, :])[..., None])[..., 0]
+        drawn = _normal(draw(2 * frames, "shared")).view(-1, frames, 1, 2, 1).to(joints2d)
+        shared = (self._roots([self.shared], joints2d) @ drawn)[..., 0]
         size = person_size(joints2d, joints2d.isfinite().all(-1))
         found = place + size[..., None] * (error + shared)
-        return found, self._confidence(swapped, missed, joints2d)
+        where = draw(every, "confidence").view(shape).to(joints2d) * (_LEVELS - 1)
+        return found, self._confidence(swapped, missed, where)
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -177,17 +181,37 @@ class DetectorErrors:
         Raises:
             ValueError: no such file, not an error model, or one of other joints.
         """
-        if not path.is_file():
-            raise ValueError(
-                f"{path}: no such error model; posezoo errors RUN --out FILE makes one"
-            )
-        found = decode(path, cls, expected="an error model")
+        found = cls._read(path)
         if tuple(found.joints) != skeleton.joints or found.mirror != tuple(skeleton.mirror):
             raise ValueError(
                 f"{path}: an error model of {shown(', '.join(found.joints), 200)}; expected the "
                 f"joints {', '.join(skeleton.joints)} and their mirror"
             )
         return found
+
+    @classmethod
+    def load_any(cls, path: Path) -> tuple[Self, Skeleton]:
+        """As `load`, of whichever joint set the file is.
+
+        Raises:
+            ValueError: as `load`; or no known joint set has its joints.
+        """
+        found = cls._read(path)
+        for skeleton in SKELETONS.values():
+            if tuple(found.joints) == skeleton.joints and found.mirror == tuple(skeleton.mirror):
+                return found, skeleton
+        raise ValueError(
+            f"{path}: an error model of {shown(', '.join(found.joints), 200)}; no joint set has "
+            f"these joints in this order. Known: {', '.join(SKELETONS)}"
+        )
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        if not path.is_file():
+            raise ValueError(
+                f"{path}: no such error model; posezoo errors RUN --out FILE makes one"
+            )
+        return decode(path, cls, expected="an error model")
 
     def _column(self, name: str, like: Tensor) -> Tensor:
         return like.new_tensor([getattr(joint, name) for joint in self.joints.values()])
@@ -198,16 +222,28 @@ class DetectorErrors:
         values, vectors = torch.linalg.eigh(torch.tensor(covariances, dtype=torch.float64))
         return (vectors * values.clamp_min(0).sqrt()[:, None, :]).to(like)
 
-    def _confidence(self, swapped: Tensor, missed: Tensor, like: Tensor) -> Tensor:
+    def _confidence(
+        self,
+        swapped: Tensor,  # (B, T, J) bool
+        missed: Tensor,  # (B, T, J) bool
+        place: Tensor,  # (B, T, J) among the quantiles
+    ) -> Tensor:  # (B, T, J)
         """By the quantiles of the kind of find: uniform between two neighbouring ones."""
         kinds = ("confidence", "missed_confidence", "swapped_confidence")
-        table = torch.stack([self._column(name, like) for name in kinds], 1)  # (J, 3, levels)
+        table = torch.stack([self._column(name, place) for name in kinds], 1)  # (J, 3, levels)
         kind = missed.long() + 2 * swapped.long()
-        own = table[torch.arange(len(table), device=like.device), kind]  # (B, T, J, levels)
-        place = torch.rand(kind.shape, device=like.device) * (_LEVELS - 1)
+        own = table[torch.arange(len(table), device=place.device), kind]  # (B, T, J, levels)
         low = place.long().clamp_max(_LEVELS - 2)[..., None]
         low_value, high_value = own.gather(-1, low)[..., 0], own.gather(-1, low + 1)[..., 0]
         return low_value + (place - low[..., 0]) * (high_value - low_value)
+
+
+def _own_chance(like: Tensor, count: int, name: str) -> Tensor:  # (B, count)
+    return torch.rand(len(like), count, device=like.device)
+
+
+def _normal(uniform: Tensor) -> Tensor:
+    return torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))
 
 
 def _covariance(errors: Tensor) -> Tensor:  # (N, 2) -> (2, 2)

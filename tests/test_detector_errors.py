@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from posezoo.evaluation.detector_errors import DetectorErrors
+from posezoo.detector_errors import DetectorErrors
 from posezoo.geometry import person_size
 from posezoo.skeleton import H36M17
 
