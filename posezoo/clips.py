@@ -4,8 +4,9 @@ A lifter of single frames or of windows with one answer is given the clip with i
 frame repeated, so that every frame has the frames around it that are needed. One that answers for
 whole windows (`lift_window`) is given windows half over each other, the last one at the clip's end;
 a clip that is shorter than a window is taken as it is by those that can (`takes_shorter`), and has
-its last frame repeated for others. Where windows overlap, and of the person and the mirrored
-person, the mean is taken.
+its last frame repeated for others. Where windows overlap the mean is taken, in which a frame counts
+the more the farther it lies from its window's ends, beyond which the lifter sees nothing. Of the
+person and the mirrored person it is the plain mean.
 """
 
 from __future__ import annotations
@@ -98,18 +99,21 @@ def _by_window(
     last = max(steps - frames, 0)
     starts = sorted({*range(0, last, max(frames // 2, 1)), last})
     parts = []
-    times = joints2d.new_zeros(steps)
+    order = torch.arange(1, frames + 1, device=joints2d.device)
+    weight, sum_of_weights = torch.minimum(order, order.flip(0)), joints2d.new_zeros(steps)
     for start in starts:
         frame = torch.arange(start, start + frames).clamp(max=steps - 1)
         sure = None if confidence is None else confidence[:, frame]
         parts.append(pipeline.lifted_window(joints2d[:, frame], camera, sure))
-        times[start : start + frames] += 1
+        sum_of_weights[start : start + frames] += weight[: steps - start]
 
     def mean(*each: Tensor) -> Tensor:
         total = each[0].new_zeros(len(each[0]), steps, *each[0].shape[2:])
+        by_frame = (-1, *(1 for _ in total.shape[2:]))
         for start, values in zip(starts, each, strict=True):
-            total[:, start : start + frames] += values[:, : steps - start]
-        return total / times.view(-1, *(1 for _ in total.shape[2:]))
+            weighed = values * weight.view(by_frame)
+            total[:, start : start + frames] += weighed[:, : steps - start]
+        return total / sum_of_weights.view(by_frame)
 
     return _map(mean, *parts)
 

@@ -84,13 +84,14 @@ def test_what_is_linear_in_a_frame_keeps_its_value_when_windows_are_averaged():
 
 
 def test_windows_lie_half_over_each_other_and_the_last_at_the_clip_s_end():
-    """Windows at 0, 2, 4, 6, 7 of 12 frames; frame 6 is their 4th, 2nd and 0th: (4 + 2 + 0) / 3."""
+    """Windows at 0, 2, 4, 6, 7 of 12 frames, whose own frames count 1, 2, 3, 2, 1 times."""
     lifter = Windows()
     joints3d = lift_clip(pipeline(lifter), *clip(12), flip=False).joints3d
     assert [window[0] for window in lifter.seen] == [0, 20, 40, 60, 70]
     assert joints3d[0, :, 0, 1].tolist() == pytest.approx(
-        [0, 1, 1, 2, 2, 2, 2, (3 + 1 + 0) / 3, (4 + 2 + 1) / 3, 2.5, 3.5, 4]
-    )
+        [0, 1, (3 * 2 + 0) / 4, 2, 2, 2, 2, (2 * 3 + 2 * 1 + 0) / 5, (4 + 3 * 2 + 2 * 1) / 6,
+         (2 * 3 + 3 * 2) / 5, (4 + 2 * 3) / 3, 4]
+    )  # fmt: skip
 
 
 def test_a_lifter_that_takes_shorter_clips_is_given_them_as_they_are():

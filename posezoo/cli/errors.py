@@ -46,7 +46,8 @@ def errors(
 
     Without DIR, to what --data has: store:path=FILE.h5,joints2d=NAME (posezoo data detections).
     Take people whom it was not trained on: on its own it errs less than on strangers. A lifter
-    trains with the file by --strategy separate:lifter_input=noisy,errors=FILE.
+    trains with the file by --strategy separate:lifter_input=noisy,errors=FILE, anylift with an
+    augmentation by detected:fitted=FILE.
     """
     for file in plugins:
         registry.load_plugin_file(file)
