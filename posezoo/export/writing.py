@@ -38,7 +38,7 @@ def traced(graph: Graph) -> ExportedProgram:
     batch = Dim("batch", min=1, max=_MOST)
     inputs = tuple(graph.inputs.values())
     sizes = [{0: batch}] * len(inputs)
-    with opened(), quiet():
+    with opened(), quiet(), torch.no_grad():
         try:
             return torch.export.export(graph.module, inputs, dynamic_shapes=sizes)
         except _REFUSALS as error:
@@ -91,7 +91,7 @@ def _save_onnx(graph: Graph, program: ExportedProgram, path: Path, opset: int | 
             f"'{graph.facts['spec']}' has {weights / 1e9:.1f} GB of weights, and one ONNX file "
             "holds 2 GB: take --format pt2"
         )
-    with quiet():
+    with quiet(), torch.no_grad():
         try:
             made = torch.onnx.export(
                 program,

@@ -25,7 +25,7 @@ def test_an_import_says_what_it_found_whose_it_is_and_what_to_type_next(file):
     assert lines[2] == "23 matched, 0 missing, 0 unexpected"
     assert any(line.startswith("licence  code MIT; weights: MIT; trained") for line in lines)
     assert lines[-1].endswith("use: posezoo.load('baseline')")
-    assert store.all_stored() == ["anylift.cmu", "baseline", "semgcn.cmu"]
+    assert store.all_stored() == ["anylift.cmu", "anylift.cmu27", "baseline", "semgcn.cmu"]
 
 
 @pytest.mark.parametrize("name", ["../up", "UP", "a b", "", ".hidden"])
