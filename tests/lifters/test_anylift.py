@@ -6,6 +6,7 @@ import torch
 from posezoo.assembly import build_pipeline
 from posezoo.camera import Camera
 from posezoo.joint_maps import map_joints, map_labels
+from posezoo.lifters import anylift
 from posezoo.lifters.anylift import _SCALE, _TAIL, AnyLift
 from posezoo.skeleton import H36M17, get_skeleton
 from posezoo.testing import assert_equal_up_to_rounding
@@ -165,6 +166,24 @@ def test_sigma_learns_from_errors_and_does_not_move_the_joints():
     expected = 0.1 * (3 - _TAIL * _SCALE * ((error / 30) ** _TAIL).mean((0, 1))) / 16
     assert_equal_up_to_rounding(model.out_bias.grad[1:, 3], expected[1:], terms=4096)
     assert model.out_bias.grad[0, 3].item() == 0
+
+
+def test_errors_of_movement_count_too(monkeypatch):
+    """From frame to frame as the camera sees it; all sigmas are 30 mm, so that all weigh alike."""
+    model, batch = lifter(frames=3), people(4, frames=3)
+    with torch.no_grad():
+        model.out[..., 3] = 0
+        model.whole.say.weight.view(17, 4, -1)[:, 3] = 0
+        moving = batch.joints3d + 50 * torch.randn(batch.joints3d.shape)
+        batch = replace(batch, joints3d=moving - moving[..., :1, :])
+        told = batch.joints2d, batch.camera
+        off = model.lift_window(*told) - batch.joints3d
+        whole = model.loss_of_joints(*told, None, batch)
+        monkeypatch.setitem(anylift._WEIGHTS, "motion", 0.0)
+        less = model.loss_of_joints(*told, None, batch)
+    expected = 0.01 * off[..., 1:, :].diff(dim=1).norm(dim=-1).mean()
+    assert expected > 0.5
+    assert (whole - less).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_joints_that_are_not_labelled_and_people_of_whom_too_little_is_known_do_not_count():
