@@ -135,7 +135,7 @@ class AnyLift(nn.Module):
         confidence: Tensor | None = None,  # (B, T, 31 or 17), 0 to 1; 0: not known; None: sure
     ) -> Tensor:  # (B, T - frames + 1, 17, 3) mm, camera frame, root exactly 0
         """Lift every frame that has all frames around it."""
-        return _joints(self.answer(joints2d, camera, confidence))
+        return _joints_of(self.answer(joints2d, camera, confidence))
 
     def lift_window(
         self,
@@ -144,7 +144,7 @@ class AnyLift(nn.Module):
         confidence: Tensor | None = None,  # (B, T, 31 or 17), 0 to 1; 0: not known; None: sure
     ) -> Tensor:  # (B, T, 17, 3) mm, camera frame, root exactly 0
         """Lift every frame of one window."""
-        return _joints(self.answer_window(joints2d, camera, confidence))
+        return _joints_of(self.answer_window(joints2d, camera, confidence))
 
     def answer(
         self,
@@ -174,9 +174,9 @@ class AnyLift(nn.Module):
         """All that it says of every frame of one window."""
         joints2d, confidence = all_places(joints2d, confidence)
         view = look(joints2d, camera, confidence > 0)
-        joints, log_sigma, root = self._read(*self.network(view, confidence), view)
-        sigma = log_sigma.exp()
-        joints = root_relative(joints)
+        said, more, root = self.network(view, confidence)
+        joints, sigma = self._joints(said + more), self._log_sigma(said + more).exp()
+        root = self._root(root, view)
         if self.trunk == "from_limbs":
             joints = trunk_from_limbs(joints)
         root = joints[..., _ROOT, :] + root
@@ -190,16 +190,19 @@ class AnyLift(nn.Module):
         self,
         view: View,
         confidence: Tensor,  # (B, T, 31)
-    ) -> tuple[Tensor, Tensor]:  # (B, T, 17, 4), where the mean pose is 0, and (B, T, 3) the root
-        """What is said of the joints and of the root, by each frame alone and after others."""
+    ) -> tuple[Tensor, Tensor, Tensor]:  # twice (B, T, 17, 4), where the mean pose is 0; (B, T, 3)
+        """What each frame says of the joints alone, what others add to that, and the root."""
         with torch.no_grad() if self.frozen else nullcontext():
             tokens, said = self._alone(view, confidence)
             root = self.root(tokens[:, :, 0])
         if self.over_frames is None or said.shape[1] == 1:
-            return said, root
+            return said, torch.zeros_like(said), root
         seen = [view.xy[:, :, :17], confidence[:, :, :17, None]]
-        more, more_root = self.over_frames(torch.cat([tokens, said, *seen], -1), view.known.any(-1))
-        return said + more, root + more_root
+        told = torch.cat([tokens, said, *seen], -1)
+        if self.training:  # frames learn to speak for themselves, not to be heard
+            told = told.detach()
+        more, more_root = self.over_frames(told, view.known.any(-1))
+        return said, more, root + more_root
 
     def _alone(
         self,
@@ -234,11 +237,15 @@ class AnyLift(nn.Module):
         confidence: Tensor | None,  # (B, T, 31 or 17)
         batch: Batch,  # of the same frames; joints not labelled do not count
     ) -> Tensor:  # scalar
-        """MPJPE and MPJVE, how likely errors are by their sigmas, and the root's relative place."""
+        """MPJPE and MPJVE, how likely errors are by their sigmas, and the root's relative place.
+
+        What frames say alone does not learn from how joints move: it would learn to stand still.
+        """
         joints2d, confidence = all_places(joints2d, confidence)
         view = look(joints2d, camera, confidence > 0)
-        joints, log_sigma, root = self._read(*self.network(view, confidence), view)
-        joints = root_relative(joints)
+        said, more, root = self.network(view, confidence)
+        joints, log_sigma = self._joints(said + more), self._log_sigma(said + more)
+        root = self._root(root, view)
         turned = view.turn.transpose(-1, -2)
         true = batch.joints3d @ turned
         error = losses.distances(joints, true)
@@ -248,7 +255,7 @@ class AnyLift(nn.Module):
         surprise = 3 * log_sigma + _SCALE * (error.detach() * (-log_sigma).exp()) ** _TAIL
         weight = (-_BETA * log_sigma.detach()).exp() * counts
         weight = weight / losses.mean_of(weight, counts).clamp_min(1e-12)  # nothing may count
-        off_by = (joints - true) @ view.turn
+        off_by = (self._joints(said.detach() + more) - true) @ view.turn
         moved = losses.distances(off_by[:, 1:], off_by[:, :-1])
         true_root = (batch.root_mm[..., None, :] @ turned)[..., 0, :]
         off = (root - true_root).abs().sum(-1) / true_root.norm(dim=-1).clamp_min(1.0)
@@ -284,22 +291,20 @@ class AnyLift(nn.Module):
         log = distance.clamp_min(1.0).log()
         self.distance.copy_(torch.stack([log.mean(), log.std().clamp_min(0.05)]))
 
-    def _read(
-        self,
-        said: Tensor,  # (B, T, 17, 4)
-        root: Tensor,  # (B, T, 3)
-        view: View,
-    ) -> tuple[Tensor, Tensor, Tensor]:  # (B, T, 17, 3) mm, (B, T, 17) log mm, (B, T, 3) mm
-        """Joints, sigmas and root, along the mean ray."""
-        joints = said[..., :3] * self.output_std + self.output_mean
-        x_y, log = root.tensor_split([2], -1)
+    def _joints(self, said: Tensor) -> Tensor:  # (B, T, 17, 3) mm along the mean ray, root 0
+        return root_relative(said[..., :3] * self.output_std + self.output_mean)
+
+    def _log_sigma(self, said: Tensor) -> Tensor:  # (B, T, 17) log mm
+        return (said[..., 3] + math.log(30.0)).clamp(*_LOG_SIGMAS)
+
+    def _root(self, said: Tensor, view: View) -> Tensor:  # (B, T, 3) mm, along the mean ray
+        x_y, log = said.tensor_split([2], -1)
         mean, std = self.distance
         z = (log * std + mean).exp() / view.size[..., None]
-        root = torch.cat([x_y * z * view.size[..., None], z], -1)
-        return joints, (said[..., 3] + math.log(30.0)).clamp(*_LOG_SIGMAS), root
+        return torch.cat([x_y * z * view.size[..., None], z], -1)
 
 
-def _joints(result: PoseResult) -> Tensor:
+def _joints_of(result: PoseResult) -> Tensor:
     assert result.joints3d is not None
     return result.joints3d
 

@@ -186,6 +186,14 @@ def test_errors_of_movement_count_too(monkeypatch):
     assert (whole - less).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
+def test_single_frames_do_not_learn_from_movement(monkeypatch):
+    model, batch = taught(frames=3).train(), people(4, frames=3)
+    monkeypatch.setattr(anylift, "_WEIGHTS", dict.fromkeys(anylift._WEIGHTS, 0.0) | {"motion": 1.0})
+    model.loss_of_joints(batch.joints2d, batch.camera, None, batch).backward()
+    assert not model.out_bias.grad.any()
+    assert model.over_frames.out.grad.any()
+
+
 def test_joints_that_are_not_labelled_and_people_of_whom_too_little_is_known_do_not_count():
     model, batch = lifter(), people(4)
     places, sure = as_places(batch.joints2d)
