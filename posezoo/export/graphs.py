@@ -93,6 +93,7 @@ def _of_lifter(pipeline: Pipeline, facts: dict[str, str]) -> Graph:
         "frames": str(lifter.frames),
         "future": str(lifter.future),
         "answers": "window" if window else "frame",
+        "takes_shorter": "yes" if getattr(lifter, "takes_shorter", False) else "no",
     }
     if hasattr(lifter, "joint_sets"):
         facts |= {"joint_sets": " ".join(lifter.joint_sets), "fewest": str(lifter.fewest)}

@@ -116,6 +116,7 @@ def _lifter(file: OnnxFile, facts: dict[str, str], skeleton: Skeleton) -> nn.Mod
     lifter.frames, lifter.future = int(facts["frames"]), int(facts["future"])
     lifter.present = lifter.frames - 1 - lifter.future if by_window else 0
     lifter.takes_confidence = "confidence" in file.inputs
+    lifter.takes_shorter = facts.get("takes_shorter") == "yes" and lifter.takes_confidence
     seen = get_skeleton(facts["joint_set_2d"])
     if seen != skeleton:
         lifter.joints2d = seen.name
@@ -137,6 +138,7 @@ class _Lifter(nn.Module):
     takes_confidence: bool
     joint_sets: tuple[str, ...]  # of one that takes any part of them
     fewest: int
+    takes_shorter = False  # windows than `frames`: the others are missing
     present: int  # which of the frames that the graph gives is the predicted one
     joints2d = ""
 
@@ -170,7 +172,19 @@ class _WindowLifter(_Lifter):
 
     def lift_window(self, joints2d: Tensor, camera: Camera, *confidence: Tensor) -> Tensor:
         """The whole window."""
-        return self._run(joints2d, camera.parameters, *confidence)["joints3d_mm"]
+        return self._window(joints2d, camera, *confidence)["joints3d_mm"]
+
+    def _window(
+        self, joints2d: Tensor, camera: Camera, *confidence: Tensor
+    ) -> dict[str, Tensor]:  # (B, T, ...) each
+        """A window that is shorter has missing frames behind it, for one that takes such."""
+        steps = joints2d.shape[1]
+        if missing := self.frames - steps if self.takes_shorter else 0:
+            again = joints2d[:, -1:].expand(-1, missing, -1, -1)
+            joints2d = torch.cat([joints2d, again], 1)
+            confidence = tuple(nn.functional.pad(each, (0, 0, 0, missing)) for each in confidence)
+        outputs = self._run(joints2d, camera.parameters, *confidence)
+        return {name: each[:, :steps] for name, each in outputs.items()}
 
 
 class _SayingMore(_WindowLifter):
@@ -182,7 +196,7 @@ class _SayingMore(_WindowLifter):
 
     def answer_window(self, joints2d: Tensor, camera: Camera, *confidence: Tensor) -> PoseResult:
         """All that it says of the whole window."""
-        return _result(self._run(joints2d, camera.parameters, *confidence))
+        return _result(self._window(joints2d, camera, *confidence))
 
 
 def _result(outputs: dict[str, Tensor]) -> PoseResult:

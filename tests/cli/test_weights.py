@@ -24,7 +24,9 @@ def test_what_is_known_is_listed_with_the_command_that_gets_it(invoke):
 
 def test_a_list_and_a_card_are_json_too(invoke):
     store.save_weights("mine", {"a": torch.zeros(2)}, {"licence": "MIT", "spec": "martinez"})
-    _anylift, _clips, blazepose, mine, _semgcn = json.loads(invoke("weights", "list", "--json").stdout)
+    _anylift, _clips, blazepose, mine, _semgcn = json.loads(
+        invoke("weights", "list", "--json").stdout
+    )
     assert (blazepose["path"], blazepose["joint_set"]) == (None, "blazepose33")
     assert (mine["licence"], mine["spec"]) == ("MIT", "martinez")
     assert json.loads(invoke("weights", "info", "mine", "--json").stdout) == mine

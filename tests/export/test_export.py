@@ -124,12 +124,16 @@ def test_a_lifter_that_says_how_sure_it_is_says_so_in_onnxruntime_too(tmp_path):
     sure[1, 1] = 0  # a frame in which nobody was seen
     told = joints2d, clip.camera, sure
     window = joints2d[:, :3], clip.camera, sure[:, :3]
-    for way, given in (("lifted", told), ("lifted_window", window)):
+    one = joints2d[:, :1], clip.camera, sure[:, :1]  # a picture: the other frames are missing
+    for way, given, frames in (
+        ("lifted", told, 3), ("lifted_window", window, 3), ("lifted_window", one, 1),
+    ):  # fmt: skip
         mine, its = (getattr(p, way)(*given) for p in (pipeline, exported))
-        assert mine.sigma_mm.shape == (2, 3, 17)
+        assert mine.sigma_mm.shape == its.sigma_mm.shape == (2, frames, 17)
         assert (mine.joints3d - its.joints3d).abs().max() < 1e-2
         assert (mine.sigma_mm - its.sigma_mm).abs().max() < 1e-2
         assert (mine.root_mm - its.root_mm).abs().max() < 1
+    assert exported.lifter.takes_shorter
 
 
 def test_a_lifter_of_clips_is_given_windows_and_answers_for_each_frame(tmp_path):
