@@ -103,6 +103,8 @@ class AnyLift(nn.Module):
         super().__init__()
         if skeleton != H36M17:
             raise ValueError(f"anylift finds the joints of {H36M17.name}, not of {skeleton.name}")
+        if frozen and frames == 1:
+            raise ValueError("anylift:frozen=true leaves one frame nothing to learn: add frames=27")
         self.frames, self.future = frames, 0 if causal else (frames - 1) // 2
         self.trunk = trunk
         self.frozen, joints, places = frozen, skeleton.num_joints, PLACES.num_joints

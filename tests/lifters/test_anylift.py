@@ -288,6 +288,8 @@ def test_frozen_it_learns_only_what_other_frames_change():
     model.loss_of_joints(batch.joints2d, batch.camera, None, batch).backward()
     learns = {name for name, weights in model.named_parameters() if weights.grad is not None}
     assert learns == {name for name, _ in model.named_parameters() if name.startswith("over_f")}
+    with pytest.raises(ValueError, match=r"frozen=true leaves one frame nothing to learn"):
+        AnyLift(skeleton=H36M17, frozen=True)
 
 
 def _with(batch, places, sure):

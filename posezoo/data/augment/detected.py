@@ -130,7 +130,10 @@ class Detected:
         stream: RandomStream,
     ) -> tuple[Tensor, Tensor]:  # (B, T, 31, 2) px and the confidence (B, T, 31)
         """Where they are found, and how surely."""
-        off, sure = (self._fitted if self.fitted else self._measured)(true, known, stream)
+        if self.fitted:
+            off, sure = self._fitted(true, stream)
+        else:
+            off, sure = self._measured(true, known, stream)
         found = self._swapped(true, stream) + self.errors * off
         exact = stream.uniform(1, "exact")[..., None] < self.exact
         return true.where(exact[..., None], found), sure.masked_fill(exact, 1.0)
@@ -154,21 +157,18 @@ class Detected:
         return person_size(true, known)[..., None] * error, sure
 
     def _fitted(
-        self, true: Tensor, known: Tensor, stream: RandomStream
+        self, true: Tensor, stream: RandomStream
     ) -> tuple[Tensor, Tensor]:  # (B, T, 31, 2) px off, confidence (B, T, 31)
         """Errors of a detector that somebody has measured."""
         model, skeleton = error_model(self.fitted)
-        joints = {rule.sources[0]: place for place, rule in _rules(skeleton.name) if rule.sources}
-        places = [joints.get(joint, 0) for joint in range(skeleton.num_joints)]
-        there = [joint for joint in range(skeleton.num_joints) if joint in joints]
-        at = [joints[joint] for joint in there]
-        unknown = torch.ones(skeleton.num_joints, dtype=torch.bool, device=true.device)
-        unknown[there] = False
-        seen = true[..., places, :].masked_fill(unknown[:, None], torch.nan)
+        order, stands = _places_of(skeleton)
+        stands = stands.to(true.device)
+        seen = true[..., order, :].masked_fill(~stands[:, None], torch.nan)
         found, sure = model.apply(seen, stream.uniform)
+        at = order.to(true.device)[stands]
         off, confidence = torch.zeros_like(true), torch.ones_like(true[..., 0])
-        off[..., at, :] = (found - seen)[..., there, :]
-        confidence[..., at] = sure[..., there]
+        off[..., at, :] = (found - seen)[..., stands, :]
+        confidence[..., at] = sure[..., stands]
         return off, confidence
 
     def _swapped(self, px: Tensor, stream: RandomStream) -> Tensor:
@@ -187,11 +187,8 @@ class Detected:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of the joint set that they stand for, as another."""
         source, target = get_skeleton(self.joints), get_skeleton(self.told)
-        rules = {rule.sources[0]: place for place, rule in _rules(self.joints) if rule.sources}
-        order = [rules.get(joint, 0) for joint in range(source.num_joints)]
-        there = known[..., order] & torch.tensor(
-            [joint in rules for joint in range(source.num_joints)], device=known.device
-        )
+        order, stands = _places_of(source)
+        there = known[..., order] & stands.to(known.device)
         joints, _ = map_joints(found[..., order, :], source, target, estimate=True)
         sure = map_confidence(confidence[..., order], source, target, estimate=True)
         return joints, map_labels(there, source, target, estimate=True), sure
@@ -229,6 +226,15 @@ def _sets(name: str) -> Tensor:  # (sets, 31) bool: which places they have
 def _rules(name: str) -> list[tuple[int, JointRule]]:
     """Each place, and which joint of the set stands there."""
     return list(enumerate(joint_map(get_skeleton(name), PLACES).rules))
+
+
+@cache
+def _places_of(skeleton: Skeleton) -> tuple[Tensor, Tensor]:  # (J,) int64 and bool
+    """At which place each joint of a set stands, and whether it stands at any."""
+    rules = {rule.sources[0]: place for place, rule in _rules(skeleton.name) if rule.sources}
+    order = [rules.get(joint, 0) for joint in range(skeleton.num_joints)]
+    stands = [joint in rules for joint in range(skeleton.num_joints)]
+    return torch.tensor(order), torch.tensor(stands)
 
 
 @cache
